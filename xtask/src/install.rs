@@ -1,0 +1,130 @@
+//! Lays the installed tree out (DESIGN 1): programs, shipped defaults under `share/`, the sources for gate authors.
+
+use crate::steps;
+use anyhow::{Context, Result};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// How the programs are built.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Build {
+    /// Optimised: for use.
+    Release,
+    /// The profile that `demo` and `test` share.
+    Dev,
+}
+
+/// Where the programs of each source folder go.
+const PROGRAMS: &[(&str, &str)] = &[
+    ("notify", "notify"),
+    ("gate", "gate"),
+    ("processing", "processing"),
+    ("admin", "bin"),
+    ("libexec", "libexec"),
+];
+
+/// What a gate author gets: the crates that `gatepost-gate` consists of.
+const SDK: &[&str] = &["lib/gate", "lib/wire", "lib/notice"];
+
+/// Builds and lays out.
+pub(crate) fn run(prefix: &Path, build: Build) -> Result<()> {
+    let programs = programs()?;
+    compile(&programs, build)?;
+    let prefix = std::path::absolute(prefix)?;
+    let target = steps::repository().join("target").join(if build == Build::Release {
+        "release"
+    } else {
+        "debug"
+    });
+    for program in &programs {
+        let folder = prefix.join(program.folder);
+        fs::create_dir_all(&folder)?;
+        replace(&target.join(&program.name), &folder.join(&program.name))?;
+    }
+    link("../bin/gatepost", &prefix.join("sbin/mgrctl"))?;
+    for (from, to) in
+        [("etc", "share/etc"), ("templates", "share/templates"), ("docs", "share/doc")]
+    {
+        copy_folder(&steps::repository().join(from), &prefix.join(to))?;
+    }
+    for part in SDK {
+        let name = part.trim_start_matches("lib/");
+        copy_folder(&steps::repository().join(part), &prefix.join("sdk/rust").join(name))?;
+    }
+    for folder in ["addon", "plugins", "processing", "gate", "notify", "etc"] {
+        fs::create_dir_all(prefix.join(folder))?;
+    }
+    Ok(())
+}
+
+struct Program {
+    name: String,
+    folder: &'static str,
+}
+
+/// A program is a folder with a manifest; its package has the folder's name.
+fn programs() -> Result<Vec<Program>> {
+    let mut found = Vec::new();
+    for (from, folder) in PROGRAMS {
+        let Ok(entries) = fs::read_dir(steps::repository().join(from)) else { continue };
+        for entry in entries {
+            let entry = entry?;
+            if entry.path().join("Cargo.toml").is_file() {
+                found.push(Program {
+                    name: entry.file_name().to_string_lossy().into_owned(),
+                    folder,
+                });
+            }
+        }
+    }
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(found)
+}
+
+fn compile(programs: &[Program], build: Build) -> Result<()> {
+    let mut cargo = steps::cargo();
+    cargo.args(["build", "--quiet", "--locked"]);
+    if build == Build::Release {
+        cargo.arg("--release");
+    }
+    for program in programs {
+        cargo.args(["--package", &program.name]);
+    }
+    steps::run(&mut cargo)
+}
+
+/// Copies beside and renames, so that a running program keeps its file; a hard link where that is possible.
+fn replace(from: &Path, to: &Path) -> Result<()> {
+    let beside = to.with_extension("new");
+    let _ = fs::remove_file(&beside);
+    if fs::hard_link(from, &beside).is_err() {
+        fs::copy(from, &beside).with_context(|| format!("can't copy `{}`", from.display()))?;
+    }
+    fs::rename(&beside, to).with_context(|| format!("can't write `{}`", to.display()))
+}
+
+fn link(target: &str, at: &Path) -> Result<()> {
+    fs::create_dir_all(at.parent().unwrap_or(at))?;
+    let _ = fs::remove_file(at);
+    std::os::unix::fs::symlink(target, at)
+        .with_context(|| format!("can't make the link `{}`", at.display()))
+}
+
+/// Copies a folder; what stands there already is overwritten, nothing else is touched.
+fn copy_folder(from: &Path, to: &Path) -> Result<()> {
+    if !from.is_dir() {
+        return Ok(());
+    }
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let path: PathBuf = entry?.path();
+        let Some(name) = path.file_name() else { continue };
+        if path.is_dir() {
+            copy_folder(&path, &to.join(name))?;
+        } else {
+            fs::copy(&path, to.join(name))
+                .with_context(|| format!("can't copy `{}`", path.display()))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,82 @@
+//! What people type in this repository.
+//!
+//! ```text
+//! cargo xtask demo      set everything up, send a mix of notices to local receivers, leave it to look at
+//! cargo xtask test      set everything up, check format and lints, run every test
+//! cargo xtask install   build and lay the tree out under a prefix
+//! cargo xtask bench     measure against the peers
+//! ```
+//! It starts compilers and package managers; it never touches a running installation.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this program is a door of its own: it runs the toolchain"
+)]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "this program talks to the person who typed it"
+)]
+
+mod demo;
+mod install;
+mod packages;
+mod steps;
+mod test;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "What people type in this repository", version)]
+struct Arguments {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Set everything up, send a mix of notices to local receivers, leave ROOT to look at
+    Demo {
+        /// Where ROOT is made; default: target/demo
+        #[arg(long)]
+        root: Option<PathBuf>,
+    },
+    /// Set everything up, check format and lints, run every test
+    Test {
+        /// Only tests whose name contains this
+        filter: Option<String>,
+    },
+    /// Build the programs and lay the tree out under a prefix
+    Install {
+        /// The folder that becomes ROOT, for example /usr/local/gatepost
+        #[arg(long)]
+        prefix: PathBuf,
+        /// Build quickly and unoptimised, as `demo` and `test` do
+        #[arg(long)]
+        dev: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().what) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(what: What) -> Result<()> {
+    match what {
+        What::Demo { root } => demo::run(root),
+        What::Test { filter } => test::run(filter.as_deref()),
+        What::Install { prefix, dev } => {
+            packages::provide(packages::For::Building)?;
+            let build = if dev { install::Build::Dev } else { install::Build::Release };
+            install::run(&prefix, build)
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! The system packages: what is missing is installed with apt when root, else named.
+
+use crate::steps;
+use anyhow::{Result, bail};
+use std::path::Path;
+use std::process::Command;
+
+/// What the packages are for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum For {
+    /// To compile and run Gatepost.
+    Building,
+    /// To run every test against the real thing.
+    Testing,
+}
+
+/// A package and how to see that it is there.
+struct Package {
+    name: &'static str,
+    sign: Sign,
+    needed: For,
+}
+
+enum Sign {
+    Program(&'static str),
+    File(&'static str),
+}
+
+use Sign::{File, Program};
+
+const PACKAGES: &[Package] = &[
+    Package { name: "gcc", sign: Program("gcc"), needed: For::Building },
+    Package { name: "libc6-dev", sign: File("/usr/include/stdio.h"), needed: For::Building },
+    Package { name: "pkg-config", sign: Program("pkg-config"), needed: For::Building },
+    Package {
+        name: "libxml2-dev",
+        sign: File("/usr/include/libxml2/libxml/parser.h"),
+        needed: For::Building,
+    },
+    Package {
+        name: "libxslt1-dev",
+        sign: File("/usr/include/libxslt/xslt.h"),
+        needed: For::Building,
+    },
+    Package { name: "python3", sign: Program("python3"), needed: For::Building },
+    Package { name: "xsltproc", sign: Program("xsltproc"), needed: For::Testing },
+    Package { name: "sqlite3", sign: Program("sqlite3"), needed: For::Testing },
+    Package { name: "postfix", sign: Program("postfix"), needed: For::Testing },
+    Package { name: "dovecot-imapd", sign: File("/usr/lib/dovecot/imap"), needed: For::Testing },
+    Package { name: "openssl", sign: Program("openssl"), needed: For::Testing },
+    Package { name: "golang-go", sign: Program("go"), needed: For::Testing },
+    Package { name: "php-cli", sign: Program("php"), needed: For::Testing },
+    Package { name: "php-xml", sign: File("/etc/php"), needed: For::Testing },
+    Package { name: "perl", sign: Program("perl"), needed: For::Testing },
+    Package { name: "nodejs", sign: Program("node"), needed: For::Testing },
+    Package { name: "npm", sign: Program("npm"), needed: For::Testing },
+    Package {
+        name: "python3-dkim",
+        sign: File("/usr/lib/python3/dist-packages/dkim"),
+        needed: For::Testing,
+    },
+    Package { name: "tmux", sign: Program("tmux"), needed: For::Testing },
+    Package { name: "procps", sign: Program("ps"), needed: For::Testing },
+    Package {
+        name: "libsasl2-modules",
+        sign: File("/usr/share/doc/libsasl2-modules"),
+        needed: For::Testing,
+    },
+];
+
+/// Sees to it that the packages are there.
+pub(crate) fn provide(purpose: For) -> Result<()> {
+    let missing: Vec<&str> = PACKAGES
+        .iter()
+        .filter(|package| purpose == For::Testing || package.needed == For::Building)
+        .filter(|package| !is_there(&package.sign))
+        .map(|package| package.name)
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    if !steps::has_program("apt-get") || !is_root() {
+        bail!(
+            "some system packages are missing; as root:\n  apt-get install {}",
+            missing.join(" ")
+        );
+    }
+    println!("installing {}", missing.join(" "));
+    apt(&["update", "-qq"])?;
+    let mut words = vec!["install", "-y", "-qq", "--no-install-recommends"];
+    words.extend(missing);
+    apt(&words)
+}
+
+/// The npm package `ejs`, whose output is what ours is compared with: development only.
+pub(crate) fn provide_peers() -> Result<()> {
+    let folder = steps::repository().join("target/peers");
+    if folder.join("node_modules/ejs/package.json").is_file() {
+        return Ok(());
+    }
+    std::fs::create_dir_all(&folder)?;
+    let quiet = ["install", "--silent", "--no-audit", "--no-fund", "--prefix"];
+    steps::run(Command::new("npm").args(quiet).arg(&folder).arg("ejs@7"))
+}
+
+fn apt(words: &[&str]) -> Result<()> {
+    steps::run(
+        Command::new("apt-get")
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .args(words)
+            .stdout(std::process::Stdio::null()),
+    )
+}
+
+fn is_there(sign: &Sign) -> bool {
+    match sign {
+        Program(name) => steps::has_program(name),
+        File(path) => Path::new(path).exists(),
+    }
+}
+
+fn is_root() -> bool {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
+}
