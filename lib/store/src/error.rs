@@ -43,6 +43,14 @@ pub enum StoreError {
         /// Known here.
         known: i64,
     },
+    /// The schema is older than this program needs; `gatepost init` brings it up to date.
+    #[error("the database has schema {found}, this program needs {known}: run `gatepost init`")]
+    OlderSchema {
+        /// In the file.
+        found: i64,
+        /// Needed here.
+        known: i64,
+    },
     /// The file lies on a filesystem without shared memory.
     #[error("`{path}` is on a network filesystem; SQLite's WAL needs a local disk")]
     NetworkFilesystem {
@@ -77,6 +85,7 @@ impl StoreError {
             Self::Locked { .. } | Self::Disk { .. } => true,
             Self::Open { .. }
             | Self::NewerSchema { .. }
+            | Self::OlderSchema { .. }
             | Self::NetworkFilesystem { .. }
             | Self::Refused { .. }
             | Self::Engine { .. }

@@ -1,6 +1,6 @@
 //! The database: the queue, its log, and the rows of the platform.
 //!
-//! One trait, [`Store`], with two implementations that pass one suite: SQLite and an in-memory model.
+//! One trait, [`Store`], with two implementations that pass one suite: `SQLite` and an in-memory model.
 //! Every change is one transaction through [`Store::write`]; nothing else writes. SQL stands in
 //! `sql/`, one statement under one name. This crate never starts a program, reads a template or
 //! decides what an outcome means: it writes what it is told, or refuses.
@@ -52,6 +52,10 @@ pub trait Store: Send {
 
     /// Wakes every waiting worker of this installation; called by a producer after its commit. Never fails.
     fn wake(&self);
+
+    /// Idle work outside any transaction: checkpoint, free pages given back to the disk. Costs nothing when
+    /// there is nothing to do.
+    fn tidy(&mut self) -> Result<()>;
 }
 
 /// Waits for news.
@@ -129,7 +133,7 @@ pub trait Snapshot {
     fn gateways(&mut self) -> Result<Vec<Gateway>>;
     /// State of every gateway that has ever left `open`.
     fn gateway_states(&mut self) -> Result<Vec<GatewayState>>;
-    /// Times in which a gateway (None: the whole queue, by DoNothing) was not usable, since then.
+    /// Times in which a gateway (None: the whole queue, by `DoNothing`) was not usable, since then.
     fn downtimes(&mut self, gateway: Option<GatewayId>, since: Ms) -> Result<Vec<Downtime>>;
     /// What a user has subscribed to or left; what is not listed is subscribed.
     fn subscriptions(&mut self, user: UserId) -> Result<Vec<Subscription>>;
@@ -151,6 +155,7 @@ pub trait Snapshot {
 }
 
 /// What can be changed, inside [`Store::write`]. Everything a [`Snapshot`] reads is seen as of this transaction.
+#[expect(clippy::too_many_arguments, reason = "the receiver and four parameters")]
 pub trait Tx: Snapshot {
     // the queue
     /// Takes tasks in. A key that is known answers with the first id and writes nothing (queue 3.4).
@@ -168,8 +173,9 @@ pub trait Tx: Snapshot {
         parts: &[NewTask],
         now: Ms,
     ) -> Result<Option<Vec<TaskId>>>;
-    /// Extends leases, and beats; answers with those that are still ours.
-    fn extend(&mut self, owner: &Owner, leases: &[Lease], now: Ms) -> Result<Vec<Lease>>;
+    /// Extends leases to `until`, and beats; answers with those that are still ours.
+    fn extend(&mut self, owner: &Owner, leases: &[Lease], until: Ms, now: Ms)
+    -> Result<Vec<Lease>>;
     /// Gives claimed rows back unharmed (attempt−1): clean stop, pause, no window.
     fn release(&mut self, owner: &Owner, leases: &[Lease], now: Ms) -> Result<u32>;
     /// Gives waiting rows their attempts back and makes them ready: their gateway was unfit (queue 3.2, hold).

@@ -151,7 +151,7 @@ pub struct Claimed {
 pub enum Settlement {
     /// The row goes.
     Gone,
-    /// Waits until then; `spent`: error_count+1, else the attempt is given back.
+    /// Waits until then; `spent`: `error_count`+1, else the attempt is given back.
     Wait {
         /// Due at.
         at: Ms,
@@ -328,7 +328,7 @@ pub struct TaskFilter {
     pub module: Option<ModuleName>,
     /// Only those last claimed for this gateway.
     pub gateway: Option<GatewayId>,
-    /// Only those whose err_info contains this.
+    /// Only those whose `err_info` contains this.
     pub reason: Option<String>,
     /// Only those queued before.
     pub queued_before: Option<Ms>,
@@ -387,7 +387,7 @@ impl NewLog {
     /// The log row of an answer: outcome, reason and reference taken over.
     #[must_use]
     pub fn with_answer(mut self, answer: &Answer) -> Self {
-        self.outcome = answer.outcome.word().to_owned();
+        answer.outcome.word().clone_into(&mut self.outcome);
         self.reason.clone_from(&answer.reason);
         self.reference.clone_from(&answer.reference);
         self

@@ -11,7 +11,8 @@ pub struct Owner(pub String);
 pub struct Project {
     /// 0 for a new one.
     pub id: ProjectId,
-    /// name, site, billurl, notifyemail, supportemail, supportphone, theme, country_default, language, timezone, active …
+    /// name, site, billurl, notifyemail, supportemail, supportphone, theme, `country_default`, language, timezone,
+    /// active …; a name that is new becomes a column.
     pub fields: Fields,
 }
 
