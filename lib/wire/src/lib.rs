@@ -1,0 +1,6 @@
+//! The documents that cross a process boundary, as typed values over one ordered XML tree.
+//!
+//! Pure text: bytes in, values out, and back. This crate never opens a file, starts a process or
+//! asks for the time, and it never resolves an entity: a document with a DOCTYPE is refused.
+
+pub mod xml;
