@@ -1,0 +1,171 @@
+//! How things are printed: tables that line up for a person, stable JSON for a program. The only place that prints.
+
+use crate::arguments::Format;
+use anyhow::Result;
+use serde_json::{Map, Value};
+use std::io::{IsTerminal, Write};
+
+/// A list to print: named columns, rows of text. The first column is the one that `-o name` prints.
+pub(crate) struct Table {
+    /// Titles; those after `narrow` are shown by `-o wide` only.
+    pub(crate) columns: Vec<&'static str>,
+    /// How many columns a narrow table shows.
+    pub(crate) narrow: usize,
+    /// Cells, one for each column.
+    pub(crate) rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// An empty table.
+    pub(crate) fn new(columns: &[&'static str], narrow: usize) -> Self {
+        Self { columns: columns.to_vec(), narrow, rows: Vec::new() }
+    }
+
+    fn shown(&self, format: Format) -> usize {
+        if format == Format::Wide { self.columns.len() } else { self.narrow }
+    }
+
+    fn to_json(&self) -> Vec<Value> {
+        let object = |row: &Vec<String>| {
+            let cells = self.columns.iter().zip(row);
+            Value::Object(cells.map(|(name, cell)| ((*name).to_owned(), json_of(cell))).collect::<Map<_, _>>())
+        };
+        self.rows.iter().map(object).collect()
+    }
+}
+
+/// Whole numbers are numbers, everything else is text.
+fn json_of(cell: &str) -> Value {
+    match cell.parse::<i64>() {
+        Ok(number) if number.to_string() == cell => number.into(),
+        _ => cell.into(),
+    }
+}
+
+/// Prints a list.
+pub(crate) fn table(table: &Table, format: Option<Format>) -> Result<()> {
+    let format = format.unwrap_or(Format::Table);
+    let text = match format {
+        Format::Table | Format::Wide | Format::Prometheus => aligned(table, table.shown(format)),
+        Format::Json => format!("{}\n", serde_json::to_string_pretty(&table.to_json())?),
+        Format::Jsonl => table.to_json().iter().map(|row| format!("{row}\n")).collect(),
+        Format::Name => table.rows.iter().filter_map(|row| row.first()).map(|name| format!("{name}\n")).collect(),
+        Format::Xml => xml_of(table),
+    };
+    print(&text)
+}
+
+fn xml_of(table: &Table) -> String {
+    let mut document = wire::xml::Element::new("doc");
+    for row in &table.rows {
+        let mut element = wire::xml::Element::new("elem");
+        for (name, cell) in table.columns.iter().zip(row) {
+            element.push(wire::xml::Element::new(*name).with_text(cell.as_str()));
+        }
+        document.push(element);
+    }
+    format!("{}\n", document.to_xml())
+}
+
+/// Columns as wide as their widest cell; numbers to the right; the last column is not padded.
+fn aligned(table: &Table, columns: usize) -> String {
+    let cell = |row: &[String], column: usize| row.get(column).cloned().unwrap_or_default();
+    let width = |column: usize| {
+        let cells = table.rows.iter().map(|row| cell(row, column).chars().count());
+        cells.chain([table.columns[column].chars().count()]).max().unwrap_or_default()
+    };
+    let is_number = |column: usize| {
+        let mut cells = table.rows.iter().map(|row| cell(row, column)).filter(|text| !text.is_empty()).peekable();
+        cells.peek().is_some() && cells.all(|text| text.parse::<i64>().is_ok())
+    };
+    let layout: Vec<(usize, bool)> = (0..columns).map(|column| (width(column), is_number(column))).collect();
+    let titles: Vec<String> = table.columns.iter().map(|title| title.to_uppercase()).collect();
+    let mut text = String::new();
+    for row in std::iter::once(&titles).chain(&table.rows) {
+        let cells = layout.iter().enumerate().map(|(column, (width, right))| {
+            let content = cell(row, column);
+            if *right { format!("{content:>width$}") } else { format!("{content:<width$}") }
+        });
+        text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// Prints text as it is. A reader that has left (`| head`) is no error.
+pub(crate) fn print(text: &str) -> Result<()> {
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// A line for the person, apart from what a program reads.
+pub(crate) fn tell(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// True when a person looks at stdout.
+pub(crate) fn is_terminal() -> bool {
+    std::io::stdout().is_terminal()
+}
+
+/// Colours for a person who wants them.
+#[derive(Clone, Copy)]
+pub(crate) struct Paint {
+    on: bool,
+}
+
+/// What a word means to the reader.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tone {
+    /// All is well.
+    Good,
+    /// Look at it soon.
+    Warning,
+    /// Look at it now.
+    Bad,
+    /// Less important.
+    Quiet,
+}
+
+impl Paint {
+    /// On for a terminal, unless `NO_COLOR` is set.
+    pub(crate) fn new(no_color: Option<&str>) -> Self {
+        Self { on: is_terminal() && no_color.is_none_or(str::is_empty) }
+    }
+
+    /// The text in the tone's colour.
+    pub(crate) fn say(self, tone: Tone, text: &str) -> String {
+        let code = match tone {
+            Tone::Good => 32,
+            Tone::Warning => 33,
+            Tone::Bad => 31,
+            Tone::Quiet => 2,
+        };
+        if self.on { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Table {
+        let mut table = Table::new(&["id", "name", "reason"], 2);
+        table.rows.push(vec!["1".into(), "Почта".into(), "x".into()]);
+        table.rows.push(vec!["12".into(), "sms".into(), String::new()]);
+        table
+    }
+
+    #[test]
+    fn columns_line_up_and_numbers_stand_to_the_right() {
+        assert_eq!(aligned(&sample(), 2), "ID  NAME\n 1  Почта\n12  sms\n");
+    }
+
+    #[test]
+    fn json_has_every_column_and_keeps_numbers() {
+        let json = serde_json::to_string(&sample().to_json()).unwrap();
+        assert_eq!(json, r#"[{"id":1,"name":"Почта","reason":"x"},{"id":12,"name":"sms","reason":""}]"#);
+    }
+}
