@@ -1,0 +1,233 @@
+//! How much one gateway may have at once, and how fast (queue 3.3). Pure: the time is an argument.
+
+use notice::Ms;
+use std::collections::VecDeque;
+
+/// How far back "what the gateway took just now" looks, milliseconds.
+const RECENT_MS: i64 = 100;
+/// A window starts with so many, where its limit allows.
+const FIRST: f64 = 5.0;
+/// Failures in a row before the window shrinks by more than its share (reverse hysteresis: it closes
+/// later than it opens, so that one bad answer does not throttle a healthy gateway).
+const PATIENCE: u32 = 2;
+
+/// The window and the token bucket of one gateway in this process.
+#[derive(Clone, Debug)]
+pub struct Window {
+    size: f64,
+    most: u32,
+    failures: u32,
+    in_hand: u32,
+    taken: VecDeque<Ms>,
+    bucket: Option<Bucket>,
+}
+
+/// Tokens: one is spent with each task, `rate` thousandths come back each second, at most a second's
+/// worth is saved. Counted in millionths, so that a rate in thousandths adds whole numbers each millisecond.
+#[derive(Clone, Debug)]
+struct Bucket {
+    rate: i64,
+    millionths: i64,
+    filled_at: Ms,
+}
+
+const TOKEN: i64 = 1_000_000;
+
+/// The limits of a gateway, its share for this process already taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// At most so many at once, at least 1.
+    pub concurrency: u32,
+    /// At most so many thousandths of a task a second; None: no limit.
+    pub rate_thousandths: Option<i64>,
+}
+
+impl Limits {
+    /// The share of one of `workers` that live.
+    #[must_use]
+    pub fn shared_by(self, workers: u32) -> Self {
+        let workers = workers.max(1);
+        Self {
+            concurrency: (self.concurrency / workers).max(1),
+            rate_thousandths: self.rate_thousandths.map(|rate| (rate / i64::from(workers)).max(1)),
+        }
+    }
+}
+
+impl Window {
+    /// A window that has handed over nothing yet.
+    pub fn new(limits: Limits, now: Ms) -> Self {
+        let mut window = Self {
+            size: FIRST,
+            most: 1,
+            failures: 0,
+            in_hand: 0,
+            taken: VecDeque::new(),
+            bucket: None,
+        };
+        window.set_limits(limits, now);
+        window
+    }
+
+    /// New limits, at once. What is in hand stays.
+    pub fn set_limits(&mut self, limits: Limits, now: Ms) {
+        self.most = limits.concurrency.max(1);
+        self.bucket = limits.rate_thousandths.map(|rate| match self.bucket.take() {
+            Some(known) if known.rate == rate => known,
+            _ => Bucket { rate, millionths: (rate * 1_000).max(TOKEN), filled_at: now },
+        });
+    }
+
+    /// How many may run at once now.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "1 ≤ size ≤ most, a u32"
+    )]
+    pub fn open(&self) -> u32 {
+        self.size.clamp(1.0, f64::from(self.most)) as u32
+    }
+
+    /// Claimed and not ended.
+    pub fn in_hand(&self) -> u32 {
+        self.in_hand
+    }
+
+    /// How many may be claimed now: the free window plus what the gateway took in the last 100 ms (queue 2),
+    /// as far as there are tokens.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "tokens ≥ 0; `as` saturates"
+    )]
+    pub fn free(&mut self, now: Ms) -> u32 {
+        while self.taken.front().is_some_and(|at| now.since(*at) > RECENT_MS) {
+            self.taken.pop_front();
+        }
+        let recent = u32::try_from(self.taken.len()).unwrap_or(u32::MAX);
+        let room = self.open().saturating_add(recent).saturating_sub(self.in_hand);
+        match &mut self.bucket {
+            Some(bucket) => room.min(bucket.tokens(now)),
+            None => room,
+        }
+    }
+
+    /// When the next token comes; None when tokens are not what is missing.
+    pub fn next_token(&self, now: Ms) -> Option<Ms> {
+        let bucket = self.bucket.as_ref().filter(|bucket| bucket.millionths < TOKEN)?;
+        let missing = TOKEN - bucket.millionths;
+        Some(bucket.filled_at.plus((missing + bucket.rate - 1) / bucket.rate).max(now.plus(1)))
+    }
+
+    /// So many were claimed.
+    pub fn claimed(&mut self, count: u32) {
+        self.in_hand += count;
+        if let Some(bucket) = &mut self.bucket {
+            bucket.millionths -= i64::from(count) * TOKEN;
+        }
+    }
+
+    /// One was given back without a hand-over: its place and token are free again.
+    pub fn returned(&mut self) {
+        self.in_hand = self.in_hand.saturating_sub(1);
+        if let Some(bucket) = &mut self.bucket {
+            bucket.millionths += TOKEN;
+        }
+    }
+
+    /// The gateway took one: the window grows by 1/N.
+    pub fn took(&mut self, now: Ms) {
+        self.in_hand = self.in_hand.saturating_sub(1);
+        self.failures = 0;
+        self.taken.push_back(now);
+        self.size = (self.size + 1.0 / self.size).min(f64::from(self.most).max(1.0));
+    }
+
+    /// The gateway failed one: the window shrinks by 1/N, by 1 when failures follow each other.
+    pub fn failed(&mut self) {
+        self.in_hand = self.in_hand.saturating_sub(1);
+        self.failures = self.failures.saturating_add(1);
+        let step = if self.failures > PATIENCE { 1.0 } else { 1.0 / self.size };
+        self.size = (self.size - step).max(1.0);
+    }
+}
+
+impl Bucket {
+    /// Whole tokens after what has come back until now. A clock that was set back brings nothing.
+    fn tokens(&mut self, now: Ms) -> u32 {
+        let passed_ms = now.since(self.filled_at).clamp(0, 3_600_000);
+        self.filled_at = now;
+        let most = (self.rate * 1_000).max(TOKEN);
+        self.millionths = (self.millionths + passed_ms * self.rate).min(most);
+        u32::try_from(self.millionths.max(0) / TOKEN).unwrap_or(u32::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn window(concurrency: u32, rate_thousandths: Option<i64>) -> Window {
+        Window::new(Limits { concurrency, rate_thousandths }, Ms(0))
+    }
+
+    #[test]
+    fn a_window_starts_at_five_and_grows_with_success_to_its_limit() {
+        let mut window = window(8, None);
+        assert_eq!(window.open(), 5);
+        for round in 0..100 {
+            window.claimed(1);
+            window.took(Ms(round * 1_000));
+        }
+        assert_eq!(window.open(), 8);
+    }
+
+    #[test]
+    fn failures_close_it_to_one_and_no_further() {
+        let mut window = window(8, None);
+        for _ in 0..50 {
+            window.claimed(1);
+            window.failed();
+        }
+        assert_eq!(window.open(), 1);
+        assert_eq!(window.free(Ms(0)), 1);
+    }
+
+    #[test]
+    fn a_claim_is_the_free_window_plus_what_went_in_the_last_100_ms() {
+        let mut window = window(4, None);
+        assert_eq!(window.free(Ms(0)), 4);
+        window.claimed(4);
+        assert_eq!(window.free(Ms(0)), 0);
+        window.took(Ms(10));
+        window.took(Ms(20));
+        assert_eq!((window.in_hand(), window.free(Ms(50))), (2, 4));
+        assert_eq!(window.free(Ms(115)), 3);
+        assert_eq!(window.free(Ms(500)), 2);
+    }
+
+    #[test]
+    fn the_bucket_caps_the_rate_and_names_the_next_token() {
+        let mut window = window(100, Some(2_000));
+        window.set_limits(Limits { concurrency: 100, rate_thousandths: Some(2_000) }, Ms(0));
+        assert_eq!(window.free(Ms(0)), 2);
+        window.claimed(2);
+        assert_eq!(window.free(Ms(499)), 0);
+        assert_eq!(window.next_token(Ms(499)), Some(Ms(500)));
+        assert_eq!(window.free(Ms(500)), 1);
+        window.claimed(1);
+        window.returned();
+        assert_eq!(window.free(Ms(500)), 1);
+        // saved up: a second's worth, not an hour's
+        assert_eq!(window.free(Ms(3_600_000)), 2);
+        // a clock stepping back brings no tokens and takes none
+        assert_eq!(window.free(Ms(0)), 2);
+    }
+
+    #[test]
+    fn workers_share_the_limits() {
+        let limits = Limits { concurrency: 8, rate_thousandths: Some(10_000) };
+        assert_eq!(limits.shared_by(4), Limits { concurrency: 2, rate_thousandths: Some(2_500) });
+        assert_eq!(limits.shared_by(100).concurrency, 1);
+    }
+}
