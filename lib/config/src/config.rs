@@ -1,0 +1,561 @@
+//! Settings from the shipped defaults, the file, the environment and arguments, in that order.
+
+use crate::source::{Entry, at_line, entries, literal, loose_value};
+use crate::{Account, ConfigError, Root, Settings, keys, names};
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::ops::Deref;
+use toml::{Table, Value};
+
+/// `etc/gatepost.toml` as shipped: it is the defaults.
+pub const DEFAULTS: &str = include_str!("../../../etc/gatepost.toml");
+
+/// The section whose keys are anybody's: names of the environment.
+const FREE_SECTION: &str = "gate.env.";
+
+/// Where the value of a key comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Shipped.
+    Default,
+    /// `etc/gatepost.toml:LINE`.
+    File(String),
+    /// This environment name.
+    Environment(String),
+    /// The command line.
+    Argument,
+}
+
+/// A key, its value as TOML, and its origin: for `config list --show-origin`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KeyOrigin {
+    /// With its sections: `gate.outgoing_secs`.
+    pub key: String,
+    /// As TOML writes it.
+    pub value: String,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+/// The settings in force. Its fields are those of [`Settings`].
+#[derive(Clone, Debug)]
+pub struct Config {
+    settings: Settings,
+    keys: Vec<KeyOrigin>,
+    environment: Vec<(OsString, OsString)>,
+    strange: Vec<String>,
+}
+
+impl Deref for Config {
+    type Target = Settings;
+    fn deref(&self) -> &Settings {
+        &self.settings
+    }
+}
+
+impl Config {
+    /// Reads `etc/gatepost.toml` under ROOT and the environment. [`ConfigError::NotARoot`] without the file.
+    pub fn load(root: &Root) -> Result<Self, ConfigError> {
+        Self::load_with(root, &[])
+    }
+
+    /// The same, with keys given on the command line, which win.
+    pub fn load_with(root: &Root, arguments: &[(String, String)]) -> Result<Self, ConfigError> {
+        let path = root.settings_file();
+        let file = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(ConfigError::NotARoot(root.folder().display().to_string()));
+            }
+            Err(error) => return Err(ConfigError::file("read", path)(error)),
+        };
+        let environment: Vec<_> = std::env::vars_os().collect();
+        Self::merge(root, &Sources { file: &file, environment: &environment, arguments })
+    }
+
+    /// The shipped defaults alone, for a ROOT that is being made.
+    pub fn defaults(root: &Root) -> Result<Self, ConfigError> {
+        let environment: Vec<_> = std::env::vars_os()
+            .filter(|(name, _)| !name.as_encoded_bytes().starts_with(names::KEY_PREFIX.as_bytes()))
+            .collect();
+        Self::merge(root, &Sources { file: "", environment: &environment, arguments: &[] })
+    }
+
+    /// Every key in force, in the order of the shipped file, `[gate.env]` last.
+    pub fn keys(&self) -> &[KeyOrigin] {
+        &self.keys
+    }
+
+    /// Environment names that look like ours and are no key: a warning for `gatepost check`.
+    pub fn strange_names(&self) -> &[String] {
+        &self.strange
+    }
+
+    /// The whole environment of every program we start (DESIGN 5): PATH, HOME, USER made, the names of
+    /// [`names::HANDED_ON`] copied, then `[gate.env]`. Made once, cheap to ask.
+    pub fn child_environment(&self) -> Vec<(OsString, OsString)> {
+        self.environment.clone()
+    }
+
+    fn merge(root: &Root, sources: &Sources<'_>) -> Result<Self, ConfigError> {
+        let mut layers = Layers::shipped()?;
+        let place = "etc/gatepost.toml";
+        for Entry { key, value, line, .. } in entries(sources.file, place)? {
+            let place = at_line(place, line);
+            layers.set(&Given { key, value, origin: Origin::File(place) })?;
+        }
+        let strange = layers.take_environment(sources.environment)?;
+        for (key, text) in sources.arguments {
+            let value = layers.like(key, text);
+            layers.set(&Given { key: key.clone(), value, origin: Origin::Argument })?;
+        }
+        let settings = layers.settings()?;
+        layers.check_relations(&settings)?;
+        let environment = environment_of_children(root, &settings, sources.environment);
+        Ok(Self { settings, keys: layers.list(), environment, strange })
+    }
+}
+
+struct Sources<'a> {
+    file: &'a str,
+    environment: &'a [(OsString, OsString)],
+    arguments: &'a [(String, String)],
+}
+
+struct Given {
+    key: String,
+    value: Value,
+    origin: Origin,
+}
+
+impl Given {
+    fn place(&self) -> String {
+        match &self.origin {
+            Origin::Default => "shipped etc/gatepost.toml".to_owned(),
+            Origin::File(place) => place.clone(),
+            Origin::Environment(name) => name.clone(),
+            Origin::Argument => "argument".to_owned(),
+        }
+    }
+
+    fn bad(&self, wanted: impl Into<String>) -> ConfigError {
+        ConfigError::BadValue {
+            place: self.place(),
+            key: self.key.clone(),
+            wanted: wanted.into(),
+            found: format!("`{}`", literal(&self.value)),
+        }
+    }
+}
+
+/// Key by key, what stands above wins.
+struct Layers {
+    order: Vec<String>,
+    values: BTreeMap<String, (Value, Origin)>,
+}
+
+impl Layers {
+    fn shipped() -> Result<Self, ConfigError> {
+        let mut all = Self { order: Vec::new(), values: BTreeMap::new() };
+        let mut shipped = entries(DEFAULTS, "shipped etc/gatepost.toml")?;
+        shipped.sort_by_key(|entry| entry.span.start);
+        for Entry { key, value, .. } in shipped {
+            all.order.push(key.clone());
+            all.values.insert(key, (value, Origin::Default));
+        }
+        Ok(all)
+    }
+
+    fn like(&self, key: &str, text: &str) -> Value {
+        match self.values.get(key) {
+            Some((known, _)) => loose_value(text, known),
+            None => Value::String(text.to_owned()),
+        }
+    }
+
+    fn set(&mut self, given: &Given) -> Result<(), ConfigError> {
+        if given.key.starts_with(FREE_SECTION) {
+            if !given.value.is_str() {
+                return Err(given.bad("a text in quotes"));
+            }
+            if !self.order.contains(&given.key) {
+                self.order.push(given.key.clone());
+            }
+        } else {
+            self.check(given)?;
+        }
+        self.values.insert(given.key.clone(), (given.value.clone(), given.origin.clone()));
+        Ok(())
+    }
+
+    fn check(&self, given: &Given) -> Result<(), ConfigError> {
+        let Some((known, _)) = self.values.get(&given.key) else {
+            return Err(ConfigError::UnknownKey {
+                place: given.place(),
+                key: given.key.clone(),
+                nearest: nearest(&given.key, &self.order),
+            });
+        };
+        let number = number_of(&given.value);
+        let fits = match known {
+            Value::Integer(_) if !given.key.ends_with("_secs") => given.value.is_integer(),
+            Value::Integer(_) | Value::Float(_) => number.is_some(),
+            Value::Array(_) => is_words(&given.value),
+            _ => known.same_type(&given.value),
+        };
+        if !fits {
+            return Err(given.bad(wanted_type(&given.key, known)));
+        }
+        let Some((number, (least, most))) = number.zip(limit_of(&given.key)) else { return Ok(()) };
+        if number.is_finite() && (least..=most).contains(&number) {
+            return Ok(());
+        }
+        Err(given.bad(format!("from {least} to {most}")))
+    }
+
+    /// Takes `GATEPOST_…` names that are keys; gives back those that are not.
+    fn take_environment(
+        &mut self,
+        all: &[(OsString, OsString)],
+    ) -> Result<Vec<String>, ConfigError> {
+        let by_name: BTreeMap<String, String> =
+            self.order.iter().map(|key| (environment_name(key), key.clone())).collect();
+        let mut strange = Vec::new();
+        for (name, text) in all {
+            let Some(name) = name.to_str().filter(|name| name.starts_with(names::KEY_PREFIX))
+            else {
+                continue;
+            };
+            let Some(key) = by_name.get(name) else {
+                if !names::NO_KEYS.contains(&name) {
+                    strange.push(name.to_owned());
+                }
+                continue;
+            };
+            let value = self.like(key, &text.to_string_lossy());
+            let origin = Origin::Environment(name.to_owned());
+            self.set(&Given { key: key.clone(), value, origin })?;
+        }
+        Ok(strange)
+    }
+
+    fn settings(&self) -> Result<Settings, ConfigError> {
+        let mut table = Table::new();
+        for (key, (value, _)) in &self.values {
+            insert(&mut table, key, value.clone());
+        }
+        insert_section(&mut table, "gate", "env");
+        Settings::deserialize_from(table).map_err(|error| {
+            let text = error.message().to_owned();
+            let culprit = self.values.iter().find(|(_, (value, origin))| {
+                *origin != Origin::Default && value.as_str().is_some_and(|word| text.contains(word))
+            });
+            match culprit {
+                Some((key, (value, origin))) => {
+                    Given { key: key.clone(), value: value.clone(), origin: origin.clone() }
+                        .bad(text)
+                }
+                None => ConfigError::Syntax { place: "etc/gatepost.toml".into(), text },
+            }
+        })
+    }
+
+    fn check_relations(&self, settings: &Settings) -> Result<(), ConfigError> {
+        let queue = &settings.queue;
+        let failed = if queue.extend * 2 > queue.lease {
+            ("queue.extend_secs", "at most half of queue.lease_secs")
+        } else if !settings.database.starts_with("sqlite:") {
+            ("database", "`sqlite:PATH`")
+        } else if settings.manager_names.is_empty() {
+            ("manager_names", "at least one name")
+        } else {
+            return Ok(());
+        };
+        let (key, wanted) = failed;
+        let (value, origin) =
+            self.values.get(key).cloned().unwrap_or((Value::Boolean(false), Origin::Default));
+        Err(Given { key: key.to_owned(), value, origin }.bad(wanted))
+    }
+
+    fn list(&self) -> Vec<KeyOrigin> {
+        let line = |key: &String| {
+            let (value, origin) = self.values.get(key)?;
+            Some(KeyOrigin { key: key.clone(), value: literal(value), origin: origin.clone() })
+        };
+        self.order.iter().filter_map(line).collect()
+    }
+}
+
+impl Settings {
+    fn deserialize_from(table: Table) -> Result<Self, toml::de::Error> {
+        table.try_into()
+    }
+}
+
+fn insert(table: &mut Table, key: &str, value: Value) {
+    match key.split_once('.') {
+        None => drop(table.insert(key.to_owned(), value)),
+        Some((section, rest)) => {
+            let inner = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
+            if let Value::Table(inner) = inner {
+                insert(inner, rest, value);
+            }
+        }
+    }
+}
+
+fn insert_section(table: &mut Table, outer: &str, inner: &str) {
+    if let Some(Value::Table(outer)) = table.get_mut(outer) {
+        outer.entry(inner).or_insert_with(|| Value::Table(Table::new()));
+    }
+}
+
+fn environment_name(key: &str) -> String {
+    format!("{}{}", names::KEY_PREFIX, key.to_uppercase().replace('.', "_"))
+}
+
+fn number_of(value: &Value) -> Option<f64> {
+    #[expect(clippy::cast_precision_loss, reason = "limits are far below 2^53")]
+    value.as_float().or(value.as_integer().map(|whole| whole as f64))
+}
+
+fn is_words(value: &Value) -> bool {
+    value.as_array().is_some_and(|words| words.iter().all(Value::is_str))
+}
+
+fn wanted_type(key: &str, known: &Value) -> &'static str {
+    match known {
+        Value::Integer(_) | Value::Float(_) if key.ends_with("_secs") => "a number of seconds",
+        Value::Integer(_) => "a whole number",
+        Value::Float(_) => "a number",
+        Value::Array(_) => "a list of texts",
+        Value::Boolean(_) => "true or false",
+        _ => "a text in quotes",
+    }
+}
+
+fn limit_of(key: &str) -> Option<(f64, f64)> {
+    let own = keys::LIMITS.iter().find(|limit| limit.key == key);
+    if let Some(limit) = own {
+        return Some((limit.least, limit.most));
+    }
+    if key.ends_with("_secs") {
+        return Some(keys::SECS_LIMIT);
+    }
+    key.ends_with("_days")
+        .then_some((0.0, 36_500.0))
+        .or(key.ends_with("_bytes").then_some((0.0, 1e12)))
+}
+
+/// The known key with the fewest changed letters.
+fn nearest(key: &str, known: &[String]) -> String {
+    known
+        .iter()
+        .min_by_key(|candidate| changed_letters(key, candidate))
+        .cloned()
+        .unwrap_or_default()
+}
+
+/// Levenshtein's distance, in bytes.
+fn changed_letters(from: &str, to: &str) -> usize {
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (at, left) in from.bytes().enumerate() {
+        let mut diagonal = at;
+        row[0] = at + 1;
+        for (column, right) in to.bytes().enumerate() {
+            let replaced = diagonal + usize::from(left != right);
+            diagonal = row[column + 1];
+            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
+        }
+    }
+    row[to.len()]
+}
+
+fn environment_of_children(
+    root: &Root,
+    settings: &Settings,
+    ours: &[(OsString, OsString)],
+) -> Vec<(OsString, OsString)> {
+    let account = Account::current();
+    let home = account.home.unwrap_or_else(|| root.folder().to_path_buf());
+    let mut all: BTreeMap<OsString, OsString> =
+        ours.iter().filter(|(name, _)| is_handed_on(name)).cloned().collect();
+    all.insert(names::PATH.into(), settings.gate.path.clone().into());
+    all.insert(names::HOME.into(), home.into());
+    all.insert(names::USER.into(), account.name.into());
+    all.extend(settings.gate.env.iter().map(|(name, value)| (name.into(), value.into())));
+    all.into_iter().collect()
+}
+
+fn is_handed_on(name: &OsStr) -> bool {
+    name.to_str().is_some_and(|name| {
+        names::HANDED_ON.contains(&name) || name.starts_with(names::LOCALE_PREFIX)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+    use std::time::Duration;
+
+    fn merged(
+        file: &str,
+        environment: &[(&str, &str)],
+        arguments: &[(&str, &str)],
+    ) -> Result<Config, ConfigError> {
+        let environment: Vec<_> =
+            environment.iter().map(|(name, value)| (name.into(), value.into())).collect();
+        let arguments: Vec<_> =
+            arguments.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let root = Root::at(Path::new("/nowhere")).unwrap();
+        Config::merge(&root, &Sources { file, environment: &environment, arguments: &arguments })
+    }
+
+    fn refusal(file: &str) -> String {
+        merged(file, &[], &[]).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_shipped_file_is_complete_and_sane() {
+        let config = merged("", &[], &[]).unwrap();
+        assert_eq!(config.queue.lease, Duration::from_mins(1));
+        assert_eq!(config.retry.mail.age, Duration::from_hours(72));
+        assert_eq!(config.gate.stdout_bytes, 8 * 1024 * 1024);
+        assert_eq!(config.manager_names, ["gatepost", "billmgr"]);
+        assert!(config.keys().iter().all(|key| key.origin == Origin::Default));
+        assert_eq!(config.keys()[0].key, "manager_names");
+        for limit in keys::LIMITS {
+            assert!(
+                config.keys().iter().any(|key| key.key == limit.key),
+                "{} is no key",
+                limit.key
+            );
+        }
+    }
+
+    #[test]
+    fn every_shipped_key_has_a_comment_above_it() {
+        let lines: Vec<_> = DEFAULTS.lines().collect();
+        let starts = lines.iter().enumerate().filter(|(_, line)| line.contains(" = "));
+        for (at, line) in starts.filter(|(_, line)| !line.starts_with('#')) {
+            let block = lines[..at].iter().rev().take_while(|line| !line.is_empty());
+            assert!(
+                block.into_iter().any(|line| line.starts_with('#')) || is_retry(&lines, at),
+                "{line}"
+            );
+        }
+    }
+
+    fn is_retry(lines: &[&str], at: usize) -> bool {
+        lines[..at]
+            .iter()
+            .rev()
+            .find(|line| line.starts_with('['))
+            .is_some_and(|line| line.starts_with("[retry."))
+    }
+
+    #[test]
+    fn no_two_keys_share_an_environment_name() {
+        let config = merged("", &[], &[]).unwrap();
+        let mut seen = std::collections::BTreeSet::new();
+        for key in config.keys() {
+            assert!(seen.insert(environment_name(&key.key)), "{}", key.key);
+        }
+    }
+
+    #[test]
+    fn file_environment_and_argument_win_in_that_order() {
+        let file = "[gate]\noutgoing_secs = 1\ningoing_secs = 1\nkill_secs = 1\n";
+        let environment = [
+            ("GATEPOST_GATE_INGOING_SECS", "2"),
+            ("GATEPOST_GATE_KILL_SECS", "2.5"),
+            ("GATEPOST_X", ""),
+        ];
+        let config = merged(file, &environment, &[("gate.kill_secs", "0.3")]).unwrap();
+        assert_eq!(config.gate.outgoing, Duration::from_secs(1));
+        assert_eq!(config.gate.ingoing, Duration::from_secs(2));
+        assert_eq!(config.gate.kill, Duration::from_millis(300));
+        let origin =
+            |name: &str| config.keys().iter().find(|key| key.key == name).unwrap().origin.clone();
+        assert_eq!(origin("gate.outgoing_secs"), Origin::File("etc/gatepost.toml:2".into()));
+        assert_eq!(
+            origin("gate.ingoing_secs"),
+            Origin::Environment("GATEPOST_GATE_INGOING_SECS".into())
+        );
+        assert_eq!(origin("gate.kill_secs"), Origin::Argument);
+        assert_eq!(config.strange_names(), ["GATEPOST_X"]);
+    }
+
+    #[test]
+    fn an_unknown_key_names_its_line_and_the_nearest() {
+        let text = refusal("\n[gate]\noutgoing_sec = 1\n");
+        assert_eq!(
+            text,
+            "etc/gatepost.toml:3: unknown key `gate.outgoing_sec`; did you mean `gate.outgoing_secs`?"
+        );
+        assert!(refusal("worker_synk = 'full'").contains("`worker_sync`"));
+        assert!(refusal("[smtp]\nhost = 'x'").contains("unknown key `smtp.host`"));
+    }
+
+    #[test]
+    fn a_bad_value_names_its_place_and_what_may_stand_there() {
+        for (file, part) in [
+            ("worker_sync = 'ful'", ":1: `worker_sync` must be"),
+            ("worker_sync = 3", "`worker_sync` must be a text"),
+            ("database = 'postgres://x'", "`database` must be `sqlite:PATH`"),
+            ("[queue]\nlease_secs = 0", "from 0.2 to"),
+            ("[queue]\nlease_secs = nan", "from 0.2 to"),
+            ("[queue]\nextend_secs = 59", "at most half"),
+            ("[queue]\nturn_tasks = 1.5", "a whole number"),
+            ("[queue]\nturn_tasks = 101", "from 1 to 100"),
+            ("manager_names = []", "at least one"),
+            ("manager_names = [1]", "a list of texts"),
+            ("gate = 1", "unknown key `gate`"),
+            ("[gate.env]\nX = 1", "a text in quotes"),
+            ("[queue", "etc/gatepost.toml:1: "),
+            ("[queue]\nlease_secs = -5", "from 0.2 to"),
+        ] {
+            let text = refusal(file);
+            assert!(text.contains(part), "{file}: {text}");
+        }
+    }
+
+    #[test]
+    fn children_get_the_fixed_path_the_proxies_and_gate_env_only() {
+        // S3-69
+        let ours = [
+            ("PATH", "/evil"),
+            ("LD_PRELOAD", "/evil.so"),
+            ("GATEPOST_ROOT", "/x"),
+            ("http_proxy", "http://a"),
+            ("HTTP_PROXY", "http://b"),
+            ("LC_ALL", "C.UTF-8"),
+            ("TZ", "Europe/Moscow"),
+        ];
+        let config = merged("[gate.env]\nAPI = 'k'\nTZ = 'UTC'\n", &ours, &[]).unwrap();
+        let names: Vec<_> = config
+            .child_environment()
+            .into_iter()
+            .map(|(name, _)| name.into_string().unwrap())
+            .collect();
+        assert_eq!(
+            names,
+            ["API", "HOME", "HTTP_PROXY", "LC_ALL", "PATH", "TZ", "USER", "http_proxy"]
+        );
+        let value = |wanted: &str| {
+            let all = config.child_environment();
+            all.into_iter().find(|(name, _)| name == wanted).unwrap().1.into_string().unwrap()
+        };
+        assert_eq!(value("TZ"), "UTC", "[gate.env] wins");
+        assert!(value("PATH").starts_with("/usr/local/sbin:"));
+        assert_eq!(value("HTTP_PROXY"), "http://b");
+    }
+
+    #[test]
+    fn a_folder_without_settings_is_no_root() {
+        let root = Root::at(Path::new("/nowhere")).unwrap();
+        let text = Config::load(&root).unwrap_err().to_string();
+        assert!(text.contains("gatepost init --root /nowhere"), "{text}");
+    }
+}

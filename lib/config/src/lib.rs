@@ -1,0 +1,31 @@
+//! The door to `etc/` and to the environment.
+//!
+//! [`Root`] says where Gatepost stands, [`Config`] what is set there, [`Vault`] opens the secrets at
+//! rest, [`Log`] writes `var/gatepost.log`. Nothing else in the house reads the environment or a
+//! settings file. This crate never starts a program, opens the database or talks to a network.
+
+mod account;
+mod config;
+mod error;
+mod keys;
+mod log;
+pub mod names;
+mod owner;
+mod pause;
+mod root;
+mod source;
+mod vault;
+
+pub use account::Account;
+pub use config::{Config, DEFAULTS, KeyOrigin, Origin};
+pub use error::ConfigError;
+pub use keys::{
+    Daemon, ForeignModule, Gate, Gateway, LogSettings, Ntemail, Ntsms, Order, Processing, Queue,
+    Render, Retention, Retry, RetryTable, Settings, Status, WorkerSync,
+};
+pub use log::{Level, Log};
+pub use owner::{refuse_if_writable_by_others, take_owner};
+pub use pause::paused;
+pub use root::Root;
+pub use source::with_key;
+pub use vault::{Secrets, Vault};

@@ -1,0 +1,121 @@
+//! Who runs it (DESIGN 1): the owner of `var/`, and nobody else may change what is run.
+
+use crate::{Account, ConfigError, Root};
+use rustix::fs::{Gid, Mode, Uid};
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+/// What is run or obeyed from there.
+const GUARDED: [&str; 6] = ["etc", "notify", "gate", "addon", "plugins", "processing"];
+
+/// Becomes the owner of `var/` when started as root while `var/` has another owner, and sets umask
+/// 077 in any case. Call it first in `main`, before any thread is started: the ids of the calling thread
+/// are set, and threads inherit them. Without a `var/` nothing is taken.
+pub fn take_owner(root: &Root) -> Result<(), ConfigError> {
+    rustix::process::umask(Mode::RWXG | Mode::RWXO);
+    let var = root.path("var");
+    let Ok(found) = var.metadata() else { return Ok(()) };
+    let (uid, gid) = (found.uid(), found.gid());
+    if !rustix::process::geteuid().is_root() || uid == 0 {
+        return Ok(());
+    }
+    become_account(&Account::of(uid), gid).map_err(|source| ConfigError::NotOwner {
+        path: var,
+        uid,
+        source: source.into(),
+    })
+}
+
+fn become_account(account: &Account, group_of_var: u32) -> rustix::io::Result<()> {
+    let (uid, gid) =
+        (Uid::from_raw(account.uid), Gid::from_raw(account.gid.unwrap_or(group_of_var)));
+    let further = account.groups.iter().copied().chain([group_of_var]);
+    let groups: Vec<_> = further.map(Gid::from_raw).collect();
+    rustix::thread::set_thread_groups(&groups)?;
+    rustix::thread::set_thread_res_gid(gid, gid, gid)?;
+    rustix::thread::set_thread_res_uid(uid, uid, uid)
+}
+
+/// Refuses a ROOT whose `etc`, `notify`, `gate`, `addon`, `plugins` or `processing` others may write: anyone
+/// but root and the owner of `var/` (and the owner's own first group). Missing folders are fine.
+pub fn refuse_if_writable_by_others(root: &Root) -> Result<(), ConfigError> {
+    let owner =
+        root.path("var").metadata().map_or(rustix::process::geteuid().as_raw(), |var| var.uid());
+    let own_group = Account::of(owner).gid;
+    for path in GUARDED.map(|name| root.path(name)).iter().chain([&root.path("")]) {
+        let Ok(found) = path.metadata() else { continue };
+        if let Some((who, cure)) = who_may_write(&found, owner, own_group) {
+            let cure = format!("`{cure} {}`", path.display());
+            return Err(ConfigError::WritableByOthers { path: tidy(path), who, cure });
+        }
+    }
+    Ok(())
+}
+
+/// Who else may write a folder, and the command that ends it.
+fn who_may_write(
+    folder: &Metadata,
+    owner: u32,
+    own_group: Option<u32>,
+) -> Option<(String, String)> {
+    const GROUP_WRITES: u32 = 0o020;
+    const OTHERS_WRITE: u32 = 0o002;
+    if folder.uid() != 0 && folder.uid() != owner {
+        return Some((format!("its owner is uid {}", folder.uid()), format!("chown {owner}")));
+    }
+    if folder.mode() & OTHERS_WRITE != 0 {
+        return Some((format!("mode {:o}", folder.mode() & 0o7777), "chmod o-w".to_owned()));
+    }
+    let is_own = own_group == Some(folder.gid()) || folder.gid() == 0;
+    if folder.mode() & GROUP_WRITES != 0 && !is_own {
+        return Some((format!("group {}", folder.gid()), "chmod g-w".to_owned()));
+    }
+    None
+}
+
+fn tidy(path: &Path) -> std::path::PathBuf {
+    path.components().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_root_writable_by_others_is_refused_with_its_cure() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Root::at(folder.path()).unwrap();
+        fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+        refuse_if_writable_by_others(&root).unwrap();
+        for name in ["var", "etc", "notify", "gate", "addon", "plugins"] {
+            fs::create_dir(root.path(name)).unwrap();
+            fs::set_permissions(root.path(name), Permissions::from_mode(0o755)).unwrap();
+        }
+        refuse_if_writable_by_others(&root).unwrap();
+        for name in ["etc", "notify", "gate", "addon", "plugins"] {
+            fs::set_permissions(root.path(name), Permissions::from_mode(0o757)).unwrap();
+            let error = refuse_if_writable_by_others(&root).unwrap_err().to_string();
+            let cure = format!("chmod o-w {}", root.path(name).display());
+            assert!(error.contains(&cure), "{error}");
+            fs::set_permissions(root.path(name), Permissions::from_mode(0o755)).unwrap();
+        }
+        fs::set_permissions(root.path("var"), Permissions::from_mode(0o2777)).unwrap();
+        refuse_if_writable_by_others(&root).unwrap();
+    }
+
+    #[test]
+    fn a_folder_of_a_third_user_is_refused() {
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+        let root = Root::at(folder.path()).unwrap();
+        fs::create_dir(root.path("gate")).unwrap();
+        std::os::unix::fs::chown(root.path("gate"), Some(4242), None).unwrap();
+        assert!(refuse_if_writable_by_others(&root).unwrap_err().to_string().contains("uid 4242"));
+    }
+}

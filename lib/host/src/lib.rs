@@ -1,0 +1,1 @@
+//! The door to processes: starts other people's programs, and survives them.
