@@ -8,6 +8,8 @@ pub mod answer;
 pub mod error;
 pub mod features;
 pub mod frames;
+pub mod ingoing;
+pub mod outgoing;
 pub mod params;
 pub mod rendering;
 pub mod xml;

@@ -8,16 +8,13 @@ pub(crate) fn fill<'a>(text: &str, value_of: impl Fn(&str) -> Option<&'a str>) -
     while let Some(start) = rest.find("__") {
         let after = &rest[start + 2..];
         let known = name_before_end(after).and_then(|name| Some((name, value_of(name)?)));
-        match known {
-            Some((name, value)) => {
-                filled.push_str(&rest[..start]);
-                filled.push_str(value);
-                rest = &after[name.len() + 2..];
-            }
-            None => {
-                filled.push_str(&rest[..=start]);
-                rest = &rest[start + 1..];
-            }
+        if let Some((name, value)) = known {
+            filled.push_str(&rest[..start]);
+            filled.push_str(value);
+            rest = &after[name.len() + 2..];
+        } else {
+            filled.push_str(&rest[..=start]);
+            rest = &rest[start + 1..];
         }
     }
     filled.push_str(rest);

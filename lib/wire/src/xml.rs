@@ -76,6 +76,31 @@ pub struct Found {
     pub skipped: String,
 }
 
+/// What [`Document::find_complete_part`] found.
+pub(crate) struct CompletePart {
+    /// The root, if it began at all.
+    pub(crate) root: Option<Element>,
+    /// How the text stands for the bytes.
+    pub(crate) read_as: ReadAs,
+    /// What was wrong with the rest.
+    pub(crate) error: Option<XmlError>,
+}
+
+/// How the characters of a tree stand for the bytes of the document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ReadAs {
+    /// By its encoding.
+    Text,
+    /// A character below U+0100 is a byte.
+    Bytes,
+}
+
+impl CompletePart {
+    fn whole(root: Element) -> Self {
+        Self { root: Some(root), read_as: ReadAs::Text, error: None }
+    }
+}
+
 impl Document {
     /// A document of this root alone.
     pub fn new(root: Element) -> Self {
@@ -118,6 +143,26 @@ impl Document {
             Some(second) if second != first => Self::found_at(output, second).map_err(|_| error),
             _ => Err(error),
         }
+    }
+
+    /// What can be taken from half a document: its root with every child and grandchild that is
+    /// whole. Bytes that are not UTF-8 are read one by one, each as the character of its number.
+    pub(crate) fn find_complete_part(output: &[u8]) -> CompletePart {
+        let error = match Self::find_in_output(output) {
+            Ok(found) => return CompletePart::whole(found.document.root),
+            Err(error) => error,
+        };
+        let limits = Limits::default();
+        if output.len() > limits.bytes {
+            return CompletePart { root: None, read_as: ReadAs::Text, error: Some(error) };
+        }
+        let start = decode::first_document_tag(output).unwrap_or(decode::first_tag(output));
+        let (text, read_as) = match decode::text(&output[start..]) {
+            Ok(text) => (text, ReadAs::Text),
+            Err(_) => (decode::byte_by_byte(&output[start..]), ReadAs::Bytes),
+        };
+        let (root, error) = parse::complete_part(&text, &limits);
+        CompletePart { root, read_as, error }
     }
 
     fn found_at(output: &[u8], start: usize) -> Result<Found, XmlError> {

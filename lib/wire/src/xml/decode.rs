@@ -21,6 +21,11 @@ pub(super) fn text(bytes: &[u8]) -> Result<Cow<'_, str>, XmlError> {
     }
 }
 
+/// Every byte as the character of its number: nothing is lost, and markup is still markup.
+pub(super) fn byte_by_byte(bytes: &[u8]) -> Cow<'_, str> {
+    legal(encoding_rs::mem::decode_latin1(bytes))
+}
+
 fn not_in(encoding: &'static Encoding) -> XmlError {
     XmlError::at_start(XmlProblem::NotInEncoding(encoding.name()))
 }

@@ -11,23 +11,25 @@ use super::{Document, Element, Limits, Node, XmlError, XmlProblem};
 const ATTRIBUTES: usize = 512;
 
 pub(super) fn document(text: &str, limits: &Limits) -> Result<Document, XmlError> {
-    let mut reader = Reader::from_str(text);
     let mut builder = Builder::new(limits);
-    loop {
-        let start = usize::try_from(reader.buffer_position()).unwrap_or(usize::MAX);
-        let event = match reader.read_event() {
-            Ok(Event::Eof) => break,
-            Ok(event) => event,
-            Err(error) => {
-                let offset = usize::try_from(reader.error_position()).unwrap_or(usize::MAX);
-                return Err(XmlError::at(text, offset, XmlProblem::Malformed(error.to_string())));
-            }
-        };
-        if let Err(problem) = builder.take(event) {
-            return Err(XmlError::at(text, start, problem));
-        }
-    }
+    builder.read(text)?;
     builder.finish().map_err(|problem| XmlError::at(text, text.len(), problem))
+}
+
+/// The root with every child and grandchild that was closed before the first error.
+pub(super) fn complete_part(text: &str, limits: &Limits) -> (Option<Element>, Option<XmlError>) {
+    let mut builder = Builder::new(limits);
+    let mut error = builder.read(text).err();
+    if error.is_none() && (builder.root.is_none() || !builder.open.is_empty()) {
+        error = Some(XmlError::at(text, text.len(), XmlProblem::NotClosed("doc".into())));
+    }
+    let mut open = builder.open.into_iter();
+    let root = builder.root.or_else(|| {
+        let mut root = open.next()?;
+        root.children.extend(open.next().map(Node::Element));
+        Some(root)
+    });
+    (root, error)
 }
 
 struct Builder<'a> {
@@ -52,6 +54,23 @@ impl<'a> Builder<'a> {
             root: None,
             epilog: Vec::new(),
             text: String::new(),
+        }
+    }
+
+    fn read(&mut self, text: &str) -> Result<(), XmlError> {
+        let mut reader = Reader::from_str(text);
+        loop {
+            let start = usize::try_from(reader.buffer_position()).unwrap_or(usize::MAX);
+            let event = match reader.read_event() {
+                Ok(Event::Eof) => return Ok(()),
+                Ok(event) => event,
+                Err(error) => {
+                    let offset = usize::try_from(reader.error_position()).unwrap_or(usize::MAX);
+                    let problem = XmlProblem::Malformed(error.to_string());
+                    return Err(XmlError::at(text, offset, problem));
+                }
+            };
+            self.take(event).map_err(|problem| XmlError::at(text, start, problem))?;
         }
     }
 
