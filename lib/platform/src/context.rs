@@ -1,0 +1,31 @@
+//! What a plan may look at.
+
+use crate::refusal::Refusal;
+use config::{Config, Root};
+use notice::{Clock, Mask, Ms};
+use store::{Snapshot, Store};
+
+/// The world as a planner sees it: it reads, and starts programs; it never writes to the database.
+pub(crate) struct Context<'a> {
+    pub(crate) root: &'a Root,
+    pub(crate) config: &'a Config,
+    pub(crate) clock: &'a dyn Clock,
+    pub(crate) store: &'a mut dyn Store,
+    /// Secrets that this call knows: added as they are met.
+    pub(crate) mask: Mask,
+}
+
+impl Context<'_> {
+    /// Reads one consistent view; closed again before a program is started.
+    pub(crate) fn read<T>(
+        &mut self,
+        look: impl FnMut(&mut dyn Snapshot) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        store::read(self.store, look)
+    }
+
+    /// Now.
+    pub(crate) fn now(&self) -> Ms {
+        self.clock.now()
+    }
+}

@@ -1,0 +1,34 @@
+//! The platform: everything a person or a program does is a call of a function by name.
+//!
+//! A call goes one way (DESIGN 8): session, before handlers, middleware, plan, apply, after handlers,
+//! answer. A plan is a value: what will change and what that rests on; it is made with no transaction
+//! open, so this is where gates are asked. Applying it is one transaction. This crate never renders a
+//! template, hands a message to a gate for delivery, prints, or keeps a thread.
+
+mod added_fields;
+mod answer;
+mod bundles;
+mod caller;
+mod context;
+mod error;
+mod function;
+mod notices;
+mod opening;
+mod pipeline;
+mod plan;
+mod projects;
+mod refusal;
+mod registry;
+mod table;
+mod templates;
+mod users;
+pub mod when;
+
+pub use answer::Answer;
+pub use bundles::{BundleWanted, bundle};
+pub use caller::{Caller, Level};
+pub use error::PlatformError;
+pub use function::{Alias, Extra, Function, Kind, Need, Parameter};
+pub use notices::{Condition, Notice, Operator, load as load_notice, names as notice_names};
+pub use pipeline::Platform;
+pub use refusal::Refusal;

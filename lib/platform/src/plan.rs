@@ -1,0 +1,186 @@
+//! What a call will change, as a value; and the one place that changes it.
+
+use crate::answer::Answer;
+use crate::context::Context;
+use crate::refusal::Refusal;
+use notice::{GatewayId, Ms, ProjectId, TaskId, UserId};
+use store::{
+    Accepted, ContactState, Finish, Gateway, GatewayState, NewTask, Project, StoreError,
+    Subscription, Tx, User,
+};
+
+/// What planning brings.
+pub(crate) enum Planned {
+    /// Nothing changes: here is the answer.
+    Answer(Answer),
+    /// One transaction.
+    Once(Plan),
+    /// Many rows: plans one after the other, each a transaction of its own, until there is none.
+    Pages(Pages),
+}
+
+/// A source of plans, and how their sum is answered.
+pub(crate) struct Pages {
+    pub(crate) next: Box<dyn FnMut(&mut Context<'_>) -> Result<Option<Plan>, Refusal>>,
+    pub(crate) answer: Box<dyn FnOnce(&Applied) -> Answer>,
+}
+
+/// Changes, what they were planned on, and the answer once they are made.
+pub(crate) struct Plan {
+    pub(crate) based_on: Vec<Fact>,
+    pub(crate) changes: Vec<Change>,
+    pub(crate) answer: Box<dyn Fn(&Applied) -> Answer>,
+}
+
+impl Plan {
+    /// Changes that rest on nothing.
+    pub(crate) fn new(changes: Vec<Change>, answer: impl Fn(&Applied) -> Answer + 'static) -> Self {
+        Self { based_on: Vec::new(), changes, answer: Box::new(answer) }
+    }
+
+    /// Changes that hold only while these facts do.
+    pub(crate) fn based_on(mut self, facts: impl IntoIterator<Item = Fact>) -> Self {
+        self.based_on.extend(facts);
+        self
+    }
+}
+
+/// What a plan rests on. If it no longer holds inside the transaction, the call is planned anew, once.
+pub(crate) enum Fact {
+    Project(ProjectId, Option<Project>),
+    User(UserId, Option<User>),
+    /// The version of a gateway; None: it is not there.
+    Gateway(GatewayId, Option<i64>),
+    /// The user who has this external id in this project.
+    ExternalId(ProjectId, String, Option<UserId>),
+}
+
+impl Fact {
+    fn holds(&self, tx: &mut dyn Tx) -> store::Result<bool> {
+        Ok(match self {
+            Self::Project(id, known) => tx.project(*id)? == *known,
+            Self::User(id, known) => tx.user(*id)? == *known,
+            Self::Gateway(id, version) => tx.gateway(*id)?.map(|row| row.version) == *version,
+            Self::ExternalId(project, external_id, known) => {
+                let filter = store::UserFilter {
+                    project: Some(*project),
+                    external_id: Some(external_id.clone()),
+                    ..Default::default()
+                };
+                tx.users(&filter, None, 1)?.first().map(|user| user.id) == *known
+            }
+        })
+    }
+
+    fn words(&self) -> String {
+        match self {
+            Self::Project(id, _) => format!("project {id}"),
+            Self::User(id, _) => format!("user {id}"),
+            Self::Gateway(id, _) => format!("gateway {id}"),
+            Self::ExternalId(_, external_id, _) => format!("user ext:{external_id}"),
+        }
+    }
+}
+
+/// One change.
+pub(crate) enum Change {
+    SaveProject(Project),
+    DeleteProject(ProjectId),
+    SaveUser(User),
+    DeleteUser(UserId),
+    ForgetUser(UserId, Vec<String>),
+    AddUserColumn(String),
+    SaveGateway(Box<Gateway>),
+    DeleteGateway(GatewayId),
+    SetGatewayState(GatewayState),
+    SaveSubscription(Subscription),
+    Enqueue(Vec<NewTask>),
+    Retry(Vec<TaskId>),
+    End(Vec<TaskId>, Finish, String),
+    MarkRead(UserId, Vec<i64>),
+    SetContactState(ContactState),
+}
+
+/// What was made.
+#[derive(Debug, Default)]
+pub(crate) struct Applied {
+    /// Ids of saved rows, in the order of the changes.
+    pub(crate) ids: Vec<i64>,
+    /// What became of the tasks, in their order.
+    pub(crate) accepted: Vec<Accepted>,
+    /// Rows touched by the other changes.
+    pub(crate) touched: u64,
+}
+
+impl Applied {
+    pub(crate) fn add(&mut self, other: Self) {
+        self.ids.extend(other.ids);
+        self.accepted.extend(other.accepted);
+        self.touched += other.touched;
+    }
+}
+
+/// Why a plan was not applied. The transaction is rolled back.
+#[derive(Debug)]
+pub(crate) enum NotApplied {
+    Changed(String),
+    Store(StoreError),
+}
+
+impl From<StoreError> for NotApplied {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// Makes the changes inside the transaction.
+pub(crate) fn apply(plan: &Plan, tx: &mut dyn Tx, now: Ms) -> Result<Applied, NotApplied> {
+    for fact in &plan.based_on {
+        if !fact.holds(tx)? {
+            return Err(NotApplied::Changed(fact.words()));
+        }
+    }
+    let mut applied = Applied::default();
+    for change in &plan.changes {
+        make(change, tx, now, &mut applied)?;
+    }
+    Ok(applied)
+}
+
+fn make(change: &Change, tx: &mut dyn Tx, now: Ms, applied: &mut Applied) -> store::Result<()> {
+    let touched = match change {
+        Change::SaveProject(project) => {
+            applied.ids.push(tx.save_project(project)?.0);
+            1
+        }
+        Change::SaveUser(user) => {
+            applied.ids.push(tx.save_user(user)?.0);
+            1
+        }
+        Change::SaveGateway(gateway) => {
+            applied.ids.push(tx.save_gateway(gateway)?.0);
+            1
+        }
+        Change::Enqueue(tasks) => {
+            applied.accepted.extend(tx.enqueue(tasks, now)?);
+            0
+        }
+        Change::DeleteProject(id) => u64::from(tx.delete_project(*id)?),
+        Change::DeleteUser(id) => u64::from(tx.delete_user(*id)?),
+        Change::ForgetUser(id, contacts) => u64::from(tx.forget_user(*id, contacts)?),
+        Change::AddUserColumn(name) => done(tx.add_user_column(name))?,
+        Change::DeleteGateway(id) => u64::from(tx.delete_gateway(*id, now)?),
+        Change::SetGatewayState(state) => done(tx.set_gateway_state(state, now))?,
+        Change::SaveSubscription(subscription) => done(tx.save_subscription(subscription))?,
+        Change::Retry(ids) => u64::from(tx.retry(ids, now)?),
+        Change::End(ids, how, reason) => u64::from(tx.end(ids, *how, reason, now)?),
+        Change::MarkRead(user, ids) => u64::from(tx.mark_read(*user, ids, now)?),
+        Change::SetContactState(state) => done(tx.set_contact_state(state))?,
+    };
+    applied.touched += touched;
+    Ok(())
+}
+
+fn done(result: store::Result<()>) -> store::Result<u64> {
+    result.map(|()| 1)
+}
