@@ -8,3 +8,4 @@
 )]
 
 pub mod host;
+pub mod http_sink;
