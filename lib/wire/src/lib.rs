@@ -3,13 +3,14 @@
 //! Pure text: bytes in, values out, and back. This crate never opens a file, starts a process or
 //! asks for the time, and it never resolves an entity: a document with a DOCTYPE is refused.
 
-mod placeholders;
 pub mod answer;
 pub mod error;
 pub mod features;
 pub mod frames;
 pub mod ingoing;
+pub mod json;
 pub mod outgoing;
 pub mod params;
+mod placeholders;
 pub mod rendering;
 pub mod xml;
