@@ -1,1 +1,21 @@
 //! The door to processes: starts other people's programs, and survives them.
+//!
+//! [`run`] gives a program its input and brings back what became of it as a fact, [`Ran`]; what that
+//! means is decided in [`outcome`], purely. [`spawn`] starts a child that stays. [`Programs`] knows what
+//! stands in `notify/`, `gate/` and `processing/` and what each says it can do; [`gates`] speaks the
+//! gate contract. The rules of extensions.md 1.6 live here and nowhere else.
+//!
+//! This crate never uses a shell, never inherits our environment, and never starts a program in a way
+//! that makes the system fork (no pre-exec step, no uid, gid or groups: 135 times slower in a large
+//! process). It never decides about a task, and writes no log: what is worth a line is handed back.
+
+mod caller;
+mod child;
+mod exchange;
+mod program;
+mod start;
+
+pub use caller::Caller;
+pub use child::{Child, Signal, Stream, Streams, spawn};
+pub use exchange::{Stop, run, run_until};
+pub use program::{End, Environment, Limits, Program, Ran};

@@ -1,0 +1,184 @@
+//! A child that stays: the render process, a serving gate, the daemon's modules.
+
+use crate::start::{Pipes, start};
+use crate::{End, Program};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags};
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{ChildStderr, ChildStdin, ChildStdout, ExitStatus, Stdio};
+use std::time::Duration;
+
+/// What one of a child's streams is.
+#[derive(Debug)]
+pub enum Stream {
+    /// A pipe to us.
+    Piped,
+    /// Ours.
+    Inherited,
+    /// `/dev/null`.
+    Nothing,
+    /// This file.
+    File(File),
+}
+
+/// A child's three streams.
+#[derive(Debug)]
+pub struct Streams {
+    /// What it reads.
+    pub stdin: Stream,
+    /// What it prints.
+    pub stdout: Stream,
+    /// What it complains about.
+    pub stderr: Stream,
+}
+
+/// What a child can be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// Finish and leave.
+    Terminate,
+    /// Read your settings again.
+    Reload,
+    /// Die.
+    Kill,
+}
+
+/// A running child in its own process group. Dropped, it is killed with its group and reaped: a child
+/// never outlives the value, unless we die first (it then sees the end of its stdin).
+#[derive(Debug)]
+pub struct Child {
+    inner: std::process::Child,
+    pidfd: Option<OwnedFd>,
+    kill_after: Duration,
+    end: Option<End>,
+}
+
+/// Starts a child that stays. Of the limits only `kill_after` counts; the words of a failure name the
+/// program and the cure.
+pub fn spawn(program: &Program, streams: Streams) -> Result<Child, String> {
+    let Streams { stdin, stdout, stderr } = streams;
+    let pipes = Pipes { stdin: stdin.into(), stdout: stdout.into(), stderr: stderr.into() };
+    let child = start(program, pipes)?;
+    let pidfd = rustix::process::pidfd_open(pid_of(&child), PidfdFlags::empty()).ok();
+    Ok(Child { inner: child, pidfd, kill_after: program.limits.kill_after, end: None })
+}
+
+impl Child {
+    /// Its process number, which is its group's too.
+    pub fn pid(&self) -> u32 {
+        self.inner.id()
+    }
+
+    /// Our end of its stdin, once, if it is piped.
+    pub fn take_stdin(&mut self) -> Option<ChildStdin> {
+        self.inner.stdin.take()
+    }
+
+    /// Our end of its stdout, once, if it is piped.
+    pub fn take_stdout(&mut self) -> Option<ChildStdout> {
+        self.inner.stdout.take()
+    }
+
+    /// Our end of its stderr, once, if it is piped.
+    pub fn take_stderr(&mut self) -> Option<ChildStderr> {
+        self.inner.stderr.take()
+    }
+
+    /// A descriptor that becomes readable when the child ends; None where the kernel has no pidfd.
+    pub fn ended_fd(&self) -> Option<BorrowedFd<'_>> {
+        self.pidfd.as_ref().map(AsFd::as_fd)
+    }
+
+    /// How it ended, if it has. The child is reaped then.
+    pub fn ended(&mut self) -> Option<End> {
+        if self.end.is_none()
+            && let Ok(Some(status)) = self.inner.try_wait()
+        {
+            self.end = Some(exit_of(status));
+        }
+        self.end.clone()
+    }
+
+    /// Waits for its end, at most `wait`.
+    pub fn wait_for(&mut self, wait: Duration) -> Option<End> {
+        const LOOK: Duration = Duration::from_millis(5);
+        let until = std::time::Instant::now() + wait;
+        loop {
+            let left = until.saturating_duration_since(std::time::Instant::now());
+            if let Some(end) = self.ended() {
+                return Some(end);
+            }
+            if left.is_zero() {
+                return None;
+            }
+            let mut watched = Vec::new();
+            watched.extend(self.ended_fd().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
+            let nap = if watched.is_empty() { left.min(LOOK) } else { left };
+            // A signal ends the nap early, and we look again.
+            let _ = poll(&mut watched, Timespec::try_from(nap).ok().as_ref());
+        }
+    }
+
+    /// Tells the child and its whole group. Nothing happens when it has ended.
+    pub fn tell(&mut self, signal: Signal) {
+        if self.ended().is_some() {
+            return;
+        }
+        let signal = match signal {
+            Signal::Terminate => rustix::process::Signal::TERM,
+            Signal::Reload => rustix::process::Signal::HUP,
+            Signal::Kill => rustix::process::Signal::KILL,
+        };
+        // It may have ended this moment.
+        let _ = rustix::process::kill_process_group(pid_of(&self.inner), signal);
+    }
+
+    /// Ends it (queue 3.8): closes its stdin, waits `patience`, SIGTERM to the group, waits `kill_after`,
+    /// SIGKILL. Streams that were taken must be dropped before.
+    pub fn finish(mut self, patience: Duration) -> End {
+        drop(self.inner.stdin.take());
+        if let Some(end) = self.wait_for(patience) {
+            return end;
+        }
+        self.tell(Signal::Terminate);
+        let end = self.wait_for(self.kill_after);
+        self.tell(Signal::Kill);
+        end.or_else(|| self.wait_for(self.kill_after)).unwrap_or(End::Stopped)
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        self.tell(Signal::Kill);
+        if self.end.is_none() {
+            // Killed: this can take long only where the kernel itself is stuck.
+            let _ = self.inner.wait();
+        }
+    }
+}
+
+impl From<Stream> for Stdio {
+    fn from(stream: Stream) -> Self {
+        match stream {
+            Stream::Piped => Self::piped(),
+            Stream::Inherited => Self::inherit(),
+            Stream::Nothing => Self::null(),
+            Stream::File(file) => file.into(),
+        }
+    }
+}
+
+/// The child's process number as rustix writes it.
+pub(crate) fn pid_of(child: &std::process::Child) -> Pid {
+    Pid::from_child(child)
+}
+
+/// How a child ended by itself.
+pub(crate) fn exit_of(status: ExitStatus) -> End {
+    match status.code() {
+        Some(code) => End::Exited(code),
+        None => End::Signalled(status.signal().unwrap_or(0)),
+    }
+}
