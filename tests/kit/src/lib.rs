@@ -7,5 +7,10 @@
     reason = "this is a test's own door: it starts programs, reads the environment and ends a test that can't go on"
 )]
 
+pub mod certificates;
+pub mod dovecot;
 pub mod host;
 pub mod http_sink;
+pub mod postfix;
+pub mod smtp_sink;
+pub mod tools;

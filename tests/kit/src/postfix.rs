@@ -1,0 +1,232 @@
+//! A private Postfix: own configuration, queue and ports in a temporary folder, delivery to Maildirs.
+//!
+//! `anna`, `boris` and every name that begins with `user` have a mailbox in `example.test`; `bounced@`
+//! is taken and then comes back to its sender; other names are refused. Login: `relay` / `s3cret&"`.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::certificates::Certificates;
+use crate::tools::{find, free_port, greets, is_here, is_root, maildir, run, wait_until};
+
+/// The account that may send.
+pub const LOGIN: &str = "relay@example.test";
+/// Its password.
+pub const PASSWORD: &str = "s3cret&\"x";
+/// Who owns the mailboxes: nobody.
+pub(crate) const MAIL_UID: u32 = 65_534;
+
+/// A running Postfix; stopped when the value goes.
+pub struct Postfix {
+    folder: tempfile::TempDir,
+    certificates: Certificates,
+    /// Plain or STARTTLS, no login: for this machine's own programs.
+    pub port: u16,
+    /// STARTTLS demanded, login demanded.
+    pub submission_port: u16,
+    /// TLS from the first byte, login demanded.
+    pub tls_port: u16,
+}
+
+impl Postfix {
+    /// Starts one; None, said aloud, when a tool or root is missing.
+    pub fn start() -> Option<Self> {
+        let tools = ["postfix", "openssl", "saslpasswd2"];
+        if !is_root() || !tools.iter().all(|tool| is_here(tool)) {
+            return None;
+        }
+        let folder = tempfile::Builder::new().prefix("postfix").tempdir().unwrap();
+        open_to_all(folder.path());
+        for name in ["etc", "queue", "data", "mail", "sasl"] {
+            fs::create_dir(folder.path().join(name)).unwrap();
+            open_to_all(&folder.path().join(name));
+        }
+        let (postfix_uid, postfix_gid) = ids_of("postfix");
+        chown(folder.path().join("data"), Some(postfix_uid), Some(postfix_gid)).unwrap();
+        chown(folder.path().join("mail"), Some(MAIL_UID), Some(MAIL_UID)).unwrap();
+        let certificates = Certificates::make(folder.path());
+        let postfix = Self {
+            folder,
+            certificates,
+            port: free_port(),
+            submission_port: free_port(),
+            tls_port: free_port(),
+        };
+        postfix.configure();
+        postfix.make_login();
+        let config = postfix.config();
+        // Its daemons inherit our descriptors: with a pipe the caller would wait for them.
+        let log = fs::File::create(postfix.folder.path().join("start.log")).unwrap();
+        let started = Command::new(find("postfix").unwrap())
+            .args(["-c", config.to_str().unwrap(), "start"])
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .status()
+            .unwrap();
+        assert!(started.success(), "postfix did not start: {}", postfix.log());
+        let up = wait_until(20, || [postfix.port, postfix.submission_port].into_iter().all(greets));
+        assert!(up, "postfix does not answer: {}", postfix.log());
+        Some(postfix)
+    }
+
+    /// The certificate authority to trust.
+    pub fn authority(&self) -> &Path {
+        &self.certificates.authority
+    }
+
+    /// The folder that holds a Maildir for each user.
+    pub fn mail_root(&self) -> PathBuf {
+        self.folder.path().join("mail")
+    }
+
+    /// The configuration folder (`sendmail -C`, `MAIL_CONFIG`).
+    pub fn config(&self) -> PathBuf {
+        self.folder.path().join("etc")
+    }
+
+    /// A user's messages so far.
+    pub fn mailbox(&self, user: &str) -> Vec<Vec<u8>> {
+        maildir(&self.mail_root().join(user))
+    }
+
+    /// Waits for so many messages of a user, at most 20 s.
+    pub fn wait_for(&self, user: &str, messages: usize) -> Vec<Vec<u8>> {
+        let came = wait_until(20, || self.mailbox(user).len() >= messages);
+        assert!(came, "{user} has {} messages: {}", self.mailbox(user).len(), self.log());
+        self.mailbox(user)
+    }
+
+    /// What Postfix logged.
+    pub fn log(&self) -> String {
+        ["start.log", "mail.log"]
+            .map(|name| fs::read_to_string(self.folder.path().join(name)).unwrap_or_default())
+            .join("\n")
+    }
+
+    fn configure(&self) {
+        let at = |name: &str| self.folder.path().join(name).to_str().unwrap().to_owned();
+        let main = format!(
+            "compatibility_level = 3.6\nqueue_directory = {queue}\ndata_directory = {data}\n\
+             mail_owner = postfix\nsetgid_group = postdrop\ninet_interfaces = 127.0.0.1\n\
+             inet_protocols = ipv4\nmyhostname = mx.example.test\nmydomain = example.test\n\
+             myorigin = example.test\nmydestination =\nmynetworks =\nalias_maps =\nalias_database =\n\
+             maillog_file = {log}\nmaillog_file_prefixes = {top}\n\
+             virtual_mailbox_domains = example.test\nvirtual_mailbox_base = {mail}\n\
+             virtual_mailbox_maps = regexp:{etc}/mailboxes\nvirtual_alias_maps = regexp:{etc}/aliases\n\
+             virtual_uid_maps = static:{MAIL_UID}\nvirtual_gid_maps = static:{MAIL_UID}\n\
+             virtual_minimum_uid = 1\ndefault_transport = error:5.4.4 there is no outside\n\
+             relay_transport = error:5.4.4 there is no outside\nsmtpd_peername_lookup = no\n\
+             smtpd_relay_restrictions = permit_sasl_authenticated, reject_unauth_destination\n\
+             smtpd_tls_cert_file = {cert}\nsmtpd_tls_key_file = {key}\nsmtpd_tls_security_level = may\n\
+             smtpd_sasl_type = cyrus\nsmtpd_sasl_path = smtpd\ncyrus_sasl_config_path = {sasl}\n\
+             smtpd_sasl_local_domain = example.test\nsmtpd_sasl_security_options = noanonymous\n\
+             message_size_limit = 10485760\nsmtputf8_enable = yes\nbiff = no\n",
+            queue = at("queue"),
+            data = at("data"),
+            log = at("mail.log"),
+            top = self.folder.path().display(),
+            mail = at("mail"),
+            etc = at("etc"),
+            sasl = at("sasl"),
+            cert = self.certificates.certificate.display(),
+            key = self.certificates.key.display(),
+        );
+        fs::write(self.config().join("main.cf"), main).unwrap();
+        fs::write(
+            self.config().join("mailboxes"),
+            "/^((anna|boris|user)[0-9a-z.-]*)@example\\.test$/ ${1}/\n",
+        )
+        .unwrap();
+        fs::write(self.config().join("aliases"), "/^bounced@example\\.test$/ gone@nowhere.test\n")
+            .unwrap();
+        fs::write(self.config().join("master.cf"), self.services()).unwrap();
+    }
+
+    fn services(&self) -> String {
+        let login = "-o smtpd_sasl_auth_enable=yes -o smtpd_recipient_restrictions=permit_sasl_authenticated,reject";
+        let mut lines = vec![
+            format!("127.0.0.1:{} inet n - n - - smtpd", self.port),
+            format!(
+                "127.0.0.1:{} inet n - n - - smtpd -o smtpd_tls_security_level=encrypt {login}",
+                self.submission_port
+            ),
+            format!(
+                "127.0.0.1:{} inet n - n - - smtpd -o smtpd_tls_wrappermode=yes {login}",
+                self.tls_port
+            ),
+            "pickup unix n - n 60 1 pickup".into(),
+            "qmgr unix n - n 300 1 qmgr".into(),
+            "tlsmgr unix - - n 1000? 1 tlsmgr".into(),
+            "cleanup unix n - n - 0 cleanup".into(),
+            "postlog unix-dgram n - n - 1 postlogd".into(),
+        ];
+        let plain = [
+            ("rewrite", "trivial-rewrite"),
+            ("bounce", "bounce"),
+            ("defer", "bounce"),
+            ("trace", "bounce"),
+            ("verify", "verify"),
+            ("flush", "flush"),
+            ("proxymap", "proxymap"),
+            ("error", "error"),
+            ("retry", "error"),
+            ("discard", "discard"),
+            ("virtual", "virtual"),
+            ("anvil", "anvil"),
+            ("scache", "scache"),
+            ("smtp", "smtp"),
+            ("relay", "smtp"),
+        ];
+        lines.extend(plain.map(|(name, program)| match name {
+            "virtual" => format!("{name} unix - n n - - {program}"),
+            _ => format!("{name} unix - - n - - {program}"),
+        }));
+        lines.join("\n") + "\n"
+    }
+
+    /// The account of [`LOGIN`] in a sasldb of this Postfix alone.
+    fn make_login(&self) {
+        let sasl = self.folder.path().join("sasl");
+        let base = sasl.join("sasldb2");
+        fs::write(
+            sasl.join("smtpd.conf"),
+            format!(
+                "pwcheck_method: auxprop\nauxprop_plugin: sasldb\nsasldb_path: {}\nmech_list: PLAIN LOGIN\n",
+                base.display()
+            ),
+        )
+        .unwrap();
+        let (user, realm) = LOGIN.split_once('@').unwrap();
+        let mut child = Command::new(find("saslpasswd2").unwrap())
+            .args(["-p", "-c", "-f", base.to_str().unwrap(), "-u", realm, user])
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        std::io::Write::write_all(&mut child.stdin.take().unwrap(), PASSWORD.as_bytes()).unwrap();
+        assert!(child.wait().unwrap().success());
+        fs::set_permissions(&base, fs::Permissions::from_mode(0o644)).unwrap();
+    }
+}
+
+impl Drop for Postfix {
+    fn drop(&mut self) {
+        let config = self.config();
+        let _ = Command::new("/usr/sbin/postfix")
+            .args(["-c", config.to_str().unwrap_or_default(), "stop"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+    }
+}
+
+pub(crate) fn open_to_all(folder: &Path) {
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+fn ids_of(user: &str) -> (u32, u32) {
+    let id = |option: &str| run("id", &[option, user]).trim().parse().unwrap();
+    (id("-u"), id("-g"))
+}

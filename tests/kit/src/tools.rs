@@ -1,0 +1,89 @@
+//! Outside tools: found, missed aloud, run to their end.
+
+use std::io::Read;
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// True when the tool is there. Else says so on stderr, for the test to skip; in CI the test fails.
+pub fn is_here(tool: &str) -> bool {
+    if find(tool).is_some() {
+        return true;
+    }
+    assert!(std::env::var("CI").as_deref() != Ok("true"), "CI must have `{tool}`");
+    skipped(&format!("`{tool}` is not installed"))
+}
+
+/// The tool's place: in PATH, `/usr/sbin` or `/usr/lib`.
+pub fn find(tool: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
+    folders.extend(["/usr/sbin", "/usr/bin", "/sbin"].map(PathBuf::from));
+    folders.into_iter().map(|folder| folder.join(tool)).find(|file| file.is_file())
+}
+
+/// True for uid 0: only root can start a mail server of its own. Else says so, as [`is_here`] does.
+pub fn is_root() -> bool {
+    use std::os::unix::fs::MetadataExt;
+    if std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0) {
+        return true;
+    }
+    assert!(std::env::var("CI").as_deref() != Ok("true"), "CI must run as root");
+    skipped("only root can start a mail server")
+}
+
+#[expect(clippy::print_stderr, reason = "a test that is not run must be heard of")]
+fn skipped(why: &str) -> bool {
+    eprintln!("SKIPPED: {why}");
+    false
+}
+
+/// Runs a tool to its end, which must be a good one, and gives its stdout.
+pub fn run(tool: &str, args: &[&str]) -> String {
+    let program = find(tool).unwrap_or_else(|| panic!("no `{tool}`"));
+    let output = Command::new(program).args(args).output().unwrap();
+    assert!(
+        output.status.success(),
+        "{tool} {args:?}: {}\n{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// A port of 127.0.0.1 that nobody listens on.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Waits until `done` is true, at most so many seconds; false when it never came true.
+pub fn wait_until(limit_secs: u64, mut done: impl FnMut() -> bool) -> bool {
+    let deadline = Instant::now() + Duration::from_secs(limit_secs);
+    while !done() {
+        if Instant::now() >= deadline {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    true
+}
+
+/// True when a server on that port of 127.0.0.1 speaks first.
+pub fn greets(port: u16) -> bool {
+    let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else { return false };
+    let _ = stream.set_read_timeout(Some(Duration::from_secs(5)));
+    matches!(stream.read(&mut [0; 64]), Ok(1..))
+}
+
+/// The messages of a Maildir, oldest name first; none when it is not there.
+pub fn maildir(folder: &Path) -> Vec<Vec<u8>> {
+    let mut files: Vec<PathBuf> = ["new", "cur"]
+        .iter()
+        .filter_map(|part| std::fs::read_dir(folder.join(part)).ok())
+        .flatten()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    files.sort();
+    files.iter().filter_map(|file| std::fs::read(file).ok()).collect()
+}
