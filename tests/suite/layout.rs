@@ -49,7 +49,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("mail-builder", &["gate/gwsmtp"]),
     ("ring", &["gate/gwsmtp"]),
     ("imap", &["gate/gwmailbox"]),
-    ("reqwest", &["gate/gwhttp", "lib/host"]),
+    ("reqwest", &["gate/gwhttp", "gate/gwepochta", "lib/host"]),
     ("rustls", &["lib/channel", "gate/gwhttp", "gate/gwepochta", "lib/host"]),
     ("phonenumber", &["lib/module"]),
     ("indicatif", &["lib/module"]),
