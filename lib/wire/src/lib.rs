@@ -9,6 +9,7 @@ pub mod features;
 pub mod frames;
 pub mod ingoing;
 pub mod json;
+pub mod notification;
 pub mod outgoing;
 pub mod params;
 mod placeholders;
