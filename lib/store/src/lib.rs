@@ -5,18 +5,23 @@
 //! `sql/`, one statement under one name. This crate never starts a program, reads a template or
 //! decides what an outcome means: it writes what it is told, or refuses.
 
+mod calendar;
 mod error;
+mod open;
 mod queue;
+mod retention;
 mod rows;
+pub mod sqlite;
 
 pub use error::StoreError;
+pub use open::open;
 pub use queue::{
     Accepted, Blob, Body, Claimed, Count, Demand, Done, Effect, Finish, Hash, Lease, LogFilter,
     LogRow, NewLog, NewTask, Pool, Settlement, StoredBody, TaskFilter, TaskRow, Turn, Worker,
 };
 pub use rows::{
     Condition, ContactState, Direction, Downtime, Gateway, GatewayState, InboxRow, Incoming,
-    IncomingRow, Owner, Project, Subscription, User, UserFilter,
+    IncomingRow, Owner, PROJECT_FIELDS, Project, Subscription, USER_FIELDS, User, UserFilter,
 };
 
 use notice::{GatewayId, LogId, ModuleName, Ms, ProjectId, Route, TaskId, UserId};

@@ -3,6 +3,8 @@
 use notice::{
     Answer, GatewayId, LogId, ModuleName, Ms, Priority, ProjectId, Route, State, TaskId, UserId,
 };
+use sha2::{Digest, Sha256};
+use std::fmt;
 use std::sync::Arc;
 
 /// SHA-256 of a blob.
@@ -381,6 +383,28 @@ pub struct Worker {
     pub pid: i64,
     /// Last sign of life.
     pub beat: Ms,
+}
+
+impl Hash {
+    /// The SHA-256 of some bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(Sha256::digest(bytes).into())
+    }
+}
+
+/// 64 hexadecimal digits.
+impl fmt::Display for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl Blob {
+    /// Bytes under their hash.
+    pub fn new(bytes: impl Into<Arc<[u8]>>) -> Self {
+        let bytes = bytes.into();
+        Self { hash: Hash::of(&bytes), bytes }
+    }
 }
 
 impl NewLog {

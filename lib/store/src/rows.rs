@@ -207,3 +207,22 @@ pub struct ContactState {
     /// Since when.
     pub since: Ms,
 }
+
+/// The fields that every project has, in the order of its columns.
+pub const PROJECT_FIELDS: [&str; 11] = [
+    "name",
+    "site",
+    "billurl",
+    "notifyemail",
+    "supportemail",
+    "supportphone",
+    "theme",
+    "country_default",
+    "language",
+    "timezone",
+    "active",
+];
+
+/// The fields that every user has, in the order of its columns; `etc/sql` adds more.
+pub const USER_FIELDS: [&str; 8] =
+    ["name", "realname", "email", "phone", "language", "timezone", "account", "level"];
