@@ -67,7 +67,7 @@ fn run_watching(program: &Program, input: &[u8], stop: Option<&Stop>) -> Ran {
 /// Collects the exit status. A child that survived SIGKILL (a disk that hangs) is left to a thread.
 fn reap(mut child: Child, ended: Ended) -> End {
     match ended {
-        Ended::ByItself => child.wait().map_or(End::Signalled(0), |status| exit_of(status)),
+        Ended::ByItself => child.wait().map_or(End::Signalled(0), exit_of),
         Ended::ByUs(end) => {
             // Its end is known; only the zombie is left.
             let _ = child.wait();
@@ -358,3 +358,6 @@ impl Tail {
         self.bytes
     }
 }
+
+#[cfg(test)]
+mod tests;

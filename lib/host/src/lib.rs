@@ -12,10 +12,14 @@
 mod caller;
 mod child;
 mod exchange;
+pub mod gates;
+pub mod outcome;
 mod program;
+pub mod programs;
 mod start;
 
 pub use caller::Caller;
 pub use child::{Child, Signal, Stream, Streams, spawn};
 pub use exchange::{Stop, run, run_until};
 pub use program::{End, Environment, Limits, Program, Ran};
+pub use programs::{Folder, Listed, Programs};
