@@ -72,33 +72,14 @@ impl Answer {
     }
 }
 
+/// An answer is an object even when it holds nothing but text.
 fn json_of(element: &Element) -> Value {
-    let mut object = Map::new();
-    for (name, value) in element.attributes.iter().filter(|(name, _)| name != "is_json_array") {
-        object.insert(format!("${name}"), Value::String(value.clone()));
-    }
-    for child in element.elements() {
-        let plain = child.attributes.is_empty() && child.elements().next().is_none();
-        let value = if plain { Value::String(child.text()) } else { json_of(child) };
-        insert(&mut object, child, value);
-    }
-    let text = element.text();
-    if !text.trim().is_empty() {
-        object.insert("$".to_owned(), Value::String(text));
-    }
-    Value::Object(object)
-}
-
-fn insert(object: &mut Map<String, Value>, child: &Element, value: Value) {
-    match object.get_mut(&child.name) {
-        Some(Value::Array(all)) => all.push(value),
-        Some(first) => *first = Value::Array(vec![first.take(), value]),
-        None if child.has("is_json_array", "yes") => {
-            object.insert(child.name.clone(), Value::Array(vec![value]));
+    match wire::json::json_of(element) {
+        Value::Object(object) => Value::Object(object),
+        Value::String(text) if !text.is_empty() => {
+            Value::Object(Map::from_iter([("$".to_owned(), Value::String(text))]))
         }
-        None => {
-            object.insert(child.name.clone(), value);
-        }
+        _ => Value::Object(Map::new()),
     }
 }
 

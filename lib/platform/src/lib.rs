@@ -6,20 +6,32 @@
 //! template, hands a message to a gate for delivery, prints, or keeps a thread.
 
 mod added_fields;
+mod addressee;
 mod answer;
+mod attachments;
 mod bundles;
 mod caller;
 mod context;
 mod error;
 mod function;
+mod gateways;
+mod inbox;
+mod mass;
+mod modules;
+mod notice_xml;
 mod notices;
 mod opening;
 mod pipeline;
 mod plan;
 mod projects;
+mod queue_files;
+mod ready_files;
 mod refusal;
 mod registry;
+mod sending;
+mod subscriptions;
 mod table;
+mod tasks;
 mod templates;
 mod users;
 pub mod when;

@@ -1,8 +1,11 @@
 //! Every function, declared once.
 
 use crate::caller::Level;
-use crate::function::{Alias, Extra, Function, Kind, Parameter, optional, required};
-use crate::{notices, projects, templates, users};
+use crate::function::{Alias, Extra, Function, Kind, PRIORITY, Parameter, optional, required};
+use crate::{
+    gateways, inbox, mass, notices, projects, ready_files, sending, subscriptions, tasks,
+    templates, users,
+};
 
 const SOK: Parameter =
     optional("sok", Kind::Line, "not empty: save; empty or missing: show (S0-35)");
@@ -11,6 +14,42 @@ const USER_ELID: Parameter = optional("elid", Kind::Line, "the user: id, ext:EXT
 const PROJECT: Parameter =
     optional("project", Kind::Line, "the project, by id or name; the only one if there is one");
 const LIMIT: Parameter = optional("limit", Kind::Number(1, 10_000), "rows at most, 100");
+
+const USER: Parameter = required("user", Kind::Line, "the user: id, ext:EXTERNAL_ID or email");
+const DATA: Extra = Extra::Prefixed(crate::notice_xml::PREFIX);
+const MODULE: Parameter =
+    optional("module", Kind::Line, "modules, `a, b`; else those of the notice");
+const NOTICE: Parameter = required("notice", Kind::Line, "the notice: a folder of templates/");
+const XML: Parameter = optional("xml", Kind::Text, "a notice document, root <doc>");
+const ATTACH: Parameter = optional("attach", Kind::Line, "files to go with it, `a, b`");
+const SEND_PRIORITY: Parameter =
+    optional("priority", PRIORITY, "higher is more urgent; else the notice's");
+const AT: Parameter = optional("at", Kind::Moment, "not before: RFC 3339, `+2h`, `DATE TIME ZONE`");
+const EXPIRES: Parameter = optional("expires", Kind::Moment, "not after");
+const KEY: Parameter = optional("key", Kind::Line, "a repeated key answers with the first task");
+const WHILE_PAUSED: Parameter =
+    optional("while_paused", Kind::OnOff, "on: goes out even while the queue is paused (S3-32)");
+const GATEWAYS: Parameter = required("elid", Kind::Line, "the gateways, by id or name: `a, b`");
+const TASK_FILTERS: [Parameter; 6] = [
+    optional("state", Kind::OneOf(&STATES), "only in this state"),
+    optional("module", Kind::Line, "only of this module"),
+    optional("gateway", Kind::Line, "only those last claimed for this gateway"),
+    optional("notice", Kind::Line, "only of this notice"),
+    optional("reason", Kind::Line, "only those whose err_info contains this"),
+    optional("older", Kind::Line, "only those queued before: `1h`, or a time"),
+];
+const STATES: [&str; 5] = ["ready", "sending", "waiting", "failed", "asked"];
+const TASK_CHANGE: [Parameter; 9] = [
+    optional("elid", Kind::Text, "tasks by number: `1, 2`; else those the filters name"),
+    TASK_FILTERS[0],
+    TASK_FILTERS[1],
+    TASK_FILTERS[2],
+    TASK_FILTERS[3],
+    TASK_FILTERS[4],
+    TASK_FILTERS[5],
+    optional("dry_run", Kind::OnOff, "on: only count"),
+    optional("comment", Kind::Line, "why, for the log"),
+];
 
 /// The table.
 pub(crate) static FUNCTIONS: &[Function] = &[
@@ -138,5 +177,281 @@ pub(crate) static FUNCTIONS: &[Function] = &[
         ],
         extra: Extra::Refused,
         plan: templates::list,
+    },
+    Function {
+        name: "gateway",
+        aliases: &[Alias::Same("gateway.list")],
+        level: Level::Admin,
+        help: "Lists gateways with their state.",
+        parameters: &[
+            optional("project", Kind::Line, "only of this project"),
+            optional("module", Kind::Line, "only for this module"),
+            optional("gate", Kind::Line, "only of this gate"),
+        ],
+        extra: Extra::Refused,
+        plan: gateways::list,
+    },
+    Function {
+        name: "gateway.hold",
+        aliases: &[],
+        level: Level::Admin,
+        help: "Holds gateways: nothing is handed to them; their tasks wait unharmed.",
+        parameters: &[
+            GATEWAYS,
+            required("reason", Kind::Line, "why, for whoever looks next"),
+            optional("until", Kind::Moment, "released by itself then, like `+2h`"),
+        ],
+        extra: Extra::Refused,
+        plan: gateways::hold,
+    },
+    Function {
+        name: "gateway.release",
+        aliases: &[],
+        level: Level::Admin,
+        help: "Makes held or down gateways usable again.",
+        parameters: &[GATEWAYS],
+        extra: Extra::Refused,
+        plan: gateways::release,
+    },
+    Function {
+        name: "gateway.delete",
+        aliases: &[],
+        level: Level::Admin,
+        help: "Deletes gateways; a task that may have been sent by one is asked.",
+        parameters: &[GATEWAYS],
+        extra: Extra::Refused,
+        plan: gateways::delete,
+    },
+    Function {
+        name: "notify.send",
+        aliases: &[Alias::Same("register.activationsend")],
+        level: Level::Admin,
+        help: "Sends a notice to a user or to a bare contact; values as data.NAME=VALUE.",
+        parameters: &[
+            NOTICE,
+            optional("user", Kind::Line, "the user: id, ext:EXTERNAL_ID or email"),
+            optional("to", Kind::Line, "a contact instead of a user"),
+            optional("lang", Kind::Language, "language of a bare contact"),
+            MODULE,
+            PROJECT,
+            SEND_PRIORITY,
+            XML,
+            ATTACH,
+            AT,
+            EXPIRES,
+            KEY,
+            WHILE_PAUSED,
+        ],
+        extra: DATA,
+        plan: sending::send,
+    },
+    Function {
+        name: "notify.mass",
+        aliases: &[],
+        level: Level::Admin,
+        help: "Sends one notice to the users of a project, 100 rows a transaction; give a key so that it can be repeated.",
+        parameters: &[
+            NOTICE,
+            PROJECT,
+            optional("where", Kind::Line, "only users with COLUMN=VALUE"),
+            optional("language", Kind::Language, "only users of this language"),
+            MODULE,
+            SEND_PRIORITY,
+            XML,
+            ATTACH,
+            AT,
+            EXPIRES,
+            KEY,
+            WHILE_PAUSED,
+        ],
+        extra: DATA,
+        plan: mass::mass,
+    },
+    Function {
+        name: "notify.enqueue",
+        aliases: &[],
+        level: Level::Admin,
+        help: "Puts a ready notification file (/doc/notify) into the queue.",
+        parameters: &[
+            optional("file", Kind::Line, "path of the file"),
+            optional("xml", Kind::Text, "its text instead"),
+            required("module", Kind::Line, "the module that sends it"),
+            optional("priority", PRIORITY, "higher is more urgent"),
+            AT,
+            EXPIRES,
+            KEY,
+            WHILE_PAUSED,
+        ],
+        extra: Extra::Refused,
+        plan: ready_files::enqueue,
+    },
+    Function {
+        name: "subscription",
+        aliases: &[Alias::Same("subscription.list")],
+        level: Level::Admin,
+        help: "Lists what a user has left or taken up; what is not listed is subscribed.",
+        parameters: &[USER],
+        extra: Extra::Refused,
+        plan: subscriptions::list,
+    },
+    Function {
+        name: "subscription.edit",
+        aliases: &[],
+        level: Level::Admin,
+        help: "Ends or takes up a subscription.",
+        parameters: &[
+            USER,
+            optional("notice", Kind::Line, "the notice; all of them if left out"),
+            optional("module", Kind::Line, "the module; all of them if left out"),
+            optional("active", Kind::OnOff, "off: he does not get it; on if left out"),
+            SOK,
+        ],
+        extra: Extra::Refused,
+        plan: subscriptions::edit,
+    },
+    Function {
+        name: "task",
+        aliases: &[Alias::Same("task.list"), Alias::Same("notifytask")],
+        level: Level::Admin,
+        help: "Lists tasks from the newest down.",
+        parameters: &[
+            TASK_FILTERS[0],
+            TASK_FILTERS[1],
+            TASK_FILTERS[2],
+            TASK_FILTERS[3],
+            TASK_FILTERS[4],
+            TASK_FILTERS[5],
+            LIMIT,
+            optional("before", Kind::Number(0, i64::MAX), "only ids below it: the next page"),
+        ],
+        extra: Extra::Refused,
+        plan: tasks::list,
+    },
+    Function {
+        name: "task.show",
+        aliases: &[Alias::Same("notifytask.edit")],
+        level: Level::Admin,
+        help: "Shows a task and its attempts.",
+        parameters: &[required("elid", Kind::Line, "the task's number")],
+        extra: Extra::Refused,
+        plan: tasks::show,
+    },
+    Function {
+        name: "task.retry",
+        aliases: &[],
+        level: Level::Admin,
+        help: "Puts tasks back: ready, errors forgotten.",
+        parameters: &TASK_CHANGE,
+        extra: Extra::Refused,
+        plan: tasks::retry,
+    },
+    Function {
+        name: "task.done",
+        aliases: &[],
+        level: Level::Admin,
+        help: "Says that tasks were done: they are logged as sent, by hand.",
+        parameters: &TASK_CHANGE,
+        extra: Extra::Refused,
+        plan: tasks::done,
+    },
+    Function {
+        name: "task.cancel",
+        aliases: &[Alias::Same("notifytask.delete")],
+        level: Level::Admin,
+        help: "Cancels tasks: they leave the queue and stay in the log.",
+        parameters: &TASK_CHANGE,
+        extra: Extra::Refused,
+        plan: tasks::cancel,
+    },
+    Function {
+        name: "log",
+        aliases: &[Alias::Same("log.list")],
+        level: Level::Admin,
+        help: "Lists attempts from the newest down.",
+        parameters: &[
+            optional("task", Kind::Number(1, i64::MAX), "only of this task"),
+            optional("contact", Kind::Line, "only to this contact"),
+            optional("user", Kind::Line, "only to this user"),
+            optional("gateway", Kind::Number(1, i64::MAX), "only by this gateway"),
+            optional("reference", Kind::Line, "only with this reference of the service"),
+            optional("since", Kind::Line, "only since then: `1h`, or a time"),
+            optional("after", Kind::Number(0, i64::MAX), "only ids above it"),
+            optional("before", Kind::Number(0, i64::MAX), "only ids below it: the next page"),
+            LIMIT,
+        ],
+        extra: Extra::Refused,
+        plan: tasks::log,
+    },
+    Function {
+        name: "inbox",
+        aliases: &[Alias::Same("notification")],
+        level: Level::Admin,
+        help: "Lists the internal notices of a user.",
+        parameters: &[
+            USER,
+            LIMIT,
+            optional("before", Kind::Number(0, i64::MAX), "only ids below it: the next page"),
+        ],
+        extra: Extra::Refused,
+        plan: inbox::list,
+    },
+    Function {
+        name: "inbox.read",
+        aliases: &[],
+        level: Level::Admin,
+        help: "Marks internal notices as read.",
+        parameters: &[USER, required("elid", Kind::Line, "the notices by number: `1, 2`")],
+        extra: Extra::Refused,
+        plan: inbox::mark_read,
+    },
+    Function {
+        name: "incoming",
+        aliases: &[Alias::Same("gateway_message")],
+        level: Level::Admin,
+        help: "Lists messages that came in; with id= one of them with its source.",
+        parameters: &[
+            optional("id", Kind::Number(1, i64::MAX), "only this one, with its source"),
+            optional("gateway", Kind::Line, "only through this gateway"),
+            LIMIT,
+            optional("before", Kind::Number(0, i64::MAX), "only ids below it: the next page"),
+        ],
+        extra: Extra::Refused,
+        plan: inbox::incoming,
+    },
+    Function {
+        name: "contact_state",
+        aliases: &[Alias::Same("contact_state.list")],
+        level: Level::Admin,
+        help: "Shows what is known of contacts; one without a row is fine.",
+        parameters: &[
+            required("kind", Kind::Line, "email, phone, or the field of another module"),
+            required("contact", Kind::Line, "the contacts: `a, b`"),
+        ],
+        extra: Extra::Refused,
+        plan: inbox::contact_states,
+    },
+    Function {
+        name: "contact_state.edit",
+        aliases: &[],
+        level: Level::Admin,
+        help: "Blocks a contact, or sets it right again.",
+        parameters: &[
+            required("kind", Kind::Line, "email, phone, or the field of another module"),
+            required("contact", Kind::Line, "the contact"),
+            required("state", Kind::OneOf(&["ok", "blocked", "failing"]), "what is known"),
+            optional("reason", Kind::Line, "why"),
+            SOK,
+        ],
+        extra: Extra::Refused,
+        plan: inbox::set_contact_state,
+    },
+    Function {
+        name: "forget",
+        aliases: &[Alias::Same("user.forget")],
+        level: Level::Super,
+        help: "Erases a person from log, inbox and incoming messages.",
+        parameters: &[USER, optional("delete", Kind::OnOff, "on: delete his row too")],
+        extra: Extra::Refused,
+        plan: inbox::forget,
     },
 ];

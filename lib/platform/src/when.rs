@@ -37,6 +37,19 @@ pub fn read(field: &str, text: &str, now: Ms, zone: &str) -> Result<Moment, Refu
     Ok(Moment { at, understood })
 }
 
+/// Reads a time that lies back: `1h`, `2d`, or any absolute form of [`read`].
+pub fn read_past(field: &str, text: &str, now: Ms, zone: &str) -> Result<Moment, Refusal> {
+    let text = text.trim().trim_start_matches(['+', '-']);
+    let Ok(span) = text.parse::<Span>() else { return read(field, text, now, zone) };
+    let from = zoned_at(now, &time_zone("timezone", zone)?);
+    let zoned = from.checked_sub(span).map_err(|_| unreadable(field, text))?;
+    let at = Ms(zoned.timestamp().as_millisecond());
+    if at > now {
+        return Err(unreadable(field, text));
+    }
+    Ok(Moment { at, understood: shown(at) })
+}
+
 fn after(field: &str, text: &str, distance: &str, from: Zoned) -> Result<Zoned, Refusal> {
     let span: Span = distance.trim().parse().map_err(|_| unreadable(field, text))?;
     let limit = Span::new().years(10);
@@ -146,6 +159,15 @@ mod tests {
             moment.understood,
             "2026-11-23 09:00:00 +03:00 Europe/Moscow (2026-11-23T06:00:00Z)"
         );
+    }
+
+    #[test]
+    fn a_distance_back_needs_no_sign() {
+        let back = |text: &str| read_past("since", text, NOW, "").unwrap().at;
+        assert_eq!(back("1h"), NOW.plus(-3_600_000));
+        assert_eq!(back("-2d"), NOW.plus(-2 * Ms::DAY));
+        assert_eq!(shown(back("2026-11-20")), "2026-11-20T00:00:00Z");
+        assert!(read_past("since", "yesterday", NOW, "").is_err());
     }
 
     #[test]

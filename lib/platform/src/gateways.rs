@@ -1,0 +1,188 @@
+//! Gateways: configured rows that use a gate.
+
+use crate::answer::Answer;
+use crate::context::Context;
+use crate::function::Request;
+use crate::plan::{Change, Fact, Plan, Planned};
+use crate::refusal::Refusal;
+use crate::when;
+use notice::{GatewayId, OnUnknown};
+use store::{Condition, Direction, Gateway, GatewayState, Snapshot};
+use wire::xml::Element;
+
+/// `gateway`: lists with the state of each; secrets are not shown.
+pub(crate) fn list(context: &mut Context<'_>, request: &Request) -> Result<Planned, Refusal> {
+    let rows = context.read(|snapshot| {
+        let project = match request.given("project") {
+            Some(text) => Some(crate::projects::find(snapshot, text)?.id),
+            None => None,
+        };
+        let states = snapshot.gateway_states()?;
+        let mut gateways = snapshot.gateways()?;
+        gateways.retain(|gateway| {
+            request.given("module").is_none_or(|module| gateway.module.as_str() == module)
+                && request.given("gate").is_none_or(|gate| gateway.gate == gate)
+                && (project.is_none() || gateway.project == project)
+        });
+        Ok(gateways
+            .iter()
+            .map(|gateway| {
+                let state = states.iter().find(|state| state.gateway == gateway.id);
+                element(gateway, state)
+            })
+            .collect::<Vec<_>>())
+    })?;
+    Ok(Planned::Answer(Answer::list(rows)))
+}
+
+/// The columns of a row and its state.
+pub(crate) fn element(gateway: &Gateway, state: Option<&GatewayState>) -> Element {
+    let number = |value: Option<u32>| value.map(|number| number.to_string()).unwrap_or_default();
+    let (word, reason) = match state.map(|state| &state.condition) {
+        None | Some(Condition::Open) => ("open", String::new()),
+        Some(Condition::Held { reason, .. }) => ("held", reason.clone()),
+        Some(Condition::Down { reason }) => ("down", reason.clone()),
+    };
+    let columns = [
+        ("id", gateway.id.to_string()),
+        ("name", gateway.name.clone()),
+        ("state", if gateway.active { word } else { "off" }.to_owned()),
+        ("reason", reason),
+        ("project", gateway.project.map(|id| id.to_string()).unwrap_or_default()),
+        ("notify_module", gateway.module.to_string()),
+        ("gateway_module", gateway.gate.clone()),
+        ("gateway_type", direction_number(gateway.direction).to_owned()),
+        ("active", if gateway.active { "on" } else { "off" }.to_owned()),
+        ("priority", gateway.priority.to_string()),
+        ("concurrency", number(gateway.concurrency)),
+        ("rate", number(gateway.rate_per_sec)),
+        ("on_unknown", gateway.on_unknown.map(OnUnknown::word).unwrap_or_default().to_owned()),
+        ("since", state.map(|state| when::shown(state.since)).unwrap_or_default()),
+        (
+            "next_probe",
+            state.and_then(|state| state.next_probe).map(when::shown).unwrap_or_default(),
+        ),
+    ];
+    columns.into_iter().fold(Element::new("elem"), |element, (name, value)| {
+        element.with_child(Element::new(name).with_text(value))
+    })
+}
+
+/// The ancestor's number of a direction: 1 outgoing, 2 ingoing.
+pub(crate) fn direction_number(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Outgoing => "1",
+        Direction::Ingoing => "2",
+    }
+}
+
+/// The gateway of that id or name.
+pub(crate) fn find(snapshot: &mut dyn Snapshot, text: &str) -> Result<Gateway, Refusal> {
+    if let Ok(id) = text.parse::<GatewayId>()
+        && let Some(gateway) = snapshot.gateway(id)?
+    {
+        return Ok(gateway);
+    }
+    let mut named = snapshot.gateways()?;
+    named.retain(|gateway| gateway.name == text);
+    match named.len() {
+        0 => Err(Refusal::NotFound {
+            noun: "gateway",
+            value: text.to_owned(),
+            remedy: "`gatepost gateway list` shows them".to_owned(),
+        }),
+        1 => Ok(named.remove(0)),
+        _ => Err(Refusal::Ambiguous {
+            noun: "gateway",
+            value: text.to_owned(),
+            candidates: named.iter().map(|g| format!("{} {}", g.id, g.name)).collect(),
+        }),
+    }
+}
+
+/// `gateway.hold`: nothing is handed to it until somebody releases it, or the time is up.
+pub(crate) fn hold(context: &mut Context<'_>, request: &Request) -> Result<Planned, Refusal> {
+    let now = context.now();
+    let until =
+        request.given("until").map(|text| when::read("until", text, now, "")).transpose()?;
+    let said = until.as_ref().map(|moment| moment.understood.clone());
+    let condition = Condition::Held { reason: request.text("reason").to_owned(), by_person: true };
+    let changes = states_with(context, request, &condition, until.map(|moment| moment.at))?;
+    Ok(Planned::Once(Plan::new(changes, move |_| {
+        let mut document = Element::new("doc").with_child(Element::new("ok"));
+        if let Some(said) = &said {
+            document.push(Element::new("until").with_text(said));
+        }
+        Answer::of(document)
+    })))
+}
+
+/// `gateway.release`: usable again, whoever held it.
+pub(crate) fn release(context: &mut Context<'_>, request: &Request) -> Result<Planned, Refusal> {
+    let changes = states_with(context, request, &Condition::Open, None)?;
+    Ok(Planned::Once(Plan::new(changes, |_| Answer::ok())))
+}
+
+fn states_with(
+    context: &mut Context<'_>,
+    request: &Request,
+    condition: &Condition,
+    next_probe: Option<notice::Ms>,
+) -> Result<Vec<Change>, Refusal> {
+    let now = context.now();
+    context.read(|snapshot| {
+        let states = snapshot.gateway_states()?;
+        request
+            .group("elid")
+            .iter()
+            .map(|name| {
+                let gateway = find(snapshot, name)?;
+                let known = states.iter().find(|state| state.gateway == gateway.id);
+                Ok(Change::SetGatewayState(GatewayState {
+                    gateway: gateway.id,
+                    condition: condition.clone(),
+                    since: now,
+                    next_probe,
+                    probes: 0,
+                    strikes: 0,
+                    holds: 0,
+                    last_error: known.and_then(|state| state.last_error.clone()),
+                }))
+            })
+            .collect()
+    })
+}
+
+/// The change that makes a gateway usable again; None if it is.
+pub(crate) fn opened(
+    snapshot: &mut dyn Snapshot,
+    id: GatewayId,
+    now: notice::Ms,
+) -> Result<Option<Change>, Refusal> {
+    let states = snapshot.gateway_states()?;
+    let Some(state) = states.into_iter().find(|state| state.gateway == id) else { return Ok(None) };
+    if state.condition == Condition::Open && state.strikes == 0 && state.holds == 0 {
+        return Ok(None);
+    }
+    Ok(Some(Change::SetGatewayState(GatewayState {
+        condition: Condition::Open,
+        since: now,
+        next_probe: None,
+        probes: 0,
+        strikes: 0,
+        holds: 0,
+        ..state
+    })))
+}
+
+/// `gateway.delete`: what is bound to it is asked.
+pub(crate) fn delete(context: &mut Context<'_>, request: &Request) -> Result<Planned, Refusal> {
+    let names = request.group("elid");
+    let gateways = context.read(|snapshot| {
+        names.iter().map(|name| find(snapshot, name)).collect::<Result<Vec<_>, _>>()
+    })?;
+    let changes = gateways.iter().map(|gateway| Change::DeleteGateway(gateway.id)).collect();
+    let facts: Vec<_> =
+        gateways.iter().map(|gateway| Fact::Gateway(gateway.id, Some(gateway.version))).collect();
+    Ok(Planned::Once(Plan::new(changes, |_| Answer::ok()).based_on(facts)))
+}
