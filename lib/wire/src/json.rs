@@ -49,7 +49,7 @@ fn insert(object: &mut Map<String, Value>, child: &Element) {
         Some(Value::Array(known)) => known.push(value),
         Some(first) => *first = Value::Array(vec![first.take(), value]),
         None if child.has(ARRAY_MARK, "yes") => {
-            drop(object.insert(child.name.clone(), Value::Array(vec![value])))
+            drop(object.insert(child.name.clone(), Value::Array(vec![value])));
         }
         None => drop(object.insert(child.name.clone(), value)),
     }

@@ -6,6 +6,7 @@
 pub mod answer;
 pub mod error;
 pub mod features;
+pub mod form;
 pub mod frames;
 pub mod ingoing;
 pub mod json;
