@@ -43,7 +43,7 @@ fn files_of(folder: &Path) -> Vec<PathBuf> {
     paths.filter(visible).collect()
 }
 
-/// `KEY=VALUE` or `KEY VALUE` lines: type, size, default, access_read, access_write; an empty file will do.
+/// `KEY=VALUE` or `KEY VALUE` lines: type, size, default, `access_read`, `access_write`; an empty file will do.
 fn read_one(path: &Path) -> Result<AddedField, Refusal> {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let refuse = |reason: String| Refusal::File {
@@ -58,7 +58,7 @@ fn read_one(path: &Path) -> Result<AddedField, Refusal> {
     {
         return Err(refuse("a field is named by a-z, 0-9 and _, at most 64 letters".to_owned()));
     }
-    if TAKEN.contains(&name.as_str()) || crate::users::COLUMNS.contains(&name.as_str()) {
+    if TAKEN.contains(&name.as_str()) || store::USER_FIELDS.contains(&name.as_str()) {
         return Err(refuse(format!("`{name}` is a column already")));
     }
     let text = std::fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;

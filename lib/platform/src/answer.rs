@@ -1,6 +1,7 @@
 //! What a function answers: one XML document, also shown as JSON or as lines.
 
 use serde_json::{Map, Value};
+use std::fmt::Write as _;
 use wire::xml::Element;
 
 /// The name of a row in an answer that lists.
@@ -118,7 +119,7 @@ fn escaped(value: &str) -> String {
             '\n' => text.push_str("\\n"),
             '\t' => text.push_str("\\t"),
             control if control.is_control() => {
-                text.push_str(&format!("\\x{:02x}", u32::from(control)));
+                let _ = write!(text, "\\x{:02x}", u32::from(control));
             }
             plain => text.push(plain),
         }

@@ -158,7 +158,9 @@ impl Collected {
             let Ok(entries) = std::fs::read_dir(folder) else { continue };
             for path in entries.filter_map(Result::ok).map(|entry| entry.path()) {
                 let name = path.file_name().map(|n| n.to_string_lossy().into_owned());
-                if let Some(name) = name.filter(|name| name.ends_with(".tera")) {
+                if let Some(name) =
+                    name.filter(|name| Engine::of_file_name(name) == Some(Engine::Tera))
+                {
                     self.take(&name, &path, Engine::Tera)?;
                 }
             }

@@ -11,6 +11,10 @@ pub(crate) struct Context<'a> {
     pub(crate) config: &'a Config,
     pub(crate) clock: &'a dyn Clock,
     pub(crate) store: &'a mut dyn Store,
+    /// How programs are started.
+    pub(crate) starter: &'a host::Caller,
+    /// What stands in `notify/` and `gate/`.
+    pub(crate) programs: &'a host::Programs,
     /// Secrets that this call knows: added as they are met.
     pub(crate) mask: Mask,
 }

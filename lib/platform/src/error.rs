@@ -12,7 +12,4 @@ pub enum PlatformError {
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// `database` names an engine that this build does not have.
-    #[error("`database = \"{0}\"`: this build knows only `sqlite:PATH`")]
-    Engine(String),
 }

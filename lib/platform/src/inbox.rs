@@ -117,6 +117,13 @@ pub(crate) fn set_contact_state(
 ) -> Result<Planned, Refusal> {
     let kind = request.text("kind").to_owned();
     let contact = request.text("contact");
+    if kind == "email" && !users::is_email(contact) {
+        return Err(Refusal::Value {
+            field: "contact".to_owned(),
+            value: contact.to_owned(),
+            reason: "write an address like `name@example.com`".to_owned(),
+        });
+    }
     let contact = if kind == "email" { contact.to_lowercase() } else { contact.to_owned() };
     let change = Change::SetContactState(ContactState {
         kind,

@@ -20,7 +20,6 @@ mod mass;
 mod modules;
 mod notice_xml;
 mod notices;
-mod opening;
 mod pipeline;
 mod plan;
 mod projects;
@@ -33,6 +32,8 @@ mod subscriptions;
 mod table;
 mod tasks;
 mod templates;
+#[cfg(test)]
+mod testing;
 mod users;
 pub mod when;
 

@@ -7,7 +7,7 @@ use crate::function::Request;
 use crate::plan::{Applied, Change, Pages, Plan, Planned};
 use crate::projects;
 use crate::refusal::Refusal;
-use crate::sending::{Made, Sending};
+use crate::sending::{Made, Purpose, Sending};
 use notice::UserId;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -37,7 +37,8 @@ pub(crate) fn mass(context: &mut Context<'_>, request: &Request) -> Result<Plann
         context.read(|snapshot| projects::named_or_only(snapshot, request.given("project")))?;
     let filter = filter_of(request, &project)?;
     let zone = project.fields.text("timezone").to_owned();
-    let sending = Sending::prepare(context, request, project, &zone, None)?;
+    let purpose = Purpose { project, zone, by_contact: None };
+    let sending = Sending::prepare(context, request, purpose)?;
     let skipped = Skipped::default();
     let said = sending.said();
     let mut walk = Walk {

@@ -2,6 +2,7 @@
 
 use crate::context::Context;
 use crate::refusal::Refusal;
+use host::{Folder, Listed};
 use notice::ModuleName;
 
 /// A module, as far as taking tasks in needs it.
@@ -32,19 +33,40 @@ const STANDARD: [(&str, Option<&str>); 3] = [
     (ModuleName::INTERNAL, None),
 ];
 
-/// Every module: the standard ones, then what stands in `notify/`.
-pub(crate) fn all(_context: &mut Context<'_>) -> Vec<Module> {
-    STANDARD
-        .iter()
-        .filter_map(|(name, contact)| {
-            Some(Module {
-                name: ModuleName::new(name).ok()?,
-                contact: contact.map(str::to_owned),
-                queue: QueueOf::Gatepost,
-                broken: None,
-            })
+/// Every module: the standard ones, then what else stands in `notify/`. A program's own answer wins.
+pub(crate) fn all(context: &mut Context<'_>) -> Vec<Module> {
+    let listed = context.programs.list(Folder::Notify);
+    let standard = STANDARD.iter().filter_map(|(name, contact)| {
+        Some(Module {
+            name: ModuleName::new(name).ok()?,
+            contact: contact.map(str::to_owned),
+            queue: QueueOf::Gatepost,
+            broken: None,
         })
-        .collect()
+    });
+    let mut modules: Vec<_> = standard.collect();
+    for program in listed {
+        let Some(module) = of_program(&program) else { continue };
+        match modules.iter_mut().find(|known| known.name == module.name) {
+            // A standard module keeps taking tasks in while its program is broken: the queue holds them.
+            Some(_) if module.broken.is_some() => {}
+            Some(known) => *known = module,
+            None => modules.push(module),
+        }
+    }
+    modules
+}
+
+fn of_program(program: &Listed) -> Option<Module> {
+    let name = ModuleName::new(&program.name).ok()?;
+    let (contact, queue, broken) = match &program.features {
+        Ok(features) if features.has("queue") => {
+            (features.contact_type.clone(), QueueOf::Gatepost, None)
+        }
+        Ok(features) => (features.contact_type.clone(), QueueOf::Itself, None),
+        Err(reason) => (None, QueueOf::Itself, Some(reason.clone())),
+    };
+    Some(Module { name, contact: contact.filter(|column| !column.is_empty()), queue, broken })
 }
 
 /// The module of that name.

@@ -215,10 +215,11 @@ impl Notice {
 /// `notice`: lists the notices; a broken `notice.toml` is shown with its error, not hidden.
 pub(crate) fn list(context: &mut Context<'_>, request: &Request) -> Result<Planned, Refusal> {
     let lang = request.given("lang").unwrap_or("en").to_owned();
-    let rows = names(context.root)
-        .into_iter()
-        .filter(|name| request.given("name").is_none_or(|wanted| wanted == name));
-    let rows: Vec<_> = rows.map(|name| row(context.root, &name, &lang)).collect();
+    let names = match request.given("name") {
+        Some(name) => vec![load(context.root, name)?.name],
+        None => names(context.root),
+    };
+    let rows: Vec<_> = names.iter().map(|name| row(context.root, name, &lang)).collect();
     Ok(Planned::Answer(Answer::list(rows)))
 }
 

@@ -20,6 +20,8 @@ pub struct Platform {
     pub(crate) config: Config,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) store: Box<dyn Store>,
+    pub(crate) starter: host::Caller,
+    pub(crate) programs: host::Programs,
     registry: Arc<Registry>,
 }
 
@@ -28,13 +30,16 @@ impl Platform {
     pub fn open(root: Root) -> Result<Self, PlatformError> {
         let config = Config::load(&root)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let store = crate::opening::store(&root, &config)?;
+        let store = store::open(&config.database, &root.path("var"))?;
         Ok(Self::over(root, config, clock, store))
     }
 
     /// The same over a store that is open already: for the daemon and for tests.
     pub fn over(root: Root, config: Config, clock: Arc<dyn Clock>, store: Box<dyn Store>) -> Self {
-        Self { root, config, clock, store, registry: Arc::new(Registry::default()) }
+        let starter = host::Caller::new(&root, &config);
+        let programs = host::Programs::new(&starter);
+        let registry = Arc::new(Registry::default());
+        Self { root, config, clock, store, starter, programs, registry }
     }
 
     /// Every function, in the order of the table.
@@ -85,6 +90,8 @@ impl Platform {
             config: &self.config,
             clock: self.clock.as_ref(),
             store: self.store.as_mut(),
+            starter: &self.starter,
+            programs: &self.programs,
             mask,
         };
         let result = (|| {

@@ -19,9 +19,12 @@ pub(crate) enum Planned {
     Pages(Pages),
 }
 
+/// Makes the plan of the next page; None: there is no more.
+pub(crate) type NextPage = dyn FnMut(&mut Context<'_>) -> Result<Option<Plan>, Refusal>;
+
 /// A source of plans, and how their sum is answered.
 pub(crate) struct Pages {
-    pub(crate) next: Box<dyn FnMut(&mut Context<'_>) -> Result<Option<Plan>, Refusal>>,
+    pub(crate) next: Box<NextPage>,
     pub(crate) answer: Box<dyn FnOnce(&Applied) -> Answer>,
 }
 

@@ -6,23 +6,8 @@ use crate::function::{Asked, Request};
 use crate::plan::{Change, Fact, Plan, Planned};
 use crate::refusal::Refusal;
 use notice::{Fields, ProjectId};
-use store::{Project, Snapshot};
+use store::{PROJECT_FIELDS, Project, Snapshot};
 use wire::xml::Element;
-
-/// The columns of a project that a call may set (ancestor-facts 1.3).
-pub(crate) const COLUMNS: [&str; 11] = [
-    "name",
-    "site",
-    "billurl",
-    "notifyemail",
-    "supportemail",
-    "supportphone",
-    "theme",
-    "country_default",
-    "language",
-    "timezone",
-    "active",
-];
 
 /// `project`: lists, filtered by name.
 pub(crate) fn list(context: &mut Context<'_>, request: &Request) -> Result<Planned, Refusal> {
@@ -53,7 +38,8 @@ pub(crate) fn edit(context: &mut Context<'_>, request: &Request) -> Result<Plann
 }
 
 fn blank() -> Project {
-    let fields = COLUMNS.iter().map(|name| (*name, if *name == "active" { "on" } else { "" }));
+    let fields =
+        PROJECT_FIELDS.iter().map(|name| (*name, if *name == "active" { "on" } else { "" }));
     Project { id: ProjectId(0), fields: fields.collect() }
 }
 
@@ -63,7 +49,7 @@ fn save(
     mut project: Project,
     known: Option<Project>,
 ) -> Result<Planned, Refusal> {
-    for column in COLUMNS {
+    for column in PROJECT_FIELDS {
         if let Some(value) = request.given.get(column) {
             project.fields.set(column, value);
         }
@@ -198,4 +184,30 @@ pub(crate) fn with_fields(mut element: Element, fields: &Fields) -> Element {
         element.push(Element::new(name).with_text(value));
     }
     element
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::Bench;
+
+    #[test]
+    fn a_project_is_named_once_and_deleted_only_when_empty() {
+        let mut bench = Bench::with_user();
+        assert!(bench.refused("project.add", &[("name", "Brand")]).contains("already"));
+        assert!(bench.refused("project.add", &[]).contains("`name` is missing"));
+        assert!(bench.refused("project.delete", &[("elid", "1")]).contains("it has users"));
+        bench.ok("user.delete", &[("elid", "bob")]);
+        bench.ok("project.delete", &[("elid", "Brand")]);
+        assert_eq!(bench.ok("project", &[]).rows().count(), 0);
+    }
+
+    #[test]
+    fn an_edit_keeps_what_it_does_not_name() {
+        let mut bench = Bench::with_user();
+        bench
+            .ok("project.edit", &[("sok", "ok"), ("elid", "Brand"), ("site", "https://b.example")]);
+        let project = bench.ok("project.edit", &[("elid", "1")]);
+        assert_eq!(project.text("timezone"), "Europe/Moscow");
+        assert_eq!(project.text("site"), "https://b.example");
+    }
 }

@@ -158,12 +158,14 @@ impl Refusal {
             | Self::Conflict { .. } => 65,
             Self::File { .. } => 66,
             Self::Gate { .. } => 69,
-            Self::Changed { .. } => 75,
             Self::Denied { .. } => 77,
             Self::Config(_) => 78,
-            Self::Store(StoreError::NewerSchema { .. }) => 75,
-            Self::Store(error) if error.is_passing() => 75,
-            Self::Store(_) => 74,
+            Self::Store(error)
+                if !error.is_passing() && !matches!(error, StoreError::NewerSchema { .. }) =>
+            {
+                74
+            }
+            Self::Changed { .. } | Self::Store(_) => 75,
         }
     }
 

@@ -46,7 +46,23 @@ pub(crate) struct Sending {
     times: Times,
     key: Option<String>,
     now: Ms,
-    bundles: HashMap<(String, String), Option<(Blob, Bundle)>>,
+    bundles: HashMap<(String, String), Option<Bundled>>,
+}
+
+/// In whose name it goes out, and by what it is read.
+pub(crate) struct Purpose {
+    pub(crate) project: Project,
+    /// Time zone of `at` and `expires`.
+    pub(crate) zone: String,
+    /// The module of a bare contact when none is named.
+    pub(crate) by_contact: Option<&'static str>,
+}
+
+/// A bundle, ready to be stored.
+#[derive(Clone)]
+struct Bundled {
+    blob: Blob,
+    bundle: Bundle,
 }
 
 /// What became of one module for one addressee.
@@ -60,7 +76,8 @@ pub(crate) enum Made {
 pub(crate) fn send(context: &mut Context<'_>, request: &Request) -> Result<Planned, Refusal> {
     let (addressee, project, by_contact) = who(context, request)?;
     let zone = zone_of(&addressee, &project);
-    let mut sending = Sending::prepare(context, request, project, &zone, by_contact)?;
+    let purpose = Purpose { project, zone, by_contact };
+    let mut sending = Sending::prepare(context, request, purpose)?;
     let (tasks, made) = sending.tasks_for(context.root, &addressee)?;
     let plan =
         Plan::new(vec![Change::Enqueue(tasks)], move |applied| sending.answer(applied, &made));
@@ -115,10 +132,9 @@ impl Sending {
     pub(crate) fn prepare(
         context: &mut Context<'_>,
         request: &Request,
-        project: Project,
-        zone: &str,
-        by_contact: Option<&'static str>,
+        purpose: Purpose,
     ) -> Result<Self, Refusal> {
+        let project = &purpose.project;
         if project.fields.text("active") == "off" {
             return Err(Refusal::Conflict {
                 operation: format!("send for project {}", project.id),
@@ -129,13 +145,13 @@ impl Sending {
             });
         }
         let notice = notices::load(context.root, request.text("notice"))?;
-        let (modules, chosen) = modules_of(context, request, &notice, &project, by_contact)?;
+        let (modules, chosen) = modules_of(context, request, &notice, &purpose)?;
         let attached = request.group("attach");
         let attachments =
             attachments::take(context.root, &attached, context.config.gate.attachments_bytes)?;
         let content = Content {
             notice: &notice.name,
-            project: &project,
+            project,
             xml: request.text("xml"),
             values: &request.extra,
             attachments,
@@ -147,11 +163,11 @@ impl Sending {
             notice_xml,
             priority: priority_of(request, &notice)?,
             forced: request.is_on("while_paused"),
-            times: times_of(request, now, zone)?,
+            times: times_of(request, now, &purpose.zone)?,
             key: request.given("key").map(str::to_owned),
             bundles: HashMap::new(),
             notice,
-            project,
+            project: purpose.project,
             modules,
             chosen,
             now,
@@ -178,12 +194,12 @@ impl Sending {
                 made.push(Made::Skipped { module: name, reason });
                 continue;
             }
-            let Some((blob, bundle)) = self.bundle(root, addressee, &module)? else {
+            let Some(bundled) = self.bundle(root, addressee, &module)? else {
                 made.push(Made::Skipped { module: name, reason: "no_template" });
                 continue;
             };
             let contact = addressee.contact(&module).unwrap_or_default().to_owned();
-            tasks.push(self.task(root, addressee, &module, (blob, bundle))?);
+            tasks.push(self.task(root, (addressee, &module), bundled)?);
             made.push(Made::Task { module: name, contact });
         }
         Ok((tasks, made))
@@ -209,7 +225,7 @@ impl Sending {
         root: &Root,
         addressee: &Addressee,
         module: &Module,
-    ) -> Result<Option<(Blob, Bundle)>, Refusal> {
+    ) -> Result<Option<Bundled>, Refusal> {
         let language = addressee.language().to_owned();
         let known = (module.name.to_string(), language.clone());
         if let Some(bundle) = self.bundles.get(&known) {
@@ -221,7 +237,7 @@ impl Sending {
             languages: [&language, self.project.fields.text("language")],
         };
         let made = bundle(root, &self.notice, &wanted)?;
-        let made = made.map(|bundle| (blob_of(&bundle.to_bytes()), bundle));
+        let made = made.map(|bundle| Bundled { blob: blob_of(&bundle.to_bytes()), bundle });
         self.bundles.insert(known, made.clone());
         Ok(made)
     }
@@ -229,20 +245,19 @@ impl Sending {
     fn task(
         &self,
         root: &Root,
-        addressee: &Addressee,
-        module: &Module,
-        (blob, bundle): (Blob, Bundle),
+        (addressee, module): (&Addressee, &Module),
+        bundled: Bundled,
     ) -> Result<NewTask, Refusal> {
         let user = addressee.element(module, &self.project);
         let body = match module.queue {
             QueueOf::Gatepost => Body::Stored(StoredBody {
-                bundle: Some(blob),
+                bundle: Some(bundled.blob),
                 notice: self.notice_blob.clone(),
                 user: user.to_xml(),
                 project: Some(self.project.id),
             }),
             QueueOf::Itself => {
-                let bytes = queue_files::bytes_of(&bundle, &self.notice_xml, user);
+                let bytes = queue_files::bytes_of(&bundled.bundle, &self.notice_xml, user);
                 Body::File(queue_files::write(root, &bytes.unwrap_or_default(), self.now)?)
             }
         };
@@ -318,12 +333,12 @@ fn modules_of(
     context: &mut Context<'_>,
     request: &Request,
     notice: &Notice,
-    project: &Project,
-    by_contact: Option<&'static str>,
+    purpose: &Purpose,
 ) -> Result<(Vec<Module>, Chosen), Refusal> {
+    let project = &purpose.project;
     let named = request.group("module");
-    if !named.is_empty() || by_contact.is_some() {
-        let named = if named.is_empty() { by_contact.into_iter().collect() } else { named };
+    if !named.is_empty() || purpose.by_contact.is_some() {
+        let named = if named.is_empty() { purpose.by_contact.into_iter().collect() } else { named };
         let modules =
             named.iter().map(|name| modules::find(context, name)).collect::<Result<Vec<_>, _>>()?;
         for module in &modules {

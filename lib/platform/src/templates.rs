@@ -97,9 +97,10 @@ pub(crate) struct Wanted<'a> {
 pub(crate) fn choose<'a>(files: &'a [TemplateFile], wanted: &Wanted<'_>) -> Vec<&'a TemplateFile> {
     let of_module = || files.iter().filter(|file| file.module == wanted.module);
     let own: Vec<_> = of_module().filter(|file| file.project == Some(wanted.project)).collect();
-    let pool: Vec<_> = match own.is_empty() {
-        false => own,
-        true => of_module().filter(|file| file.project.is_none()).collect(),
+    let pool: Vec<_> = if own.is_empty() {
+        of_module().filter(|file| file.project.is_none()).collect()
+    } else {
+        own
     };
     let Some(lang) = language_of(&pool, wanted) else { return Vec::new() };
     let mut chosen: Vec<&TemplateFile> = Vec::new();

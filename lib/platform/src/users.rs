@@ -8,12 +8,8 @@ use crate::plan::{Applied, Change, Fact, Plan, Planned};
 use crate::projects;
 use crate::refusal::{Refusal, nearest};
 use notice::{Fields, ProjectId, UserId};
-use store::{Snapshot, User, UserFilter};
+use store::{Snapshot, USER_FIELDS, User, UserFilter};
 use wire::xml::Element;
-
-/// The columns every installation has.
-pub(crate) const COLUMNS: [&str; 8] =
-    ["name", "realname", "email", "phone", "language", "timezone", "account", "level"];
 
 /// Rows of a list when `limit` is not given.
 const LIST_ROWS: u32 = 100;
@@ -32,7 +28,7 @@ pub(crate) fn list(context: &mut Context<'_>, request: &Request) -> Result<Plann
     Ok(Planned::Answer(Answer::list(users.iter().map(element))))
 }
 
-/// The filter that the parameters of a call name: project, external_id, and at most one column.
+/// The filter that the parameters of a call name: project, `external_id`, and at most one column.
 pub(crate) fn filter(
     snapshot: &mut dyn Snapshot,
     request: &Request,
@@ -42,7 +38,7 @@ pub(crate) fn filter(
         None => None,
     };
     let added = snapshot.user_columns()?;
-    let columns = COLUMNS.iter().copied().chain(added.iter().map(String::as_str));
+    let columns = USER_FIELDS.iter().copied().chain(added.iter().map(String::as_str));
     let mut fields = columns
         .filter_map(|name| {
             let value = request.given(name).or_else(|| request.extra.get(name));
@@ -112,7 +108,7 @@ fn plan_save(
     known: Option<User>,
 ) -> Result<Planned, Refusal> {
     let mut values = Fields::new();
-    for name in COLUMNS {
+    for name in USER_FIELDS {
         if let Some(value) = request.given.get(name) {
             values.set(name, value);
         }
@@ -169,7 +165,7 @@ fn saved(applied: &Applied) -> Answer {
 
 /// A user without values.
 pub(crate) fn blank(project: ProjectId, added: &[AddedField]) -> User {
-    let fixed = COLUMNS.iter().map(|name| ((*name).to_owned(), String::new()));
+    let fixed = USER_FIELDS.iter().map(|name| ((*name).to_owned(), String::new()));
     let fields = fixed.chain(added.iter().map(|field| (field.name.clone(), field.default.clone())));
     User { id: UserId(0), project, external_id: None, fields: fields.collect() }
 }
@@ -178,8 +174,8 @@ pub(crate) fn blank(project: ProjectId, added: &[AddedField]) -> User {
 pub(crate) fn fill(user: &mut User, values: &Fields, added: &[AddedField]) -> Result<(), Refusal> {
     for (name, value) in values.iter() {
         let extra = added.iter().find(|field| field.name == name);
-        if !COLUMNS.contains(&name) && extra.is_none() {
-            let known = COLUMNS.iter().copied().chain(added.iter().map(|f| f.name.as_str()));
+        if !USER_FIELDS.contains(&name) && extra.is_none() {
+            let known = USER_FIELDS.iter().copied().chain(added.iter().map(|f| f.name.as_str()));
             return Err(Refusal::NoParameter {
                 function: "user.edit".to_owned(),
                 name: name.to_owned(),
@@ -318,4 +314,80 @@ fn as_document(user: &User) -> Element {
     let mut document = element(user);
     "doc".clone_into(&mut document.name);
     document
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::Bench;
+
+    #[test]
+    fn the_three_way_rule_shows_changes_and_creates() {
+        // S0-35 .. S0-38
+        let mut bench = Bench::with_user();
+        assert_eq!(bench.ok("user.edit", &[("elid", "1")]).text("name"), "bob");
+        assert_eq!(bench.ok("user.edit", &[]).text("name"), "");
+        bench.ok("user.edit", &[("sok", "yes"), ("elid", "bob"), ("phone", "8")]);
+        let changed = bench.ok("user.edit", &[("elid", "bob@example.com")]);
+        assert_eq!((changed.text("phone"), changed.text("name")), ("8".into(), "bob".into()));
+        let made = bench.ok("user.edit", &[("sok", "ok"), ("name", "al")]);
+        assert_eq!(made.text("id"), "2");
+        assert_eq!(bench.ok("user", &[]).rows().count(), 2);
+    }
+
+    #[test]
+    fn an_external_id_upserts_within_its_project() {
+        let mut bench = Bench::with_user();
+        bench.ok("user.add", &[("external_id", "B-1"), ("name", "robert")]);
+        assert_eq!(bench.ok("user.edit", &[("elid", "ext:B-1")]).text("name"), "robert");
+        assert_eq!(bench.ok("user", &[]).rows().count(), 1);
+        bench.ok("project.add", &[("name", "Other")]);
+        bench.ok("user.add", &[("external_id", "B-1"), ("project", "Other"), ("name", "x")]);
+        assert_eq!(bench.ok("user", &[]).rows().count(), 2);
+        let several = bench.refused("user.edit", &[("elid", "ext:B-1")]);
+        assert!(several.contains("1 robert (project 1), 2 x (project 2)"), "{several}");
+    }
+
+    #[test]
+    fn a_group_is_deleted_at_once_or_not_at_all() {
+        // S0-39
+        let mut bench = Bench::with_user();
+        bench.ok("user.add", &[("name", "al")]);
+        bench.ok("user.add", &[("name", "carol")]);
+        let refused = bench.refused("user.delete", &[("elid", "bob, nobody")]);
+        assert!(refused.contains("no user `nobody`"), "{refused}");
+        assert_eq!(bench.ok("user", &[]).rows().count(), 3);
+        bench.ok("user.delete", &[("elid", "bob, al, carol")]);
+        assert_eq!(bench.ok("user", &[]).rows().count(), 0);
+    }
+
+    #[test]
+    fn a_module_adds_a_contact_field() {
+        // S3-58, S3-59
+        let mut bench = Bench::with_user();
+        assert!(bench.refused("user.add", &[("jabber", "x")]).contains("no parameter `jabber`"));
+        bench.write("etc/sql/billmgr.user.addon/jabber", "type=string\nsize=10\n");
+        bench.ok("user.edit", &[("sok", "ok"), ("elid", "1"), ("jabber", "bob@j")]);
+        assert_eq!(bench.ok("user.edit", &[("elid", "1")]).text("jabber"), "bob@j");
+        assert_eq!(bench.ok("user", &[("jabber", "bob@j")]).rows().count(), 1);
+        let long = bench.refused("user.add", &[("jabber", "12345678901")]);
+        assert!(long.contains("10 bytes"), "{long}");
+    }
+
+    #[test]
+    fn hostile_values_are_refused_with_their_place() {
+        let mut bench = Bench::with_user();
+        for (name, value) in [
+            ("name", "a\nb"),
+            ("email", "nobody"),
+            ("email", "a@b\r\nBcc: c@d"),
+            ("language", "klingon!"),
+            ("timezone", "Mars/Base"),
+            ("phone", "1\u{0}2"),
+        ] {
+            let refused = bench.refused("user.add", &[(name, value)]);
+            assert!(refused.contains(&format!("`{name}`")), "{refused}");
+        }
+        assert!(bench.refused("user.add", &[]).contains("at least a name"));
+        assert!(bench.refused("user.add", &[("nmae", "x")]).contains("did you mean `name`?"));
+    }
 }

@@ -1,0 +1,97 @@
+//! A whole installation in a temporary folder, for tests of functions.
+
+use crate::{Answer, Caller, Platform, Refusal};
+use config::{Config, DEFAULTS, Root, Vault};
+use notice::{Clock, ManualClock, Ms};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
+use store::sqlite;
+
+/// 2026-11-21T22:26:40Z.
+pub(crate) const NOW: Ms = Ms(1_795_300_000_000);
+
+/// ROOT, its platform, and a clock that tests set.
+pub(crate) struct Bench {
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) platform: Platform,
+    pub(crate) clock: Arc<ManualClock>,
+}
+
+impl Bench {
+    /// An installation without anything.
+    pub(crate) fn empty() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["etc/xml", "etc/sql", "var/run", "notify", "gate", "templates"] {
+            fs::create_dir_all(folder.path().join(name)).unwrap();
+        }
+        fs::write(folder.path().join("etc/gatepost.toml"), DEFAULTS).unwrap();
+        let root = Root::at(folder.path()).unwrap();
+        Vault::create(&root).unwrap();
+        let options = sqlite::Options::default();
+        let database = root.path("var/gatepost.db");
+        let store = sqlite::create(&database, sqlite::Order::Ageing, options).unwrap();
+        let config = Config::defaults(&root).unwrap();
+        let clock = Arc::new(ManualClock::at(NOW));
+        let as_clock: Arc<dyn Clock> = clock.clone();
+        let platform = Platform::over(root, config, as_clock, Box::new(store));
+        Self { folder, platform, clock }
+    }
+
+    /// With project 1 `Brand` (language en, zone Europe/Moscow) and user 1 `bob`, who has mail and a phone.
+    pub(crate) fn with_user() -> Self {
+        let mut bench = Self::empty();
+        bench.ok(
+            "project.add",
+            &[("name", "Brand"), ("language", "en"), ("timezone", "Europe/Moscow")],
+        );
+        let bob = [
+            ("name", "bob"),
+            ("email", "bob@example.com"),
+            ("phone", "+79123456789"),
+            ("language", "ru"),
+            ("external_id", "B-1"),
+        ];
+        bench.ok("user.add", &bob);
+        bench
+    }
+
+    pub(crate) fn call(&mut self, name: &str, params: &[(&str, &str)]) -> Result<Answer, Refusal> {
+        let params = params.iter().copied().collect();
+        self.platform.call(name, &params, &Caller::operator())
+    }
+
+    #[track_caller]
+    pub(crate) fn ok(&mut self, name: &str, params: &[(&str, &str)]) -> Answer {
+        self.call(name, params).unwrap_or_else(|refusal| panic!("{name}: {refusal}"))
+    }
+
+    /// The words of a refusal.
+    #[track_caller]
+    pub(crate) fn refused(&mut self, name: &str, params: &[(&str, &str)]) -> String {
+        match self.call(name, params) {
+            Ok(answer) => panic!("{name} was not refused: {}", answer.to_lines()),
+            Err(refusal) => refusal.to_string(),
+        }
+    }
+
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        let path = self.folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    /// A program in `gate/` or `notify/`.
+    pub(crate) fn program(&self, name: &str, text: &str) {
+        self.write(name, text);
+        let path = self.folder.path().join(name);
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    pub(crate) fn read<T>(
+        &mut self,
+        mut look: impl FnMut(&mut dyn store::Snapshot) -> store::Result<T>,
+    ) -> T {
+        store::read(self.platform.store(), |snapshot| look(snapshot)).unwrap()
+    }
+}
