@@ -16,6 +16,7 @@ pub mod gates;
 pub mod outcome;
 mod program;
 pub mod programs;
+pub mod proof;
 mod start;
 
 pub use caller::Caller;
