@@ -66,6 +66,11 @@ impl Dovecot {
         &self.certificates.authority
     }
 
+    /// The socket on which a mail server asks whether a login is good.
+    pub fn auth_socket(&self) -> PathBuf {
+        self.folder.path().join("auth.sock")
+    }
+
     /// Puts a message into a user's mailbox.
     pub fn deliver(&self, user: &str, message: &[u8]) {
         let folder = self.mail_root.join(user);
@@ -115,6 +120,7 @@ impl Dovecot {
              mail_location = maildir:{mail}/%n\n\
              passdb {{\n driver = passwd-file\n args = {top}/users\n}}\n\
              userdb {{\n driver = static\n args = uid={MAIL_UID} gid={MAIL_UID} home={mail}/%n\n}}\n\
+             service auth {{\n unix_listener {top}/auth.sock {{\n  mode = 0666\n }}\n}}\n\
              service imap-login {{\n inet_listener imap {{\n  port = {port}\n }}\n\
              inet_listener imaps {{\n  port = {tls}\n  ssl = yes\n }}\n}}\n",
             cert = self.certificates.certificate.display(),

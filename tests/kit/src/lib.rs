@@ -9,6 +9,7 @@
 
 pub mod certificates;
 pub mod dovecot;
+pub mod gate;
 pub mod host;
 pub mod http_sink;
 pub mod postfix;

@@ -1,7 +1,8 @@
 //! A private Postfix: own configuration, queue and ports in a temporary folder, delivery to Maildirs.
 //!
-//! `anna`, `boris` and every name that begins with `user` have a mailbox in `example.test`; `bounced@`
-//! is taken and then comes back to its sender; other names are refused. Login: `relay` / `s3cret&"`.
+//! `anna`, `boris`, `notify` and `user0` to `user999` have a mailbox in `example.test`; `bounced@` is
+//! taken and then comes back to its sender; other names are refused. A Dovecot beside it knows the
+//! account that may send, and shows the mailboxes by IMAP.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -9,12 +10,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::certificates::Certificates;
+use crate::dovecot::Dovecot;
 use crate::tools::{find, free_port, greets, is_here, is_root, maildir, run, wait_until};
 
 /// The account that may send.
 pub const LOGIN: &str = "relay@example.test";
 /// Its password.
 pub const PASSWORD: &str = "s3cret&\"x";
+const NUMBERED_USERS: u32 = 1_000;
 /// Who owns the mailboxes: nobody.
 pub(crate) const MAIL_UID: u32 = 65_534;
 
@@ -22,6 +25,8 @@ pub(crate) const MAIL_UID: u32 = 65_534;
 pub struct Postfix {
     folder: tempfile::TempDir,
     certificates: Certificates,
+    /// IMAP over the same mailboxes: `anna`, `boris`, `notify`, password [`PASSWORD`].
+    pub imap: Dovecot,
     /// Plain or STARTTLS, no login: for this machine's own programs.
     pub port: u16,
     /// STARTTLS demanded, login demanded.
@@ -33,13 +38,13 @@ pub struct Postfix {
 impl Postfix {
     /// Starts one; None, said aloud, when a tool or root is missing.
     pub fn start() -> Option<Self> {
-        let tools = ["postfix", "openssl", "saslpasswd2"];
+        let tools = ["postfix", "openssl", "dovecot", "doveadm"];
         if !is_root() || !tools.iter().all(|tool| is_here(tool)) {
             return None;
         }
         let folder = tempfile::Builder::new().prefix("postfix").tempdir().unwrap();
         open_to_all(folder.path());
-        for name in ["etc", "queue", "data", "mail", "sasl"] {
+        for name in ["etc", "queue", "data", "mail"] {
             fs::create_dir(folder.path().join(name)).unwrap();
             open_to_all(&folder.path().join(name));
         }
@@ -47,7 +52,11 @@ impl Postfix {
         chown(folder.path().join("data"), Some(postfix_uid), Some(postfix_gid)).unwrap();
         chown(folder.path().join("mail"), Some(MAIL_UID), Some(MAIL_UID)).unwrap();
         let certificates = Certificates::make(folder.path());
+        let users =
+            [(LOGIN, PASSWORD), ("anna", PASSWORD), ("boris", PASSWORD), ("notify", PASSWORD)];
+        let imap = Dovecot::over(Some(&folder.path().join("mail")), &users)?;
         let postfix = Self {
+            imap,
             folder,
             certificates,
             port: free_port(),
@@ -55,7 +64,6 @@ impl Postfix {
             tls_port: free_port(),
         };
         postfix.configure();
-        postfix.make_login();
         let config = postfix.config();
         // Its daemons inherit our descriptors: with a pipe the caller would wait for them.
         let log = fs::File::create(postfix.folder.path().join("start.log")).unwrap();
@@ -115,14 +123,14 @@ impl Postfix {
              myorigin = example.test\nmydestination =\nmynetworks =\nalias_maps =\nalias_database =\n\
              maillog_file = {log}\nmaillog_file_prefixes = {top}\n\
              virtual_mailbox_domains = example.test\nvirtual_mailbox_base = {mail}\n\
-             virtual_mailbox_maps = regexp:{etc}/mailboxes\nvirtual_alias_maps = regexp:{etc}/aliases\n\
+             virtual_mailbox_maps = texthash:{etc}/mailboxes\nvirtual_alias_maps = regexp:{etc}/aliases\n\
              virtual_uid_maps = static:{MAIL_UID}\nvirtual_gid_maps = static:{MAIL_UID}\n\
              virtual_minimum_uid = 1\ndefault_transport = error:5.4.4 there is no outside\n\
              relay_transport = error:5.4.4 there is no outside\nsmtpd_peername_lookup = no\n\
              smtpd_relay_restrictions = permit_sasl_authenticated, reject_unauth_destination\n\
              smtpd_tls_cert_file = {cert}\nsmtpd_tls_key_file = {key}\nsmtpd_tls_security_level = may\n\
-             smtpd_sasl_type = cyrus\nsmtpd_sasl_path = smtpd\ncyrus_sasl_config_path = {sasl}\n\
-             smtpd_sasl_local_domain = example.test\nsmtpd_sasl_security_options = noanonymous\n\
+             smtpd_sasl_type = dovecot\nsmtpd_sasl_path = {sasl}\n\
+             smtpd_sasl_security_options = noanonymous\n\
              message_size_limit = 10485760\nsmtputf8_enable = yes\nbiff = no\n",
             queue = at("queue"),
             data = at("data"),
@@ -130,16 +138,17 @@ impl Postfix {
             top = self.folder.path().display(),
             mail = at("mail"),
             etc = at("etc"),
-            sasl = at("sasl"),
+            sasl = self.imap.auth_socket().display(),
             cert = self.certificates.certificate.display(),
             key = self.certificates.key.display(),
         );
         fs::write(self.config().join("main.cf"), main).unwrap();
-        fs::write(
-            self.config().join("mailboxes"),
-            "/^((anna|boris|user)[0-9a-z.-]*)@example\\.test$/ ${1}/\n",
-        )
-        .unwrap();
+        let names = ["anna", "boris", "notify"].map(str::to_owned).into_iter();
+        let mut mailboxes = String::new();
+        for name in names.chain((0..NUMBERED_USERS).map(|number| format!("user{number}"))) {
+            mailboxes.extend([&name, "@example.test ", &name, "/\n"]);
+        }
+        fs::write(self.config().join("mailboxes"), mailboxes).unwrap();
         fs::write(self.config().join("aliases"), "/^bounced@example\\.test$/ gone@nowhere.test\n")
             .unwrap();
         fs::write(self.config().join("master.cf"), self.services()).unwrap();
@@ -182,32 +191,11 @@ impl Postfix {
         ];
         lines.extend(plain.map(|(name, program)| match name {
             "virtual" => format!("{name} unix - n n - - {program}"),
+            "verify" | "anvil" | "scache" => format!("{name} unix - - n - 1 {program}"),
+            "bounce" | "defer" | "trace" | "flush" => format!("{name} unix - - n - 0 {program}"),
             _ => format!("{name} unix - - n - - {program}"),
         }));
         lines.join("\n") + "\n"
-    }
-
-    /// The account of [`LOGIN`] in a sasldb of this Postfix alone.
-    fn make_login(&self) {
-        let sasl = self.folder.path().join("sasl");
-        let base = sasl.join("sasldb2");
-        fs::write(
-            sasl.join("smtpd.conf"),
-            format!(
-                "pwcheck_method: auxprop\nauxprop_plugin: sasldb\nsasldb_path: {}\nmech_list: PLAIN LOGIN\n",
-                base.display()
-            ),
-        )
-        .unwrap();
-        let (user, realm) = LOGIN.split_once('@').unwrap();
-        let mut child = Command::new(find("saslpasswd2").unwrap())
-            .args(["-p", "-c", "-f", base.to_str().unwrap(), "-u", realm, user])
-            .stdin(Stdio::piped())
-            .spawn()
-            .unwrap();
-        std::io::Write::write_all(&mut child.stdin.take().unwrap(), PASSWORD.as_bytes()).unwrap();
-        assert!(child.wait().unwrap().success());
-        fs::set_permissions(&base, fs::Permissions::from_mode(0o644)).unwrap();
     }
 }
 
