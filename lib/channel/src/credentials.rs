@@ -62,8 +62,13 @@ impl Credentials {
 
     /// The same in base64, as SMTP wants it.
     pub fn initial_response_base64(&self) -> Secret {
-        Secret::new(STANDARD.encode(self.initial_response().expose()))
+        Secret::new(base64(self.initial_response().expose().as_bytes()))
     }
+}
+
+/// Base64 with padding, as SASL wants it.
+pub fn base64(bytes: &[u8]) -> String {
+    STANDARD.encode(bytes)
 }
 
 fn fetch_token(command_line: &str) -> Result<Secret, ChannelError> {

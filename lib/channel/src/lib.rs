@@ -10,7 +10,7 @@ mod settings;
 mod stream;
 mod trust;
 
-pub use credentials::Credentials;
+pub use credentials::{Credentials, base64};
 pub use error::ChannelError;
 pub use settings::{Auth, Defaults, Security, Settings};
 pub use stream::{Stream, connect};

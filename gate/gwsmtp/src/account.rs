@@ -1,0 +1,170 @@
+//! The fields of the gateway's form, parsed once, and the sessions kept open for them.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use channel::{Defaults, Security, Settings};
+use gatepost_gate::{Failure, Fields, GatewayParams};
+
+use crate::address::{Address, Mailbox, one_line};
+use crate::dkim::Signer;
+use crate::session::{Delivery, Envelope, Partial, Session};
+use crate::trouble::Trouble;
+
+const SMTP: Defaults = Defaults { port: 587, tls_port: 465, security: Security::StartTls };
+/// Accounts kept in mind: one is the rule, more after an edit.
+const MOST_ACCOUNTS: usize = 8;
+/// Sessions kept open for one account.
+const MOST_IDLE: usize = 64;
+
+/// Where bounces go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ReturnPath {
+    /// To Sender, else to From.
+    Usual,
+    /// Nowhere: `<>`.
+    Nowhere,
+    /// To this mailbox.
+    To(Address),
+}
+
+/// A gateway: where it sends, as whom, by which rules.
+pub(crate) struct Account {
+    channel: Settings,
+    helo: String,
+    /// Where bounces go.
+    pub(crate) return_path: ReturnPath,
+    /// From, in place of the project's mailbox.
+    pub(crate) from: Option<Mailbox>,
+    /// The gateway's own mailbox.
+    pub(crate) sender: Option<Mailbox>,
+    /// Where answers go, unless the notice says.
+    pub(crate) reply_to: Vec<Mailbox>,
+    /// When some recipients are refused.
+    pub(crate) partial: Partial,
+    /// Signs, if a key is set.
+    pub(crate) signer: Option<Signer>,
+    idle: Mutex<Vec<Session>>,
+}
+
+impl Account {
+    /// Reads the form's fields.
+    pub(crate) fn read(gateway: &GatewayParams) -> Result<Self, Failure> {
+        let field = |name: &str| gateway.fields().text(name).to_owned();
+        let unfit = |name: &str, why: &dyn std::fmt::Display| {
+            Failure::hold(format!("field `{name}`: {why}"))
+        };
+        let mailbox = |name: &str| match field(name).trim() {
+            "" => Ok(None),
+            text => Mailbox::parse(text).map(Some).map_err(|why| unfit(name, &why)),
+        };
+        Ok(Self {
+            channel: Settings::read(&field, SMTP).map_err(|why| Failure::hold(why.to_string()))?,
+            helo: read_helo(&field("helo"))?,
+            return_path: match field("return_path").trim() {
+                "" => ReturnPath::Usual,
+                "<>" => ReturnPath::Nowhere,
+                text => ReturnPath::To(
+                    Mailbox::parse(text).map_err(|why| unfit("return_path", &why))?.address,
+                ),
+            },
+            from: mailbox("from")?,
+            sender: mailbox("sender")?,
+            reply_to: Mailbox::parse_list(&field("reply_to"))
+                .map_err(|why| unfit("reply_to", &why))?,
+            partial: match field("partial").trim() {
+                "" | "all" => Partial::AllOrNothing,
+                "rest" => Partial::SendToRest,
+                other => return Err(unfit("partial", &format!("`{other}` is none of all, rest"))),
+            },
+            signer: read_signer(&field)?,
+            idle: Mutex::default(),
+        })
+    }
+
+    /// Opens a session and asks whether its sender would be welcome.
+    pub(crate) fn probe(&self) -> Result<(), Trouble> {
+        let mut session = Session::open(&self.channel, &self.helo)?;
+        let own = match &self.return_path {
+            ReturnPath::To(address) => Some(address),
+            ReturnPath::Nowhere => None,
+            ReturnPath::Usual => {
+                self.sender.as_ref().or(self.from.as_ref()).map(|mailbox| &mailbox.address)
+            }
+        };
+        session.probe(own)
+    }
+
+    /// Hands a message over on a kept session or a fresh one. A kept one that turns out to be closed
+    /// before the message began is passed over.
+    pub(crate) fn deliver(&self, envelope: &Envelope, content: &[u8]) -> Result<Delivery, Trouble> {
+        while let Some(mut session) = self.kept_session() {
+            let delivery = session.send(envelope, content);
+            match &delivery {
+                Err(trouble) if trouble.was_stale() => continue,
+                _ => self.keep(session),
+            }
+            return delivery;
+        }
+        let mut session = Session::open(&self.channel, &self.helo)?;
+        let delivery = session.send(envelope, content);
+        self.keep(session);
+        delivery
+    }
+
+    fn kept_session(&self) -> Option<Session> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+
+    fn keep(&self, session: Session) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if !session.is_over() && idle.len() < MOST_IDLE {
+            idle.push(session);
+        }
+    }
+}
+
+/// EHLO's argument; empty stays empty.
+fn read_helo(text: &str) -> Result<String, Failure> {
+    let text = text.trim();
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._[]:".contains(&byte);
+    if text.len() > 255 || !text.bytes().all(plain) {
+        return Err(Failure::hold(format!(
+            "field `helo`: `{}` is no host name",
+            one_line(text, 80)
+        )));
+    }
+    Ok(text.to_owned())
+}
+
+fn read_signer(field: &dyn Fn(&str) -> String) -> Result<Option<Signer>, Failure> {
+    let (domain, selector, key) = (field("dkim_domain"), field("dkim_selector"), field("dkim_key"));
+    if [&domain, &selector, &key].iter().all(|text| text.trim().is_empty()) {
+        return Ok(None);
+    }
+    Signer::new(&domain, &selector, &key).map(Some).map_err(|why| Failure::hold(why.to_string()))
+}
+
+/// The accounts in use, found by the fields they were read from.
+#[derive(Default)]
+pub(crate) struct Accounts(Mutex<Vec<(Fields, Arc<Account>)>>);
+
+impl Accounts {
+    /// No account yet.
+    pub(crate) const fn new() -> Self {
+        Self(Mutex::new(Vec::new()))
+    }
+
+    /// The account of a gateway; an edited gateway is another one.
+    pub(crate) fn of(&self, gateway: &GatewayParams) -> Result<Arc<Account>, Failure> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, account)) = known.iter().find(|(fields, _)| fields == gateway.fields()) {
+            return Ok(Arc::clone(account));
+        }
+        let account = Arc::new(Account::read(gateway)?);
+        if known.len() >= MOST_ACCOUNTS {
+            known.remove(0);
+        }
+        known.push((gateway.fields().clone(), Arc::clone(&account)));
+        Ok(account)
+    }
+}
