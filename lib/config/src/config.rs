@@ -175,7 +175,11 @@ impl Layers {
 
     fn set(&mut self, given: &Given) -> Result<(), ConfigError> {
         if given.key.starts_with(FREE_SECTION) {
-            if !given.value.is_str() {
+            let name = &given.key[FREE_SECTION.len()..];
+            if !is_environment_name(name) {
+                return Err(given.bad("under a name of A-Z a-z 0-9 _"));
+            }
+            if given.value.as_str().is_none_or(|text| text.contains('\0')) {
                 return Err(given.bad("a text in quotes"));
             }
             if !self.order.contains(&given.key) {
@@ -308,6 +312,13 @@ fn insert_section(table: &mut Table, outer: &str, inner: &str) {
     if let Some(Value::Table(outer)) = table.get_mut(outer) {
         outer.entry(inner).or_insert_with(|| Value::Table(Table::new()));
     }
+}
+
+fn is_environment_name(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    !name.is_empty()
+        && name.bytes().all(plain)
+        && !name.starts_with(|first: char| first.is_ascii_digit())
 }
 
 fn environment_name(key: &str) -> String {
@@ -513,6 +524,9 @@ mod tests {
             ("manager_names = [1]", "a list of texts"),
             ("gate = 1", "unknown key `gate`"),
             ("[gate.env]\nX = 1", "a text in quotes"),
+            ("[gate.env]\n\"A=B\" = 'x'", "under a name"),
+            ("[gate.env]\na.b = 'x'", "under a name"),
+            ("[gate.env]\nX = \"\\u0000\"", "a text in quotes"),
             ("[queue", "etc/gatepost.toml:1: "),
             ("[queue]\nlease_secs = -5", "from 0.2 to"),
         ] {

@@ -6,6 +6,7 @@
 
 mod account;
 mod config;
+mod environment;
 mod error;
 mod keys;
 mod log;
@@ -18,6 +19,7 @@ mod vault;
 
 pub use account::Account;
 pub use config::{Config, DEFAULTS, KeyOrigin, Origin};
+pub use environment::{kill_point, variable};
 pub use error::ConfigError;
 pub use keys::{
     Daemon, ForeignModule, Gate, Gateway, LogSettings, Ntemail, Ntsms, Order, Processing, Queue,

@@ -7,7 +7,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// What is run or obeyed from there.
-const GUARDED: [&str; 6] = ["etc", "notify", "gate", "addon", "plugins", "processing"];
+const GUARDED: [&str; 8] =
+    ["etc", "etc/gatepost.toml", "etc/xml", "notify", "gate", "addon", "plugins", "processing"];
 
 /// Becomes the owner of `var/` when started as root while `var/` has another owner, and sets umask
 /// 077 in any case. Call it first in `main`, before any thread is started: the ids of the calling thread
@@ -37,7 +38,7 @@ fn become_account(account: &Account, group_of_var: u32) -> rustix::io::Result<()
     rustix::thread::set_thread_res_uid(uid, uid, uid)
 }
 
-/// Refuses a ROOT whose `etc`, `notify`, `gate`, `addon`, `plugins` or `processing` others may write: anyone
+/// Refuses a ROOT whose `etc`, `notify`, `gate`, `addon`, `plugins` or `processing`, or which itself, others may write: anyone
 /// but root and the owner of `var/` (and the owner's own first group). Missing folders are fine.
 pub fn refuse_if_writable_by_others(root: &Root) -> Result<(), ConfigError> {
     let owner =
@@ -104,6 +105,30 @@ mod tests {
         }
         fs::set_permissions(root.path("var"), Permissions::from_mode(0o2777)).unwrap();
         refuse_if_writable_by_others(&root).unwrap();
+    }
+
+    #[test]
+    fn root_becomes_the_owner_of_var_and_its_files_are_for_the_owner_alone() {
+        use std::os::unix::fs::chown;
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+        let root = Root::at(folder.path()).unwrap();
+        fs::create_dir(root.path("var")).unwrap();
+        chown(root.path("var"), Some(4242), Some(4343)).unwrap();
+        // The ids are those of one thread, so this one is spent on it.
+        let spent = std::thread::spawn(move || {
+            take_owner(&root).unwrap();
+            fs::write(root.path("var/x"), "").unwrap();
+            let made = fs::metadata(root.path("var/x")).unwrap();
+            assert_eq!((made.uid(), made.gid(), made.mode() & 0o777), (4242, 4343, 0o600));
+            assert!(fs::write("/etc/gatepost-test", "").is_err());
+            assert!(rustix::thread::set_thread_uid(Uid::ROOT).is_err(), "there is no way back");
+            take_owner(&root).unwrap();
+        });
+        spent.join().unwrap();
     }
 
     #[test]

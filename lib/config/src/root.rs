@@ -1,6 +1,6 @@
 //! Where Gatepost stands: the one folder everything else is relative to (DESIGN 1).
 
-use crate::{ConfigError, names};
+use crate::{ConfigError, names, variable};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -22,8 +22,7 @@ impl Root {
     /// `/usr/local/gatepost`. The last three count only with an `etc/gatepost.toml`, the current folder
     /// with a `var` too.
     pub fn find(argument: Option<&Path>) -> Result<Self, ConfigError> {
-        #[expect(clippy::disallowed_methods, reason = "this crate is the door to the environment")]
-        let named = std::env::var_os(names::ROOT).filter(|value| !value.is_empty());
+        let named = variable(names::ROOT).filter(|value| !value.is_empty());
         if let Some(folder) = argument.map(Path::to_path_buf).or(named.map(PathBuf::from)) {
             return Self::at(&folder);
         }

@@ -1,6 +1,6 @@
 //! Secrets at rest (DESIGN 7): XChaCha20-Poly1305 under `etc/secret.key`.
 
-use crate::{ConfigError, Root};
+use crate::{ConfigError, Root, variable};
 use chacha20poly1305::aead::rand_core::RngCore;
 use chacha20poly1305::aead::{Aead, KeyInit, OsRng, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
@@ -153,12 +153,10 @@ impl Vault {
                 .map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));
             return Ok(Some(Secret::new(text)));
         }
-        let Some(variable) = value.strip_prefix("@env:") else { return Ok(None) };
-        #[expect(clippy::disallowed_methods, reason = "this crate is the door to the environment")]
-        let found = std::env::var(variable);
-        found
-            .map(|text| Some(Secret::new(text)))
-            .map_err(|_| failed(format!("the environment has no `{variable}`")))
+        let Some(name_there) = value.strip_prefix("@env:") else { return Ok(None) };
+        let found = variable(name_there).and_then(|text| text.into_string().ok());
+        let text = found.ok_or_else(|| failed(format!("the environment has no `{name_there}`")))?;
+        Ok(Some(Secret::new(text)))
     }
 }
 

@@ -182,3 +182,81 @@ pub(crate) fn exit_of(status: ExitStatus) -> End {
         None => End::Signalled(status.signal().unwrap_or(0)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Environment, Limits};
+    use std::io::{BufRead, BufReader, Write};
+    use std::time::Instant;
+
+    const LONG: Duration = Duration::from_secs(20);
+
+    fn sh(script: &str) -> Child {
+        let program = Program {
+            path: "/bin/sh".into(),
+            args: vec!["-c".into(), script.into()],
+            dir: "/".into(),
+            environment: Environment::new(vec![("PATH".into(), "/usr/bin:/bin".into())]),
+            limits: Limits { kill_after: Duration::from_millis(300), ..Limits::default() },
+        };
+        let streams =
+            Streams { stdin: Stream::Piped, stdout: Stream::Piped, stderr: Stream::Nothing };
+        spawn(&program, streams).unwrap()
+    }
+
+    fn first_line(child: &mut Child) -> String {
+        let mut line = String::new();
+        BufReader::new(child.take_stdout().unwrap()).read_line(&mut line).unwrap();
+        line
+    }
+
+    fn wait_until_gone(pid: u32) {
+        let until = Instant::now() + LONG;
+        let stat = || std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        while !stat().is_empty() && !stat().contains(") Z") {
+            assert!(Instant::now() < until, "{pid} lives on");
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn a_child_is_talked_to_and_leaves_at_the_end_of_its_input() {
+        let mut child = sh("read line; echo got $line; cat > /dev/null; exit 7");
+        let mut stdin = child.take_stdin().unwrap();
+        stdin.write_all(b"hello\n").unwrap();
+        assert_eq!(first_line(&mut child), "got hello\n");
+        assert_eq!(child.ended(), None);
+        drop(stdin);
+        assert_eq!(child.finish(LONG), End::Exited(7));
+    }
+
+    #[test]
+    fn a_child_that_ignores_everything_is_killed() {
+        let mut child = sh("trap '' TERM; echo up; while :; do sleep 1; done");
+        assert_eq!(first_line(&mut child), "up\n");
+        assert_eq!(child.finish(Duration::ZERO), End::Signalled(9));
+    }
+
+    #[test]
+    fn a_dropped_child_takes_its_group_along() {
+        let mut child = sh("sleep 100 & echo $!; wait");
+        let grandchild: u32 = first_line(&mut child).trim().parse().unwrap();
+        let pid = child.pid();
+        drop(child);
+        assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists(), "reaped");
+        wait_until_gone(grandchild);
+    }
+
+    #[test]
+    fn an_end_is_seen_and_kept() {
+        let mut child = sh("exit 3");
+        assert_eq!(child.wait_for(LONG), Some(End::Exited(3)));
+        assert_eq!(child.ended(), Some(End::Exited(3)));
+        child.tell(Signal::Kill);
+        let mut stays = sh("cat");
+        assert_eq!(stays.wait_for(Duration::from_millis(20)), None);
+        stays.tell(Signal::Terminate);
+        assert_eq!(stays.wait_for(LONG), Some(End::Signalled(15)));
+    }
+}

@@ -23,7 +23,7 @@ pub(crate) struct Pipes {
 /// Starts a program in its own process group. The text of a failure names the program and the cure.
 ///
 /// Everything asked of `Command` here is within what `posix_spawn` can do: folder, process group,
-/// environment and an absolute path. A test counts the system calls.
+/// environment and an absolute path.
 pub(crate) fn start(program: &Program, pipes: Pipes) -> Result<Child, String> {
     #[expect(clippy::disallowed_methods, reason = "this crate is the door to processes")]
     let mut command = Command::new(&program.path);
@@ -88,4 +88,26 @@ fn first_line_interpreter(path: &Path) -> Option<String> {
     let line = start.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
     let text = String::from_utf8_lossy(line);
     Some(text.split_whitespace().next()?.to_owned() + if text.ends_with('\r') { "\\r" } else { "" })
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn nothing_is_asked_that_makes_the_system_fork() {
+        // queue 3.12: fork costs 135 times posix_spawn in a large process.
+        let source = include_str!("start.rs");
+        for name in ["pre_exec", "uid", "gid", "groups", "arg0"] {
+            assert!(!source.contains(&format!(".{name}(")), "`{name}` on a Command");
+        }
+        let others = [
+            include_str!("exchange.rs"),
+            include_str!("child.rs"),
+            include_str!("caller.rs"),
+            include_str!("programs.rs"),
+        ];
+        assert!(
+            others.iter().all(|text| !text.contains("Command::new")),
+            "one place starts programs"
+        );
+    }
 }

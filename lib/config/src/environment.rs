@@ -1,0 +1,19 @@
+//! The one place that looks into our own environment.
+
+use crate::names;
+use std::ffi::OsString;
+
+/// The value of a name in our environment. Names that Gatepost itself gives a meaning stand in [`names`].
+#[expect(clippy::disallowed_methods, reason = "this crate is the door to the environment")]
+pub fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
+}
+
+/// The named point at which this process shall kill itself, for the crash tests (queue 4.4). Always None
+/// in a release build.
+pub fn kill_point() -> Option<String> {
+    if !cfg!(debug_assertions) {
+        return None;
+    }
+    variable(names::KILL_AT)?.into_string().ok().filter(|point| !point.is_empty())
+}
