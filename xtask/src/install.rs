@@ -47,13 +47,21 @@ pub(crate) fn run(prefix: &Path, build: Build) -> Result<()> {
     {
         copy_folder(&steps::repository().join(from), &prefix.join(to))?;
     }
-    for part in SDK {
-        let name = part.trim_start_matches("lib/");
-        copy_folder(&steps::repository().join(part), &prefix.join("sdk/rust").join(name))?;
-    }
+    lay_out_sdk(&prefix.join("sdk/rust"))?;
     for folder in ["addon", "plugins", "processing", "gate", "notify", "etc"] {
         fs::create_dir_all(prefix.join(folder))?;
     }
+    Ok(())
+}
+
+/// The crates a gate in Rust needs, as a workspace of their own with the versions of this one.
+fn lay_out_sdk(to: &Path) -> Result<()> {
+    for part in SDK {
+        copy_folder(&steps::repository().join(part), &to.join(part))?;
+    }
+    let manifest = fs::read_to_string(steps::repository().join("Cargo.toml"))?;
+    let members = manifest.lines().find(|line| line.starts_with("members")).context("Cargo.toml has no members")?;
+    fs::write(to.join("Cargo.toml"), manifest.replace(members, "members = [\"lib/*\"]"))?;
     Ok(())
 }
 

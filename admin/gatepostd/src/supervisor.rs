@@ -1,0 +1,251 @@
+//! The loop: start what is due, wait for a signal or the next due time.
+
+use crate::keep::{Keep, words_of};
+use crate::orphans;
+use crate::rest::Rest;
+use crate::signals::Wish;
+use config::{Config, Log, Root};
+use host::{Caller, Child, Folder, Program, Programs, Stream, Streams};
+use notice::{Clock, ModuleName, SystemClock};
+use std::collections::BTreeSet;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+use store::{Direction, Durability, Store};
+
+/// Why the loop ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// For good.
+    Leave,
+    /// To begin anew with fresh settings.
+    Reload,
+}
+
+/// A feature of modules that take their rows through our queue.
+const QUEUE: &str = "queue";
+
+/// Longest time without a look, and so without a sign of life to systemd.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// A command that is run again and again: `process` of a foreign module, `getmessage`.
+struct Errand {
+    name: String,
+    program: Program,
+    every: Duration,
+    next: Instant,
+    running: Option<Child>,
+}
+
+/// Everything that is kept running.
+pub(crate) struct Supervisor {
+    config: Config,
+    log: Log,
+    keeps: Vec<Keep>,
+    errands: Vec<Errand>,
+    caller: Caller,
+    root: Root,
+    store: Option<Box<dyn Store>>,
+    next_prune: Instant,
+}
+
+impl Supervisor {
+    /// Finds the modules.
+    pub(crate) fn new(root: &Root, config: Config, log: Log) -> Self {
+        let caller = Caller::new(root, &config);
+        let now = Instant::now();
+        let mut all = Self {
+            config,
+            log,
+            keeps: Vec::new(),
+            errands: Vec::new(),
+            caller,
+            root: root.clone(),
+            store: None,
+            next_prune: now,
+        };
+        all.find_modules();
+        all
+    }
+
+    fn find_modules(&mut self) {
+        let wanted = self.config.daemon.modules.clone();
+        for found in Programs::new(&self.caller).list(Folder::Notify) {
+            if !wanted.is_empty() && !wanted.contains(&found.name) {
+                continue;
+            }
+            match &found.features {
+                Err(why) => self.log.error(&format!("notify/{} is not used: {why}", found.name)),
+                Ok(features) if features.has(QUEUE) => self.keep(&found.name, &found.path),
+                Ok(_) => self.run_foreign(&found.name, &found.path),
+            }
+        }
+    }
+
+    fn keep(&mut self, name: &str, path: &std::path::Path) {
+        let mut program = self.caller.command(path, "process");
+        program.args.push("--follow".into());
+        let daemon = &self.config.daemon;
+        self.keeps.push(Keep::new(
+            name,
+            program,
+            Rest::new(daemon.restart_first, daemon.restart_most),
+        ));
+        let mut fetch = self.caller.command(path, "getmessage");
+        fetch.args.extend(["--gate".into(), "all".into()]);
+        self.errand(format!("{name} getmessage"), fetch, daemon_every(daemon.getmessage));
+    }
+
+    fn run_foreign(&mut self, name: &str, path: &std::path::Path) {
+        let mut program = self.caller.command(path, "process");
+        program.limits.deadline = self.config.module.foreign_process;
+        self.errand(
+            format!("{name} process"),
+            program,
+            daemon_every(self.config.module.foreign_every),
+        );
+    }
+
+    fn errand(&mut self, name: String, program: Program, every: Duration) {
+        self.errands.push(Errand { name, program, every, next: Instant::now(), running: None });
+    }
+
+    /// Runs until a signal ends it.
+    pub(crate) fn run(mut self, wishes: &Receiver<Wish>) -> Ended {
+        self.log.info(&format!("keeps {} modules running", self.keeps.len()));
+        let mut told_ready = false;
+        loop {
+            self.look();
+            if !told_ready {
+                let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+                told_ready = true;
+            }
+            let _ = sd_notify::notify(&[sd_notify::NotifyState::Watchdog]);
+            match wishes.recv_timeout(self.next_look()) {
+                Ok(Wish::Look) | Err(RecvTimeoutError::Timeout) => {}
+                Ok(Wish::Reload) => return self.end(wishes, Ended::Reload),
+                Ok(Wish::Leave) | Err(RecvTimeoutError::Disconnected) => {
+                    return self.end(wishes, Ended::Leave);
+                }
+            }
+        }
+    }
+
+    fn next_look(&self) -> Duration {
+        let now = Instant::now();
+        let keeps = self.keeps.iter().filter_map(Keep::due);
+        let errands =
+            self.errands.iter().filter(|errand| errand.running.is_none()).map(|errand| errand.next);
+        let next = keeps.chain(errands).chain([self.next_prune]).min();
+        next.map_or(LOOK, |due| due.saturating_duration_since(now)).min(LOOK)
+    }
+
+    fn look(&mut self) {
+        let now = Instant::now();
+        for keep in &mut self.keeps {
+            keep.look(now, &self.log);
+        }
+        self.run_errands(now);
+        if now >= self.next_prune {
+            self.next_prune = now + self.config.daemon.prune;
+            self.prune();
+        }
+        let running =
+            self.errands.iter().filter_map(|errand| errand.running.as_ref().map(Child::pid));
+        let own: Vec<u32> = self.keeps.iter().filter_map(Keep::pid).chain(running).collect();
+        orphans::bury(&own);
+    }
+
+    fn run_errands(&mut self, now: Instant) {
+        let receiving = self.receiving();
+        for errand in &mut self.errands {
+            if let Some(child) = &mut errand.running {
+                let Some(end) = child.ended() else { continue };
+                if end != host::End::Exited(0) {
+                    self.log.warning(&format!("{} ended: {}", errand.name, words_of(&end)));
+                }
+                errand.running = None;
+            }
+            let is_fetch = errand.name.ends_with(" getmessage");
+            let wanted = !is_fetch
+                || receiving.iter().any(|module| errand.name.starts_with(&format!("{module} ")));
+            if now < errand.next || !wanted {
+                continue;
+            }
+            errand.next = now + errand.every;
+            let streams = Streams {
+                stdin: Stream::Nothing,
+                stdout: Stream::Inherited,
+                stderr: Stream::Inherited,
+            };
+            match host::spawn(&errand.program, streams) {
+                Ok(child) => errand.running = Some(child),
+                Err(why) => self.log.error(&format!("{}: {why}", errand.name)),
+            }
+        }
+    }
+
+    /// Modules that have an active gateway for incoming messages.
+    fn receiving(&mut self) -> BTreeSet<ModuleName> {
+        let found = self.with_store(|store| {
+            store::read(store, |snapshot| {
+                let gateways = snapshot.gateways()?;
+                let ingoing = gateways
+                    .into_iter()
+                    .filter(|one| one.active && one.direction == Direction::Ingoing);
+                Ok(ingoing.map(|one| one.module).collect())
+            })
+        });
+        found.unwrap_or_default()
+    }
+
+    fn prune(&mut self) {
+        let now = SystemClock.now();
+        self.with_store(|store| {
+            while store::write(store, Durability::Crash, |tx| tx.prune(now))? {}
+            Ok(())
+        });
+    }
+
+    /// Opens the database when it is needed; a failure is logged, and tried again next time.
+    fn with_store<T>(&mut self, act: impl FnOnce(&mut dyn Store) -> store::Result<T>) -> Option<T> {
+        if self.store.is_none() {
+            match store::open(&self.config.database, &self.root.path("var")) {
+                Ok(store) => self.store = Some(store),
+                Err(error) => self.log.error(&error.to_string()),
+            }
+        }
+        match act(self.store.as_deref_mut()?) {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.log.error(&error.to_string());
+                self.store = None;
+                None
+            }
+        }
+    }
+
+    /// Lets every module finish what is in a gate's hands. A second wish to leave is passed on.
+    fn end(mut self, wishes: &Receiver<Wish>, ended: Ended) -> Ended {
+        let _ = sd_notify::notify(&[match ended {
+            Ended::Leave => sd_notify::NotifyState::Stopping,
+            Ended::Reload => sd_notify::NotifyState::Status("reading the settings again"),
+        }]);
+        let until = Instant::now() + self.config.queue.grace + Duration::from_secs(10);
+        self.keeps.iter_mut().for_each(Keep::ask_to_leave);
+        for at in 0..self.keeps.len() {
+            while self.keeps[at].is_running() && Instant::now() < until {
+                if wishes.recv_timeout(Duration::from_millis(200)) == Ok(Wish::Leave) {
+                    self.keeps.iter_mut().for_each(Keep::ask_to_leave);
+                }
+            }
+            self.keeps[at].wait_for_end(until, &self.log);
+        }
+        self.log.info(if ended == Ended::Leave { "leaves" } else { "begins anew" });
+        ended
+    }
+}
+
+/// A timer never runs wild, whatever the settings say.
+fn daemon_every(every: Duration) -> Duration {
+    every.max(Duration::from_millis(100))
+}
