@@ -186,6 +186,8 @@ fn a_field_can_be_cut_when_something_is_made_or_changed() {
     assert!(has(Occasion::New) && !has(Occasion::Edit));
 }
 
+type Pairs<'a> = &'a [(&'a str, &'a str)];
+
 #[test]
 fn conditions_hide_fields_and_pages_and_are_joined_by_or() {
     let form = Form::read(
@@ -202,7 +204,6 @@ fn conditions_hide_fields_and_pages_and_are_joined_by_or() {
         .unwrap()
         .root,
     );
-    type Pairs<'a> = &'a [(&'a str, &'a str)];
     let table: [(Pairs<'_>, &[&str], &[&str]); 5] = [
         (&[("kind", "a")], &["kind", "flag", "y", "z", "q"], &["y"]),
         (&[("kind", "b")], &["kind", "flag", "x", "z"], &["y"]),
