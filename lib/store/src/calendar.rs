@@ -4,7 +4,7 @@ use notice::Ms;
 
 const DAY_SECS: i64 = 86_400;
 
-/// `YYYY-MM-DD HH:MM:SS` in UTC, as SQLite's `datetime('now')` writes it.
+/// `YYYY-MM-DD HH:MM:SS` in UTC, as `SQLite`'s `datetime('now')` writes it.
 pub(crate) fn createdate(at: Ms) -> String {
     let seconds = at.0.div_euclid(1_000);
     let (year, month, day) = civil(seconds.div_euclid(DAY_SECS));

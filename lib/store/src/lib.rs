@@ -6,7 +6,10 @@
 //! decides what an outcome means: it writes what it is told, or refuses.
 
 mod calendar;
+#[cfg(test)]
+mod conformance;
 mod error;
+pub mod memory;
 mod open;
 mod queue;
 mod retention;

@@ -22,6 +22,10 @@ mod tests;
 
 pub use schema::Order;
 
+pub(crate) use platform::{ASK_MS, fits};
+pub(crate) use turn::CLAIMS_A_TURN;
+pub(crate) use wide::is_column_name;
+
 use crate::{Durability, Result, Snapshot, Store, StoreError, Tx, Wake};
 use blobs::Blobs;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};

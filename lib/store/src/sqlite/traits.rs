@@ -31,7 +31,7 @@ impl Snapshot for Session<'_> {
     }
 
     fn blob(&mut self, hash: &Hash) -> Result<Option<Blob>> {
-        self.read_blob(hash)
+        self.stored_blob(hash)
     }
 
     fn tasks(

@@ -199,23 +199,21 @@ impl Session<'_> {
     }
 
     fn blob_of(&mut self, hash: Hash) -> Result<Blob> {
-        self.read_blob(&hash)?.ok_or_else(|| StoreError::Engine {
+        if let Some(bytes) = self.blobs.get(&hash) {
+            return Ok(Blob { hash, bytes });
+        }
+        let blob = self.stored_blob(&hash)?.ok_or_else(|| StoreError::Engine {
             operation: sql::BLOB.name,
             reason: "a body names a blob that is not there".to_owned(),
-        })
+        })?;
+        self.blobs.keep(hash, Arc::clone(&blob.bytes));
+        Ok(blob)
     }
 
-    pub(super) fn read_blob(&mut self, hash: &Hash) -> Result<Option<Blob>> {
-        if let Some(bytes) = self.blobs.get(hash) {
-            return Ok(Some(Blob { hash: *hash, bytes }));
-        }
+    pub(super) fn stored_blob(&self, hash: &Hash) -> Result<Option<Blob>> {
         let found: Option<Vec<u8>> =
             self.one(sql::BLOB, named_params! {":hash": hash.0}, |row| row.get(0))?;
-        Ok(found.map(|bytes| {
-            let bytes: Arc<[u8]> = bytes.into();
-            self.blobs.keep(*hash, Arc::clone(&bytes));
-            Blob { hash: *hash, bytes }
-        }))
+        Ok(found.map(|bytes| Blob { hash: *hash, bytes: bytes.into() }))
     }
 
     /// The producer's key, else the one that every task has.

@@ -84,7 +84,7 @@ impl Waker {
 impl Wake for Waker {
     fn wait(&mut self, at_most: Duration) -> Woken {
         let start = Instant::now();
-        let end = start.checked_add(at_most).unwrap_or(start + Duration::from_secs(3_600));
+        let end = start.checked_add(at_most).unwrap_or(start + Duration::from_hours(1));
         loop {
             if self.was_poked() {
                 return Woken::News;

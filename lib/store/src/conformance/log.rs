@@ -1,0 +1,84 @@
+//! Finding attempts (DESIGN 3).
+
+use super::Fresh;
+use crate::sqlite::Order;
+use crate::{LogFilter, NewLog};
+use notice::{GatewayId, LogId, TaskId, UserId};
+
+pub(crate) fn the_log_is_found_by_task_contact_user_and_reference(fresh: Fresh) {
+    let mut kit = fresh(Order::Ageing);
+    let mut rows = Vec::new();
+    for number in 0..12_i64 {
+        rows.push(NewLog {
+            contact: (number % 2 == 0).then(|| format!("c{}", number % 4)),
+            user: Some(UserId(number % 3)),
+            gateway: Some(GatewayId(number % 2)),
+            reference: (number > 5).then(|| format!("r{}", number % 4)),
+            at: kit.now.plus(number * 1_000),
+            ..kit.log_row(TaskId(number % 5), "sent")
+        });
+    }
+    kit.change(|tx| tx.add_log(&rows));
+    let none = LogFilter::default();
+    let start = kit.now;
+    let cases: [(LogFilter, &[i64]); 9] = [
+        (LogFilter { task: Some(TaskId(1)), ..none.clone() }, &[12, 7, 2]),
+        (LogFilter { contact: Some("c2".to_owned()), ..none.clone() }, &[11, 7, 3]),
+        (LogFilter { user: Some(UserId(2)), ..none.clone() }, &[12, 9, 6, 3]),
+        (
+            LogFilter { user: Some(UserId(2)), since: Some(start.plus(8_000)), ..none.clone() },
+            &[12, 9],
+        ),
+        (
+            LogFilter {
+                gateway: Some(GatewayId(1)),
+                reference: Some("r3".to_owned()),
+                ..none.clone()
+            },
+            &[12, 8],
+        ),
+        (
+            LogFilter {
+                gateway: Some(GatewayId(0)),
+                reference: Some("r3".to_owned()),
+                ..none.clone()
+            },
+            &[],
+        ),
+        (
+            LogFilter {
+                gateway: Some(GatewayId(1)),
+                since: Some(start.plus(9_000)),
+                ..none.clone()
+            },
+            &[12, 10],
+        ),
+        (LogFilter { since: Some(start.plus(10_000)), ..none.clone() }, &[12, 11]),
+        (LogFilter { contact: Some("c2".to_owned()), user: Some(UserId(0)), ..none.clone() }, &[7]),
+    ];
+    for (filter, expected) in cases {
+        let found = kit.look(|seen| seen.log(&filter, None, 100));
+        let ids: Vec<i64> = found.iter().map(|row| row.id.0).collect();
+        assert_eq!(ids, expected, "{filter:?}");
+        let one = kit.look(|seen| seen.log(&filter, None, 1));
+        assert_eq!(one, found[..found.len().min(1)], "{filter:?}");
+    }
+}
+
+pub(crate) fn the_log_pages_and_follows(fresh: Fresh) {
+    let mut kit = fresh(Order::Ageing);
+    let rows = vec![NewLog { user: Some(UserId(1)), ..kit.log_row(TaskId(1), "sent") }; 10];
+    kit.change(|tx| tx.add_log(&rows));
+    let by_user = LogFilter { user: Some(UserId(1)), ..LogFilter::default() };
+    for filter in [LogFilter::default(), by_user] {
+        let page = |kit: &mut super::Kit, filter: &LogFilter, before: Option<i64>| {
+            let rows = kit.look(|seen| seen.log(filter, before.map(LogId), 4));
+            rows.iter().map(|row| row.id.0).collect::<Vec<_>>()
+        };
+        assert_eq!(page(&mut kit, &filter, None), [10, 9, 8, 7]);
+        assert_eq!(page(&mut kit, &filter, Some(7)), [6, 5, 4, 3]);
+        assert_eq!(page(&mut kit, &filter, Some(3)), [2, 1]);
+        let following = LogFilter { after: Some(LogId(8)), ..filter };
+        assert_eq!(page(&mut kit, &following, None), [10, 9]);
+    }
+}
