@@ -26,6 +26,15 @@ pub struct Function {
 
 pub(crate) type Planner = fn(&mut Context<'_>, &Request) -> Result<Planned, Refusal>;
 
+impl Function {
+    /// True if a parameter is declared as a secret.
+    pub fn is_secret(&self, parameter: &str) -> bool {
+        self.parameters
+            .iter()
+            .any(|known| known.name == parameter && matches!(known.kind, Kind::Secret))
+    }
+}
+
 /// Another name of a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Alias {

@@ -17,7 +17,7 @@ mod rows;
 pub mod sqlite;
 
 pub use error::StoreError;
-pub use open::open;
+pub use open::{create, open, rebuild_order};
 pub use queue::{
     Accepted, Blob, Body, Claimed, Count, Demand, Done, Effect, Finish, Hash, Lease, LogFilter,
     LogRow, NewLog, NewTask, Pool, Settlement, StoredBody, TaskFilter, TaskRow, Turn, Worker,
@@ -26,6 +26,7 @@ pub use rows::{
     Condition, ContactState, Direction, Downtime, Gateway, GatewayState, InboxRow, Incoming,
     IncomingRow, Owner, PROJECT_FIELDS, Project, Subscription, USER_FIELDS, User, UserFilter,
 };
+pub use sqlite::Order;
 
 use notice::{GatewayId, LogId, ModuleName, Ms, ProjectId, Route, TaskId, UserId};
 use std::time::Duration;

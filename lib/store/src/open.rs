@@ -1,20 +1,37 @@
 //! Choosing the database by its address.
 
+use crate::sqlite::{Options, Order, Sqlite};
 use crate::{Result, Store, StoreError, sqlite};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Opens the database that `database = "…"` of the configuration names: `sqlite:PATH`, a path without a scheme
 /// likewise; a relative path starts at the folder that holds `var`. Other schemes are refused in words.
 pub fn open(url: &str, var: &Path) -> Result<Box<dyn Store>> {
+    Ok(Box::new(Sqlite::open(&path_of(url, var)?, options(var))?))
+}
+
+/// Makes the database at that address, or brings an older one up to date; safe to run again. The order of one
+/// that is there already stays.
+pub fn create(url: &str, var: &Path, order: Order) -> Result<()> {
+    sqlite::create(&path_of(url, var)?, order, options(var)).map(drop)
+}
+
+/// Changes what a step of priority is worth in the database at that address.
+pub fn rebuild_order(url: &str, var: &Path, order: Order) -> Result<()> {
+    Sqlite::open(&path_of(url, var)?, options(var))?.rebuild_order(order)
+}
+
+fn path_of(url: &str, var: &Path) -> Result<PathBuf> {
     let path = match url.split_once(':') {
         Some(("sqlite", path)) => path.strip_prefix("//").unwrap_or(path),
         Some((scheme, _)) if !scheme.contains('/') => return Err(unknown(scheme)),
         _ => url,
     };
-    let root = var.parent().unwrap_or(Path::new("."));
-    let wake_folder = Some(var.join("run/wake"));
-    let options = sqlite::Options { wake_folder, ..sqlite::Options::default() };
-    Ok(Box::new(sqlite::Sqlite::open(&root.join(path), options)?))
+    Ok(var.parent().unwrap_or(Path::new(".")).join(path))
+}
+
+fn options(var: &Path) -> Options {
+    Options { wake_folder: Some(var.join("run/wake")), ..Options::default() }
 }
 
 fn unknown(scheme: &str) -> StoreError {
