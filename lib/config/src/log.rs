@@ -120,7 +120,7 @@ impl Log {
     }
 
     /// A line of level INFO.
-    pub fn info(&self, text: &str) {
+    pub fn note(&self, text: &str) {
         self.line(Level::Info, text);
     }
 
@@ -226,7 +226,7 @@ mod tests {
         let (_folder, root, config) = made();
         let log = Log::open(&root, &config, "ntemail").unwrap();
         log.hide(&Secret::new("hunter2"));
-        log.info("password hunter2");
+        log.note("password hunter2");
         log.debug("not at level 4");
         let text = fs::read_to_string(root.path("var/billmgr.log")).unwrap();
         assert!(text.contains("INFO password ***"), "{text}");
@@ -238,9 +238,9 @@ mod tests {
     fn a_rotated_log_is_begun_anew() {
         let (_folder, root, config) = made();
         let log = Log::open(&root, &config, "x").unwrap();
-        log.info("one");
+        log.note("one");
         fs::rename(root.path("var/gatepost.log"), root.path("var/gatepost.log.1")).unwrap();
-        log.info("two");
+        log.note("two");
         let text = fs::read_to_string(root.path("var/gatepost.log")).unwrap();
         assert!(text.contains("two") && !text.contains("one"));
     }

@@ -1,5 +1,6 @@
 //! A child that stays: the render process, a serving gate, the daemon's modules.
 
+use crate::exchange::signal_group;
 use crate::start::{Pipes, start};
 use crate::{End, Program};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -131,8 +132,7 @@ impl Child {
             Signal::Reload => rustix::process::Signal::HUP,
             Signal::Kill => rustix::process::Signal::KILL,
         };
-        // It may have ended this moment.
-        let _ = rustix::process::kill_process_group(pid_of(&self.inner), signal);
+        signal_group(pid_of(&self.inner), signal);
     }
 
     /// Ends it (queue 3.8): closes its stdin, waits `patience`, SIGTERM to the group, waits `kill_after`,

@@ -19,6 +19,8 @@ const DEATH: Duration = Duration::from_secs(5);
 /// Where the kernel has no pidfd, the end is looked for that often.
 const LOOK: Duration = Duration::from_millis(5);
 const READ_BYTES: usize = 16 << 10;
+/// Reads that empty a pipe of the largest size (1 MiB), whatever else is going on.
+const LATE_READS: u32 = 128;
 
 /// Ends every run that watches it: for a worker that must leave.
 #[derive(Debug)]
@@ -199,8 +201,7 @@ impl<'a> Exchange<'a> {
     }
 
     fn signal(&self, signal: Signal) {
-        // The only failure is that nobody is left.
-        let _ = rustix::process::kill_process_group(self.pid, signal);
+        signal_group(self.pid, signal);
     }
 
     /// Waits until something can be done, at most `wait`.
@@ -273,13 +274,14 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// What was printed before the end is in the pipes already; what a grandchild may print later is
-    /// not waited for, beyond [`DRAIN`].
+    /// What was printed before the end is in the pipes already and is read, however busy the machine is;
+    /// what a grandchild may print later is not waited for, beyond [`DRAIN`].
     fn drain(&mut self) {
         self.stdin = None;
         self.pidfd = None;
         let until = Instant::now() + DRAIN;
-        while self.stdout.is_some() || self.stderr.is_some() {
+        let mut late_reads = 0;
+        while (self.stdout.is_some() || self.stderr.is_some()) && late_reads < LATE_READS {
             let left = until.saturating_duration_since(Instant::now());
             let ready = poll_for(
                 [
@@ -288,12 +290,21 @@ impl<'a> Exchange<'a> {
                 ],
                 left,
             );
-            if ready.0 == 0 || left.is_zero() || self.too_much {
+            if ready.0 == 0 && left.is_zero() {
                 return;
             }
+            late_reads += u32::from(left.is_zero());
             self.exchange(ready);
         }
     }
+}
+
+/// Signals a child that is not reaped yet and all of its group; the child itself too, in case it moved to
+/// another group.
+pub(crate) fn signal_group(pid: Pid, signal: Signal) {
+    // The only failure is that nobody is left.
+    let _ = rustix::process::kill_process_group(pid, signal);
+    let _ = rustix::process::kill_process(pid, signal);
 }
 
 struct Killing {
@@ -352,9 +363,13 @@ impl Tail {
         }
     }
 
+    /// Cut, it begins with a whole line where it can: half a secret would pass every mask.
     fn into_tail(mut self) -> Vec<u8> {
         let surplus = self.bytes.len().saturating_sub(self.most);
-        self.bytes.drain(..surplus);
+        if surplus > 0 {
+            let line_end = self.bytes[surplus..].iter().position(|byte| *byte == b'\n');
+            self.bytes.drain(..surplus + line_end.map_or(0, |at| at + 1));
+        }
         self.bytes
     }
 }

@@ -12,6 +12,9 @@ use wire::xml::{Document, Found};
 /// Of stderr or junk, so much goes into a reason.
 const EXCERPT_BYTES: usize = 400;
 
+/// Of stderr, so many lines go into the log.
+const NOTED_LINES: usize = 50;
+
 /// Exit codes that mean *never*: `EX_DATAERR`, `EX_NOUSER`.
 const NEVER: [i32; 2] = [65, 67];
 /// Exit codes that mean *hold*: `EX_NOPERM`, `EX_CONFIG`.
@@ -44,23 +47,20 @@ pub fn answer_of(ran: &Ran, mask: &Mask) -> Answer {
 
 /// The same with its notes, by either contract.
 pub fn judge(ran: &Ran, contract: Contract, mask: &Mask) -> Judged {
-    let mut notes = notes_of(ran);
-    let printed = match &ran.end {
-        End::NotStarted(_) => Printed::Nothing,
-        _ => printed(ran),
-    };
+    let reading = Reading { ran, mask };
+    let mut notes = reading.complaints();
+    let printed = reading.printed();
     let had_document = matches!(printed, Printed::Document(_));
     let mut answer = match printed {
         Printed::Document(found) => {
-            notes.extend(notes_beside_document(ran, &found));
+            notes.extend(reading.oddities(&found));
             read_answer(&found.document.root)
         }
-        Printed::Nothing => without_document(ran, contract, None),
-        Printed::Junk(why) => without_document(ran, contract, Some(&why)),
+        Printed::Nothing => reading.without_document(contract, None),
+        Printed::Junk(why) => reading.without_document(contract, Some(&why)),
     };
     answer.reason = mask.apply(&answer.reason);
     answer.reference = answer.reference.map(|reference| mask.apply(&reference));
-    let notes = notes.iter().map(|note| mask.apply(note)).collect();
     Judged { answer, had_document, notes }
 }
 
@@ -70,56 +70,109 @@ enum Printed {
     Document(Found),
 }
 
-/// White space alone is nothing: many a language ends its output with a line end unasked.
-fn printed(ran: &Ran) -> Printed {
-    if ran.stdout.iter().all(u8::is_ascii_whitespace) {
-        return Printed::Nothing;
+/// A run read by someone who must not see the secrets. Texts are masked before they are cut: half a
+/// secret would pass the mask.
+struct Reading<'a> {
+    ran: &'a Ran,
+    mask: &'a Mask,
+}
+
+impl Reading<'_> {
+    /// White space alone is nothing: many a language ends its output with a line end unasked.
+    fn printed(&self) -> Printed {
+        let output = &self.ran.stdout;
+        let was_started = !matches!(self.ran.end, End::NotStarted(_));
+        if !was_started || output.iter().all(u8::is_ascii_whitespace) {
+            return Printed::Nothing;
+        }
+        match Document::find_in_output(output) {
+            Ok(found) => Printed::Document(found),
+            Err(error) => Printed::Junk(format!("{error}: `{}`", self.first_words(output))),
+        }
     }
-    match Document::find_in_output(&ran.stdout) {
-        Ok(found) => Printed::Document(found),
-        Err(error) => Printed::Junk(format!("{error}: `{}`", excerpt(&ran.stdout))),
+
+    fn without_document(&self, contract: Contract, junk: Option<&str>) -> Answer {
+        let not_sent = |outcome| Answer::not_sent(outcome, self.reason(junk));
+        match &self.ran.end {
+            End::NotStarted(why) => Answer::unreached(why.clone()),
+            End::Exited(0) if junk.is_none() && contract == Contract::Outgoing => {
+                Answer::sent(None)
+            }
+            End::Exited(0) => not_sent(Outcome::Unknown),
+            End::Exited(code) if NEVER.contains(code) => not_sent(Outcome::Never),
+            End::Exited(code) if HOLD.contains(code) => not_sent(Outcome::Hold),
+            End::Signalled(_) | End::Deadline | End::OutputLimit | End::Stopped
+                if self.ran.input_written =>
+            {
+                not_sent(Outcome::Unknown)
+            }
+            End::Stopped => Answer::unreached(self.reason(junk)),
+            End::Exited(_) | End::Signalled(_) | End::Deadline | End::OutputLimit => {
+                not_sent(Outcome::Later)
+            }
+        }
+    }
+
+    /// Why a run without a document is no success: its end, then what it complained about or printed.
+    fn reason(&self, junk: Option<&str>) -> String {
+        let ran = self.ran;
+        let end = match &ran.end {
+            End::NotStarted(why) => return why.clone(),
+            End::Exited(0) => "exit 0 without a document".to_owned(),
+            End::Exited(code) => format!("exit {code}"),
+            End::Signalled(0) => "its end could not be learned".to_owned(),
+            End::Signalled(number) => format!("died by signal {number}{}", signal_name(*number)),
+            End::Deadline => format!("no end within {:.1} s, killed", ran.took.as_secs_f64()),
+            End::OutputLimit => format!("printed more than {} bytes, killed", ran.stdout.len()),
+            End::Stopped => "we stopped while it ran, killed".to_owned(),
+        };
+        let complaint = self.last_words(&ran.stderr_tail);
+        match junk {
+            _ if !complaint.is_empty() => format!("{end}: {complaint}"),
+            Some(junk) => format!("{end}: {junk}"),
+            None => end,
+        }
+    }
+
+    /// What stderr held, a note for each line, the last ones.
+    fn complaints(&self) -> Vec<String> {
+        let text = self.mask.apply(&String::from_utf8_lossy(&self.ran.stderr_tail));
+        let lines: Vec<_> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+        let last = &lines[lines.len().saturating_sub(NOTED_LINES)..];
+        last.iter().map(|line| format!("stderr: {line}")).collect()
+    }
+
+    /// What was not in order beside a valid document.
+    fn oddities(&self, found: &Found) -> Vec<String> {
+        let mut notes = Vec::new();
+        if !found.skipped.trim().is_empty() {
+            let skipped = self.first_words(found.skipped.as_bytes());
+            notes.push(format!("printed before its document: {skipped}"));
+        }
+        if self.ran.end != End::Exited(0) {
+            notes.push(format!("its document counts, though: {}", self.reason(None)));
+        }
+        notes
+    }
+
+    fn first_words(&self, output: &[u8]) -> String {
+        // Masking all of a long output would cost more than what is shown of it is worth.
+        let output = &output[..output.len().min(64 << 10)];
+        let text = self.mask.apply(&String::from_utf8_lossy(output));
+        let text = text.trim();
+        on_one_line(&text[..text.floor_char_boundary(EXCERPT_BYTES)])
+    }
+
+    fn last_words(&self, output: &[u8]) -> String {
+        let text = self.mask.apply(&String::from_utf8_lossy(output));
+        let text = text.trim();
+        on_one_line(&text[text.ceil_char_boundary(text.len().saturating_sub(EXCERPT_BYTES))..])
     }
 }
 
-fn without_document(ran: &Ran, contract: Contract, junk: Option<&str>) -> Answer {
-    let reason = || reason_of(ran, junk);
-    match &ran.end {
-        End::NotStarted(why) => Answer::unreached(why.clone()),
-        End::Exited(0) if junk.is_none() && contract == Contract::Outgoing => Answer::sent(None),
-        End::Exited(0) => Answer::not_sent(Outcome::Unknown, reason()),
-        End::Exited(code) if NEVER.contains(code) => Answer::not_sent(Outcome::Never, reason()),
-        End::Exited(code) if HOLD.contains(code) => Answer::not_sent(Outcome::Hold, reason()),
-        End::Exited(_) => Answer::not_sent(Outcome::Later, reason()),
-        End::Signalled(_) | End::Deadline | End::OutputLimit | End::Stopped
-            if ran.input_written =>
-        {
-            Answer::not_sent(Outcome::Unknown, reason())
-        }
-        End::Stopped => Answer::unreached(reason()),
-        End::Signalled(_) | End::Deadline | End::OutputLimit => {
-            Answer::not_sent(Outcome::Later, reason())
-        }
-    }
-}
-
-/// Why a run without a document is no success: its end, then what it complained about or printed.
-fn reason_of(ran: &Ran, junk: Option<&str>) -> String {
-    let end = match &ran.end {
-        End::NotStarted(why) => return why.clone(),
-        End::Exited(0) => "exit 0 without a document".to_owned(),
-        End::Exited(code) => format!("exit {code}"),
-        End::Signalled(0) => "its end could not be learned".to_owned(),
-        End::Signalled(number) => format!("died by signal {number}{}", signal_name(*number)),
-        End::Deadline => format!("no end within {:.1} s, killed", ran.took.as_secs_f64()),
-        End::OutputLimit => format!("printed more than {} bytes, killed", ran.stdout.len()),
-        End::Stopped => "we stopped while it ran, killed".to_owned(),
-    };
-    let complaint = excerpt(&ran.stderr_tail);
-    match junk {
-        _ if !complaint.is_empty() => format!("{end}: {complaint}"),
-        Some(junk) => format!("{end}: {junk}"),
-        None => end,
-    }
+fn on_one_line(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    lines.join(" | ")
 }
 
 fn signal_name(number: i32) -> &'static str {
@@ -134,33 +187,6 @@ fn signal_name(number: i32) -> &'static str {
         15 => " (SIGTERM)",
         _ => "",
     }
-}
-
-/// The last lines of an output that fit, on one line.
-fn excerpt(output: &[u8]) -> String {
-    let text = String::from_utf8_lossy(output);
-    let text = text.trim();
-    let from = text.len().saturating_sub(EXCERPT_BYTES);
-    let end = &text[text.ceil_char_boundary(from)..];
-    let lines: Vec<&str> = end.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    lines.join(" | ")
-}
-
-fn notes_of(ran: &Ran) -> Vec<String> {
-    let complaint = String::from_utf8_lossy(&ran.stderr_tail);
-    let lines = complaint.lines().filter(|line| !line.trim().is_empty());
-    lines.map(|line| format!("stderr: {line}")).collect()
-}
-
-fn notes_beside_document(ran: &Ran, found: &Found) -> Vec<String> {
-    let mut notes = Vec::new();
-    if !found.skipped.trim().is_empty() {
-        notes.push(format!("printed before its document: {}", excerpt(found.skipped.as_bytes())));
-    }
-    if ran.end != End::Exited(0) {
-        notes.push(format!("its document counts, though: {}", reason_of(ran, None)));
-    }
-    notes
 }
 
 /// Why a call of `features`, `formtune`, `check_connection` or `ingoing` brought nothing.
@@ -193,20 +219,20 @@ pub enum CallFailure {
 /// The document of a call, where an empty output is a failure (S3-51, S3-74). A valid document wins over
 /// the exit code; the notes are for the log.
 pub fn document_of(ran: &Ran, mask: &Mask) -> Result<(Document, Vec<String>), CallFailure> {
+    let reading = Reading { ran, mask };
     let failure = |text: String| CallFailure::NoDocument(mask.apply(&text));
-    let found = match printed(ran) {
+    let found = match reading.printed() {
         Printed::Document(found) => found,
-        Printed::Junk(why) => return Err(failure(reason_of(ran, Some(&why)))),
+        Printed::Junk(why) => return Err(failure(reading.reason(Some(&why)))),
         Printed::Nothing if ran.end == End::Exited(0) => {
             return Err(failure("unsupported format: it printed nothing".to_owned()));
         }
-        Printed::Nothing => return Err(failure(reason_of(ran, None))),
+        Printed::Nothing => return Err(failure(reading.reason(None))),
     };
     if let Some(error) = ErrorDocument::read(&found.document.root) {
         return Err(CallFailure::Refused(masked(error, mask)));
     }
-    let notes = notes_of(ran).into_iter().chain(notes_beside_document(ran, &found));
-    let notes = notes.map(|note| mask.apply(&note)).collect();
+    let notes = reading.complaints().into_iter().chain(reading.oddities(&found)).collect();
     Ok((found.document, notes))
 }
 
@@ -335,6 +361,20 @@ mod tests {
         assert!(reason.ends_with("`Notice: *** in line 3`"), "{reason}");
         let slow = ran(End::Deadline, "");
         assert_eq!(answer_of(&slow, &mask).reason, "no end within 1.0 s, killed");
+    }
+
+    #[test]
+    fn a_secret_at_the_cut_is_not_shown_by_half() {
+        let mask = Mask::new([&Secret::new("0123456789abcdef")]);
+        for before in 380..400 {
+            let mut failed = ran(End::Exited(1), "");
+            failed.stderr_tail = format!("0123456789abcdef{}", "x".repeat(before)).into_bytes();
+            let reason = answer_of(&failed, &mask).reason;
+            assert!(!reason.contains('f'), "{reason}");
+            let junk = ran(End::Exited(0), &format!("{}0123456789abcdef", "x".repeat(before)));
+            let reason = answer_of(&junk, &mask).reason;
+            assert!(!reason.contains("x0"), "{reason}");
+        }
     }
 
     #[test]

@@ -169,6 +169,8 @@ fn of_endless_stderr_the_end_is_kept() {
         run(&place.python("sys.stderr.write('x' * 5000000); sys.stderr.write('the end')"), b"");
     assert_eq!((ran.end, ran.stderr_tail.len()), (End::Exited(0), 1000));
     assert!(ran.stderr_tail.ends_with(b"xthe end"));
+    let lines = run(&place.python("sys.stderr.write('secret\\n' * 100000)"), b"").stderr_tail;
+    assert!(lines.starts_with(b"secret\n"), "it begins with a whole line");
 }
 
 #[test]
@@ -200,6 +202,29 @@ fn who_ignores_sigterm_is_killed_with_all_of_its_group() {
     while !pids.lines().all(is_gone) {
         assert!(Instant::now() < until, "{pids} live on");
         std::thread::yield_now();
+    }
+}
+
+#[test]
+fn who_leaves_its_group_is_killed_too() {
+    let place = Place::new().within(SECOND / 2);
+    let program = place.python(
+        "child = os.fork()\nif child == 0:\n    os.setpgid(0, 0); time.sleep(3); os._exit(0)\n\
+         while os.getpgid(child) != child: pass\nos.setpgid(0, child)\n\
+         signal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('left', flush=True)\ntime.sleep(100)",
+    );
+    let ran = run(&program, b"");
+    assert_eq!((ran.end, text(&ran.stdout)), (End::Deadline, "left\n"));
+    assert!(ran.took < 4 * SECOND, "{:?}", ran.took);
+}
+
+#[test]
+fn what_is_printed_just_before_the_end_is_read_whole() {
+    let place = Place::new();
+    let program = place.python("os.write(1, b'x' * 65536); os.write(2, b'y' * 60000); os._exit(0)");
+    for _ in 0..10 {
+        let ran = run(&program, b"");
+        assert_eq!((ran.stdout.len(), ran.stderr_tail.len()), (65536, 60000));
     }
 }
 
@@ -340,11 +365,7 @@ fn many_at_once_are_all_reaped() {
 fn nothing_is_left_open_by_a_run() {
     let place = Place::new();
     let program = place.sh("cat >&2");
-    let open = || {
-        fs::read_dir("/proc/self/task")
-            .map(|_| fs::read_dir("/proc/self/fd").unwrap().count())
-            .unwrap()
-    };
+    let open = || fs::read_dir("/proc/self/fd").unwrap().count();
     run(&program, b"x");
     let before = open();
     for _ in 0..50 {
