@@ -207,6 +207,18 @@ impl Request {
         })
     }
 
+    /// Refuses a caller below a level: for a parameter that can do more than its function.
+    pub(crate) fn require(&self, level: Level, what: &str) -> Result<(), Refusal> {
+        if self.caller.level >= level {
+            return Ok(());
+        }
+        Err(Refusal::Denied {
+            function: format!("{} {what}", self.function.name),
+            needed: level.word(),
+            level: self.caller.level.word(),
+        })
+    }
+
     /// The value of a parameter that is there and not empty.
     pub(crate) fn given(&self, name: &str) -> Option<&str> {
         self.given.get(name).filter(|value| !value.is_empty())

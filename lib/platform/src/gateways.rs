@@ -6,7 +6,7 @@ use crate::function::Request;
 use crate::plan::{Change, Fact, Plan, Planned};
 use crate::refusal::Refusal;
 use crate::when;
-use notice::{GatewayId, OnUnknown};
+use notice::{Fields, GatewayId, OnUnknown};
 use store::{Condition, Direction, Gateway, GatewayState, Snapshot};
 use wire::xml::Element;
 
@@ -35,19 +35,12 @@ pub(crate) fn list(context: &mut Context<'_>, request: &Request) -> Result<Plann
     Ok(Planned::Answer(Answer::list(rows)))
 }
 
-/// The columns of a row and its state.
-pub(crate) fn element(gateway: &Gateway, state: Option<&GatewayState>) -> Element {
+/// The columns of a row as a gate gets them (ancestor-facts 1.1); `xmlparams` and secrets apart.
+pub(crate) fn columns(gateway: &Gateway) -> Fields {
     let number = |value: Option<u32>| value.map(|number| number.to_string()).unwrap_or_default();
-    let (word, reason) = match state.map(|state| &state.condition) {
-        None | Some(Condition::Open) => ("open", String::new()),
-        Some(Condition::Held { reason, .. }) => ("held", reason.clone()),
-        Some(Condition::Down { reason }) => ("down", reason.clone()),
-    };
     let columns = [
         ("id", gateway.id.to_string()),
         ("name", gateway.name.clone()),
-        ("state", if gateway.active { word } else { "off" }.to_owned()),
-        ("reason", reason),
         ("project", gateway.project.map(|id| id.to_string()).unwrap_or_default()),
         ("notify_module", gateway.module.to_string()),
         ("gateway_module", gateway.gate.clone()),
@@ -57,15 +50,31 @@ pub(crate) fn element(gateway: &Gateway, state: Option<&GatewayState>) -> Elemen
         ("concurrency", number(gateway.concurrency)),
         ("rate", number(gateway.rate_per_sec)),
         ("on_unknown", gateway.on_unknown.map(OnUnknown::word).unwrap_or_default().to_owned()),
-        ("since", state.map(|state| when::shown(state.since)).unwrap_or_default()),
-        (
-            "next_probe",
-            state.and_then(|state| state.next_probe).map(when::shown).unwrap_or_default(),
-        ),
     ];
-    columns.into_iter().fold(Element::new("elem"), |element, (name, value)| {
-        element.with_child(Element::new(name).with_text(value))
-    })
+    columns.into_iter().collect()
+}
+
+/// The columns of a row and its state.
+pub(crate) fn element(gateway: &Gateway, state: Option<&GatewayState>) -> Element {
+    let (word, reason) = match state.map(|state| &state.condition) {
+        None | Some(Condition::Open) => ("open", ""),
+        Some(Condition::Held { reason, .. }) => ("held", reason.as_str()),
+        Some(Condition::Down { reason }) => ("down", reason.as_str()),
+    };
+    let mut row = crate::projects::with_fields(
+        Element::new("elem").with_child(Element::new("id").with_text(gateway.id.to_string())),
+        &columns(gateway),
+    );
+    let probe = state.and_then(|state| state.next_probe).map(when::shown).unwrap_or_default();
+    for (name, value) in [
+        ("state", if gateway.active { word } else { "off" }),
+        ("reason", reason),
+        ("since", &state.map(|state| when::shown(state.since)).unwrap_or_default()),
+        ("next_probe", &probe),
+    ] {
+        row.push(Element::new(name).with_text(value));
+    }
+    row
 }
 
 /// The ancestor's number of a direction: 1 outgoing, 2 ingoing.

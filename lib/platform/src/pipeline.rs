@@ -12,7 +12,7 @@ use crate::table;
 use config::{Config, Root};
 use notice::{Clock, Fields, Mask, Secret, SystemClock};
 use std::sync::Arc;
-use store::{Durability, Store};
+use store::{Accepted, Durability, Store};
 
 /// One installation, opened: the platform is whoever holds this, daemon or not.
 pub struct Platform {
@@ -135,6 +135,7 @@ fn run_pages(context: &mut Context<'_>, mut pages: Pages) -> Result<Answer, Refu
 fn commit(context: &mut Context<'_>, plan: &Plan) -> Result<Result<Applied, String>, Refusal> {
     let now = context.now();
     let written = store::write(context.store, Durability::Power, |tx| plan::apply(plan, tx, now));
+    remove_unused(context, plan, written.as_ref().map_or(&[], |applied| &applied.accepted));
     match written {
         Ok(applied) => {
             if !applied.accepted.is_empty() || applied.touched > 0 {
@@ -144,6 +145,16 @@ fn commit(context: &mut Context<'_>, plan: &Plan) -> Result<Result<Applied, Stri
         }
         Err(NotApplied::Changed(what)) => Ok(Err(what)),
         Err(NotApplied::Store(error)) => Err(error.into()),
+    }
+}
+
+/// Files written for tasks that did not become rows of their own: nobody will ever read them.
+fn remove_unused(context: &Context<'_>, plan: &Plan, accepted: &[Accepted]) {
+    for (at, file) in plan.files().into_iter().enumerate() {
+        let used = matches!(accepted.get(at), Some(Accepted::New(_)));
+        if let Some(file) = file.filter(|_| !used) {
+            let _ = std::fs::remove_file(context.root.path(file));
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use crate::context::Context;
 use crate::refusal::Refusal;
 use notice::{GatewayId, Ms, ProjectId, TaskId, UserId};
 use store::{
-    Accepted, ContactState, Finish, Gateway, GatewayState, NewTask, Project, StoreError,
+    Accepted, Body, ContactState, Finish, Gateway, GatewayState, NewTask, Project, StoreError,
     Subscription, Tx, User,
 };
 
@@ -102,6 +102,23 @@ pub(crate) enum Change {
     End(Vec<TaskId>, Finish, String),
     MarkRead(UserId, Vec<i64>),
     SetContactState(ContactState),
+}
+
+impl Plan {
+    /// Notification files of the tasks, in the order of the tasks; None for those without.
+    pub(crate) fn files(&self) -> Vec<Option<&str>> {
+        let tasks = self.changes.iter().filter_map(|change| match change {
+            Change::Enqueue(tasks) => Some(tasks),
+            _ => None,
+        });
+        tasks
+            .flatten()
+            .map(|task| match &task.body {
+                Body::File(name) => Some(name.as_str()),
+                Body::Stored(_) => None,
+            })
+            .collect()
+    }
 }
 
 /// What was made.

@@ -56,12 +56,10 @@ pub(crate) fn enqueue(context: &mut Context<'_>, request: &Request) -> Result<Pl
 
 fn content(request: &Request) -> Result<(Vec<u8>, PathBuf), Refusal> {
     match (request.given("file"), request.given("xml")) {
-        (Some(_), _) if request.caller.level < Level::Super => Err(Refusal::Denied {
-            function: "notify.enqueue file=".to_owned(),
-            needed: Level::Super.word(),
-            level: request.caller.level.word(),
-        }),
-        (Some(file), _) => read(Path::new(file)).map(|bytes| (bytes, PathBuf::from(file))),
+        (Some(file), _) => {
+            request.require(Level::Super, "file=")?;
+            read(Path::new(file)).map(|bytes| (bytes, PathBuf::from(file)))
+        }
         (None, Some(xml)) => Ok((xml.as_bytes().to_vec(), PathBuf::from("xml"))),
         (None, None) => Err(Refusal::Missing {
             field: "file".to_owned(),

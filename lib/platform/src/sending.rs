@@ -4,6 +4,7 @@ use crate::addressee::{self, Addressee, Times};
 use crate::answer::Answer;
 use crate::attachments;
 use crate::bundles::{BundleWanted, bundle, has_template};
+use crate::caller::Level;
 use crate::context::Context;
 use crate::function::Request;
 use crate::modules::{self, Module, QueueOf};
@@ -147,6 +148,9 @@ impl Sending {
         let notice = notices::load(context.root, request.text("notice"))?;
         let (modules, chosen) = modules_of(context, request, &notice, &purpose)?;
         let attached = request.group("attach");
+        if !attached.is_empty() {
+            request.require(Level::Super, "attach=")?; // it reads any file that the owner of ROOT may
+        }
         let attachments =
             attachments::take(context.root, &attached, context.config.gate.attachments_bytes)?;
         let content = Content {

@@ -3,8 +3,8 @@
 use crate::caller::Level;
 use crate::function::{Alias, Extra, Function, Kind, PRIORITY, Parameter, optional, required};
 use crate::{
-    gateways, inbox, mass, notices, projects, ready_files, sending, subscriptions, tasks,
-    templates, users,
+    gateway_edit, gateway_test, gateways, inbox, mass, notices, projects, ready_files, sending,
+    subscriptions, tasks, templates, users,
 };
 
 const SOK: Parameter =
@@ -190,6 +190,44 @@ pub(crate) static FUNCTIONS: &[Function] = &[
         ],
         extra: Extra::Refused,
         plan: gateways::list,
+    },
+    Function {
+        name: "gateway.edit",
+        aliases: &[Alias::Creates("gateway.add")],
+        level: Level::Admin,
+        help: "Shows the form of a gateway, changes or creates one; saved only after check_connection.",
+        parameters: &[
+            SOK,
+            optional("elid", Kind::Line, "the gateway, by id or name"),
+            optional("gateway_module", Kind::Line, "the gate, for a new one"),
+            optional("notify_module", Kind::Line, "the module; the gate says it if left out"),
+            optional("name", Kind::Line, "for people; the identifier of the form if left out"),
+            optional("project", Kind::Line, "the project it serves; all of them if empty"),
+            optional("gateway_type", Kind::Line, "1 outgoing, 2 ingoing"),
+            optional("active", Kind::OnOff, "off: it is not used"),
+            optional("priority", PRIORITY, "the lower number is tried first"),
+            optional("concurrency", Kind::Number(1, 10_000), "messages at once at most"),
+            optional("rate", Kind::Number(1, 1_000_000), "messages a second at most"),
+            optional(
+                "on_unknown",
+                Kind::OneOf(&["retry", "ask"]),
+                "when nobody knows whether it was sent",
+            ),
+        ],
+        extra: Extra::Planned,
+        plan: gateway_edit::edit,
+    },
+    Function {
+        name: "gateway.test",
+        aliases: &[],
+        level: Level::Admin,
+        help: "Runs check_connection, and with to= sends a test message; success releases the gateway.",
+        parameters: &[
+            required("elid", Kind::Line, "the gateway, by id or name"),
+            optional("to", Kind::Line, "contact of the test message"),
+        ],
+        extra: Extra::Refused,
+        plan: gateway_test::test,
     },
     Function {
         name: "gateway.hold",

@@ -263,15 +263,12 @@ pub(crate) fn find(
     if let Ok(id) = text.parse::<UserId>() {
         return snapshot.user(id)?.ok_or_else(|| not_found(text));
     }
-    let filter = match text.strip_prefix("ext:") {
-        Some(external_id) => {
-            UserFilter { project, external_id: Some(external_id.to_owned()), field: None }
-        }
-        None => {
-            let column = if text.contains('@') { "email" } else { "name" };
-            let field = Some((column.to_owned(), text.to_owned()));
-            UserFilter { project, external_id: None, field }
-        }
+    let filter = if let Some(external_id) = text.strip_prefix("ext:") {
+        UserFilter { project, external_id: Some(external_id.to_owned()), field: None }
+    } else {
+        let column = if text.contains('@') { "email" } else { "name" };
+        let field = Some((column.to_owned(), text.to_owned()));
+        UserFilter { project, external_id: None, field }
     };
     let mut users = snapshot.users(&filter, None, 10)?;
     match users.len() {

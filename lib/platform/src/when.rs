@@ -21,7 +21,7 @@ pub fn read(field: &str, text: &str, now: Ms, zone: &str) -> Result<Moment, Refu
     let text = text.trim();
     let zone_here = time_zone("timezone", zone)?;
     let zoned = if let Some(distance) = text.strip_prefix('+') {
-        after(field, text, distance, zoned_at(now, &zone_here))?
+        after(field, text, distance, &zoned_at(now, &zone_here))?
     } else if let Ok(timestamp) = text.parse::<Timestamp>() {
         timestamp.to_zoned(zone_here)
     } else {
@@ -50,11 +50,11 @@ pub fn read_past(field: &str, text: &str, now: Ms, zone: &str) -> Result<Moment,
     Ok(Moment { at, understood: shown(at) })
 }
 
-fn after(field: &str, text: &str, distance: &str, from: Zoned) -> Result<Zoned, Refusal> {
+fn after(field: &str, text: &str, distance: &str, from: &Zoned) -> Result<Zoned, Refusal> {
     let span: Span = distance.trim().parse().map_err(|_| unreadable(field, text))?;
     let limit = Span::new().years(10);
     let in_limit = span
-        .compare((limit, SpanRelativeTo::from(&from)))
+        .compare((limit, SpanRelativeTo::from(from)))
         .is_ok_and(|order| order != std::cmp::Ordering::Greater);
     if span.is_negative() || !in_limit {
         return Err(Refusal::Value {

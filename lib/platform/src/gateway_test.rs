@@ -1,0 +1,128 @@
+//! `gateway.test`: `check_connection`, and with a contact a real message, straight through the gate.
+
+use crate::answer::Answer;
+use crate::context::Context;
+use crate::function::Request;
+use crate::gateway_edit::words_of;
+use crate::gateway_form::{FitGate, fit_gate};
+use crate::gateways::{self, columns};
+use crate::modules;
+use crate::plan::{Plan, Planned};
+use crate::projects;
+use crate::refusal::Refusal;
+use config::Vault;
+use host::gates;
+use host::outcome::CallFailure;
+use notice::{Fields, Outcome, TaskId};
+use store::Gateway;
+use wire::form::FormDocument;
+use wire::outgoing::{Outgoing, TaskAttributes};
+use wire::params::{read_xmlparams, xmlparams_text};
+use wire::xml::{Document, Element};
+
+/// `gateway.test`. Success releases the gateway (queue 3.2).
+pub(crate) fn test(context: &mut Context<'_>, request: &Request) -> Result<Planned, Refusal> {
+    let gateway = context.read(|snapshot| gateways::find(snapshot, request.text("elid")))?;
+    let module = gateway.module.to_string();
+    let gate = fit_gate(context, &gateway.gate, Some(&module), gateway.direction)?;
+    let fields = all_fields(context, &gateway)?;
+    let mut document = Element::new("doc");
+    let mut put = |name: &str, text: &str| document.push(Element::new(name).with_text(text));
+    put("id", &gateway.id.to_string());
+    put("check", check(context, &gate, &gateway, &fields)?);
+    if let Some(contact) = request.given("to") {
+        let answer = send(context, (&gate, &gateway), &fields, contact)?;
+        put("outcome", answer.outcome.word());
+        put("reference", answer.reference.as_deref().unwrap_or_default());
+        if answer.outcome != Outcome::Sent {
+            return Err(Refusal::Gate {
+                gate: gateway.gate,
+                reason: format!("test message: {}: {}", answer.outcome, answer.reason),
+            });
+        }
+    }
+    let now = context.now();
+    let changes = context.read(|snapshot| gateways::opened(snapshot, gateway.id, now))?;
+    Ok(Planned::Once(Plan::new(changes.into_iter().collect(), move |_| {
+        Answer::of(document.clone())
+    })))
+}
+
+/// Every field of the form, secrets opened, references followed. The secrets join the mask.
+fn all_fields(context: &mut Context<'_>, gateway: &Gateway) -> Result<Fields, Refusal> {
+    let public = read_xmlparams(&gateway.xmlparams).map_err(|error| Refusal::Conflict {
+        operation: format!("read xmlparams of gateway {}", gateway.id),
+        reason: crate::refusal::chain(&error),
+    })?;
+    if gateway.secret.is_empty() {
+        return Ok(public);
+    }
+    let secrets = Vault::load(context.root)?.open(&gateway.secret)?;
+    for (_, secret) in secrets.iter() {
+        context.mask.add(secret);
+    }
+    Ok(secrets.merged_into(public))
+}
+
+fn check(
+    context: &mut Context<'_>,
+    gate: &FitGate,
+    gateway: &Gateway,
+    fields: &Fields,
+) -> Result<&'static str, Refusal> {
+    let mut form = FormDocument::from_document(Document::new(Element::new("doc")));
+    for (name, value) in columns(gateway).iter().chain(fields.iter()) {
+        form.set_value(name, value);
+    }
+    form.set_xmlparams(fields);
+    match gates::check_connection(context.starter, &gate.listed, form.document(), &context.mask) {
+        Ok(_) => Ok("passed"),
+        Err(CallFailure::NotOffered { .. }) => Ok("not offered"),
+        Err(failure) => Err(Refusal::Gate {
+            gate: gateway.gate.clone(),
+            reason: words_of(&failure.to_string()),
+        }),
+    }
+}
+
+fn send(
+    context: &mut Context<'_>,
+    (gate, gateway): (&FitGate, &Gateway),
+    fields: &Fields,
+    contact: &str,
+) -> Result<notice::Answer, Refusal> {
+    let project = match gateway.project {
+        Some(id) => context.read(|snapshot| Ok(snapshot.project(id)?))?,
+        None => context.read(|snapshot| projects::named_or_only(snapshot, None)).ok(),
+    };
+    let project = project.map(|project| {
+        let id = [("id".to_owned(), project.id.to_string())];
+        let rest = project.fields.iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+        id.into_iter().chain(rest).collect::<Fields>()
+    });
+    let module = modules::find(context, gateway.module.as_str())?;
+    let column = module.contact.unwrap_or_else(|| "email".to_owned());
+    let user = Element::new("user").with_child(Element::new(column).with_text(contact));
+    let key = format!("test/{}/{}", gateway.id, context.now());
+    let outgoing = Outgoing {
+        gateway: &columns(gateway),
+        xmlparams: &xmlparams_text(fields),
+        message: "Gatepost: this is a test message.",
+        subject: "Gatepost test",
+        text: Some("Gatepost: this is a test message."),
+        headers: &[],
+        attachments: &[],
+        user_xml: &user.to_xml(),
+        project: &project.unwrap_or_default(),
+        task: TaskAttributes {
+            id: TaskId(0),
+            key: &key,
+            attempt: 1,
+            maybe_sent: false,
+            phone: None,
+        },
+    };
+    let judged =
+        gates::outgoing(context.starter, &gate.listed, &outgoing.to_bytes(), &context.mask);
+    Ok(judged.answer)
+}

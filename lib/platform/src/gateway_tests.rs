@@ -1,0 +1,202 @@
+//! Gateways over fake gates in sh.
+
+use crate::testing::Bench;
+
+const FEATURES: &str = "features) cat <<'X'
+<doc><features><feature name=\"outgoing\"/><feature name=\"formtune\"/><feature name=\"check_connection\"/></features>\
+<notify_module>ntsms</notify_module></doc>
+X
+;;";
+
+const FORM: &str = r#"<mgrdata><plugin name="gwx"/><metadata name="gateway.gwx"><form>
+ <field name="login"><input type="text" name="login" required="yes" identifier="yes"/></field>
+ <field name="password"><input type="password" name="password" required="yes"/></field>
+ <field name="port"><input type="text" name="port" check="int" checkargs="1,65535"/></field>
+ <field name="mode"><select name="mode"><if value="plain" hide="realm"/></select></field>
+ <field name="realm"><input type="text" name="realm" required="yes"/></field>
+</form></metadata></mgrdata>"#;
+
+/// A gate that writes what it reads to `var/COMMAND.in`, and answers as told.
+fn bench(formtune: &str, check: &str) -> Bench {
+    let bench = Bench::with_user();
+    bench.write("etc/xml/billmgr_mod_gwx.xml", FORM);
+    bench.program(
+        "gate/gwx",
+        &format!(
+            "#!/bin/sh\ncase \"$2\" in\n{FEATURES}\nformtune) tee var/formtune.in {formtune};;\n\
+             check_connection) tee var/check.in {check};;\n\
+             outgoing) cat > var/outgoing.in;;\nesac\n"
+        ),
+    );
+    bench
+}
+
+const TUNE: &str = "| sed 's|<port/>|<port>2525</port>|; s|<port></port>|<port>2525</port>|; \
+     s|</doc>|<slist name=\"mode\"><val key=\"plain\"/><val key=\"digest\"/></slist></doc>|'";
+
+fn good(extra: &[(&'static str, &'static str)]) -> Vec<(&'static str, &'static str)> {
+    let mut params = vec![
+        ("gateway_module", "gwx"),
+        ("login", "me"),
+        ("password", "s3cret&pass"),
+        ("mode", "plain"),
+    ];
+    params.extend_from_slice(extra);
+    params
+}
+
+#[test]
+fn a_gateway_is_tuned_validated_checked_and_only_then_saved() {
+    let mut bench = bench(TUNE, "");
+    let saved = bench.ok("gateway.add", &good(&[]));
+    assert_eq!(saved.text("name"), "me"); // identifier="yes"
+    let row = bench.read(|snapshot| snapshot.gateways()).remove(0);
+    assert_eq!(row.module.as_str(), "ntsms");
+    assert!(row.xmlparams.contains("<port>2525</port>"), "{}", row.xmlparams);
+    assert!(!row.xmlparams.contains("s3cret"), "a password is never in xmlparams");
+    assert!(!row.secret.is_empty() && !row.secret.windows(6).any(|bytes| bytes == b"s3cret"));
+    let asked = std::fs::read_to_string(bench.folder.path().join("var/check.in")).unwrap();
+    assert!(asked.contains("&lt;password&gt;s3cret&amp;amp;pass&lt;/password&gt;"), "{asked}");
+}
+
+#[test]
+fn a_refused_check_saves_nothing_and_shows_no_secret() {
+    // S3-47
+    let refuse = ">/dev/null; printf '<doc><error type=\"auth\"><msg>bad s3cret&amp;pass for me</msg></error></doc>'";
+    let mut bench = bench(TUNE, refuse);
+    let refused = bench.refused("gateway.add", &good(&[]));
+    assert!(
+        refused.contains("bad *** for me") && refused.contains("nothing was saved"),
+        "{refused}"
+    );
+    assert!(bench.read(|snapshot| snapshot.gateways()).is_empty());
+}
+
+#[test]
+fn a_check_without_output_is_no_success() {
+    // S3-74
+    let mut bench = bench(TUNE, ">/dev/null");
+    assert!(bench.refused("gateway.add", &good(&[])).contains("unsupported format"));
+}
+
+#[test]
+fn required_fields_types_and_lists_are_checked_before_the_gate_is_asked() {
+    // S3-64
+    let mut bench = bench(TUNE, "");
+    let missing = bench.refused("gateway.add", &[("gateway_module", "gwx"), ("mode", "plain")]);
+    assert!(missing.contains("`login`") && missing.contains("`password`"), "{missing}");
+    for (name, value) in [("port", "99999"), ("mode", "rot13")] {
+        assert!(bench.refused("gateway.add", &good(&[(name, value)])).contains(name));
+    }
+    // a hidden required field is not required; a shown one is
+    assert!(bench.refused("gateway.add", &good(&[("mode", "digest")])).contains("`realm`"));
+    assert!(
+        bench.refused("gateway.add", &good(&[("logni", "x")])).contains("did you mean `login`?")
+    );
+    assert!(!bench.folder.path().join("var/check.in").exists());
+}
+
+#[test]
+fn an_edit_keeps_what_is_left_empty_and_the_form_shows_no_secret() {
+    let mut bench = bench(TUNE, "");
+    bench.ok("gateway.add", &good(&[]));
+    let before = bench.read(|snapshot| snapshot.gateways()).remove(0);
+    bench.ok(
+        "gateway.edit",
+        &[("sok", "ok"), ("elid", "me"), ("password", ""), ("port", "25"), ("active", "off")],
+    );
+    let after = bench.read(|snapshot| snapshot.gateways()).remove(0);
+    assert!(after.version > before.version && !after.active);
+    assert!(
+        after.xmlparams.contains("<port>25</port>")
+            && after.xmlparams.contains("<login>me</login>")
+    );
+    let asked = std::fs::read_to_string(bench.folder.path().join("var/check.in")).unwrap();
+    assert!(asked.contains("s3cret"), "the old password was used");
+    let form = bench.ok("gateway.edit", &[("elid", "1")]);
+    let text = form.document.to_xml();
+    assert!(text.contains("<port>25</port>") && !text.contains("s3cret"), "{text}");
+    assert!(form.document.child("metadata").is_some());
+}
+
+#[test]
+fn a_reference_is_followed_for_the_check_and_kept_as_it_stands() {
+    let mut bench = bench(TUNE, "");
+    bench.write("etc/pass", "from-file\n");
+    let mut params = good(&[]);
+    params[2].1 = "@file:etc/pass";
+    bench.ok("gateway.add", &params);
+    let asked = std::fs::read_to_string(bench.folder.path().join("var/check.in")).unwrap();
+    assert!(asked.contains("&lt;password&gt;from-file&lt;"), "{asked}");
+}
+
+#[test]
+fn what_can_not_be_a_gateway_is_refused_with_the_reason() {
+    // S3-7, S3-21, S3-44
+    let mut bench = bench(TUNE, "");
+    bench.program("gate/gwjunk", "#!/bin/sh\necho hello\n");
+    bench.program(
+        "gate/gwint",
+        "#!/bin/sh\necho '<doc><features><feature name=\"outgoing\"/></features><notify_module>ntinternal</notify_module></doc>'\n",
+    );
+    for (params, words) in [
+        (vec![("gateway_module", "gwnone")], "no gate `gwnone`"),
+        (vec![("gateway_module", "../bin/sh")], "no gate"),
+        (vec![("gateway_module", "gwjunk")], "no gate `gwjunk`"),
+        (vec![("gateway_module", "gwint")], "ntinternal has no gateways"),
+        (
+            vec![("gateway_module", "gwx"), ("notify_module", "ntemail")],
+            "a gate of ntsms, not of ntemail",
+        ),
+        (vec![("gateway_module", "gwx"), ("gateway_type", "2")], "ntsms only sends"),
+        (vec![], "`gateway_module` is missing"),
+    ] {
+        let refused = bench.refused("gateway.add", &params);
+        assert!(refused.contains(words), "{refused}");
+    }
+}
+
+#[test]
+fn a_broken_formtune_leaves_the_plain_form_and_a_warning() {
+    let mut bench = bench(">/dev/null; exit 1", "");
+    let saved = bench.ok("gateway.add", &good(&[]));
+    assert!(saved.text("warning").contains("formtune"), "{}", saved.to_lines());
+}
+
+#[test]
+fn the_documents_own_description_and_form_work_unchanged() {
+    // S3-67, S3-71: formtune and check_connection that echo
+    let mut bench = Bench::with_user();
+    let description = include_str!("samples/billmgr_mod_gwepochta.xml");
+    bench.write("etc/xml/billmgr_mod_gwepochta.xml", description);
+    bench.program(
+        "gate/gwepochta",
+        &format!("#!/bin/sh\ncase \"$2\" in\n{FEATURES}\n*) cat;;\nesac\n"),
+    );
+    let params =
+        [("gateway_module", "gwepochta"), ("login", "l"), ("password", "p"), ("sender", "s")];
+    assert_eq!(bench.ok("gateway.add", &params).text("name"), "l");
+}
+
+#[test]
+fn a_test_message_goes_through_the_gate_and_releases_it() {
+    let mut bench = bench(TUNE, "");
+    bench.ok("gateway.add", &good(&[]));
+    bench.ok("gateway.hold", &[("elid", "me"), ("reason", "bill unpaid"), ("until", "+2h")]);
+    let held = bench.ok("gateway", &[]);
+    let row = held.rows().next().unwrap().clone();
+    assert_eq!(
+        (row.child_text("state"), row.child_text("reason")),
+        ("held".into(), "bill unpaid".into())
+    );
+    let tested = bench.ok("gateway.test", &[("elid", "1"), ("to", "+79990001122")]);
+    assert_eq!((tested.text("check"), tested.text("outcome")), ("passed".into(), "sent".into()));
+    let input = std::fs::read_to_string(bench.folder.path().join("var/outgoing.in")).unwrap();
+    assert!(
+        input.contains("<phone>+79990001122</phone>") && input.contains("<name>Brand</name>"),
+        "{input}"
+    );
+    assert_eq!(bench.ok("gateway", &[]).rows().next().unwrap().child_text("state"), "open");
+    bench.ok("gateway.delete", &[("elid", "me")]);
+    assert_eq!(bench.ok("gateway", &[]).rows().count(), 0);
+}
