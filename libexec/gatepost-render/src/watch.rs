@@ -1,0 +1,137 @@
+//! The second thread: it stops a template that the engine itself can't stop.
+//!
+//! EJS watches its own time; an XSLT string function or a Tera loop that prints nothing does not. When a message
+//! has used up its processor time, the watch answers for the whole frame (what is done, and an error for the one
+//! that ran) and ends the process. Should it fail too, the soft CPU limit does the same without an answer.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rustix::process::{Resource, Rlimit, Signal, getpid, getrlimit, kill_process, setrlimit};
+use rustix::time::{ClockId, clock_gettime};
+use wire::frames::write_frame;
+use wire::rendering::{Rendered, Reply, TemplateError};
+
+/// Processor time of one message, all its parts; an engine's own limit is reached earlier.
+const MESSAGE_CPU: Duration = Duration::from_millis(2_500);
+/// How often a running message is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// What the kernel allows beyond what was used when the message began, seconds.
+const KERNEL_CPU_SECS: u64 = 5;
+/// A reply of more bytes than this is sent; the messages behind it are asked again.
+const REPLY_BYTES: usize = 16 << 20;
+
+/// A frame while it is worked on, seen by both threads.
+#[derive(Debug, Default)]
+pub(crate) struct Watch {
+    frame: Mutex<Option<Frame>>,
+    begun: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Frame {
+    done: Vec<Rendered>,
+    bytes: usize,
+    running: Option<(String, Duration)>,
+}
+
+impl Watch {
+    /// Starts the watching thread.
+    pub(crate) fn start() -> std::io::Result<Arc<Self>> {
+        let watch = Arc::new(Self::default());
+        let own = Arc::clone(&watch);
+        std::thread::Builder::new()
+            .name("watch".to_owned())
+            .stack_size(256 << 10)
+            .spawn(move || own.stand())?;
+        Ok(watch)
+    }
+
+    /// A frame has come.
+    pub(crate) fn begin_frame(&self) {
+        *self.lock() = Some(Frame::default());
+        self.begun.notify_one();
+    }
+
+    /// A message is about to be rendered: its time counts from here.
+    pub(crate) fn begin_message(&self, id: &str) {
+        let used = cpu_used();
+        let soft = used.as_secs() + KERNEL_CPU_SECS;
+        let maximum = getrlimit(Resource::Cpu).maximum;
+        let _ = setrlimit(Resource::Cpu, Rlimit { current: Some(soft), maximum });
+        if let Some(frame) = self.lock().as_mut() {
+            frame.running = Some((id.to_owned(), used));
+        }
+    }
+
+    /// It is rendered. False when the reply is large enough.
+    pub(crate) fn end_message(&self, rendered: Rendered) -> bool {
+        let mut frame = self.lock();
+        let Some(frame) = frame.as_mut() else { return false };
+        frame.running = None;
+        frame.bytes += bytes_of(&rendered);
+        frame.done.push(rendered);
+        frame.bytes < REPLY_BYTES
+    }
+
+    /// Takes what is done; from here on the frame is no longer watched.
+    pub(crate) fn end_frame(&self) -> Vec<Rendered> {
+        self.lock().take().map(|frame| frame.done).unwrap_or_default()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Frame>> {
+        self.frame.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn stand(&self) {
+        let mut frame = self.lock();
+        loop {
+            if frame.is_none() {
+                frame = self.begun.wait(frame).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
+            let waited =
+                self.begun.wait_timeout(frame, LOOK_EVERY).unwrap_or_else(PoisonError::into_inner);
+            frame = waited.0;
+            let late = frame
+                .as_ref()
+                .and_then(|frame| frame.running.as_ref())
+                .is_some_and(|(_, from)| cpu_used() > *from + MESSAGE_CPU);
+            if late && let Some(frame) = frame.take() {
+                give_up(frame);
+            }
+        }
+    }
+}
+
+/// Answers for the frame, and ends the process: the rendering thread can't be stopped in any other way.
+fn give_up(frame: Frame) {
+    let mut messages = frame.done;
+    if let Some((id, _)) = frame.running {
+        let message = format!(
+            "the template ran longer than {} ms of processor time",
+            MESSAGE_CPU.as_millis()
+        );
+        messages.push(Rendered {
+            id,
+            result: Err(TemplateError { message, ..TemplateError::default() }),
+        });
+    }
+    let reply = Reply { messages, last: true };
+    drop(write_frame(&mut std::io::stdout(), &reply.to_bytes()));
+    let _ = kill_process(getpid(), Signal::KILL);
+}
+
+fn bytes_of(rendered: &Rendered) -> usize {
+    let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+    match &rendered.result {
+        Ok(texts) => length(&texts.html) + length(&texts.text) + length(&texts.subject),
+        Err(error) => error.message.len(),
+    }
+}
+
+/// Processor time of the whole process.
+fn cpu_used() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
