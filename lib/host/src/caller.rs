@@ -19,6 +19,7 @@ pub struct Caller {
 impl Caller {
     /// As the settings say.
     pub fn new(root: &Root, config: &Config) -> Self {
+        hear_of_ends();
         let gate = &config.gate;
         Self {
             dir: root.folder().to_path_buf(),
@@ -82,5 +83,53 @@ impl Caller {
             Some(stop) => run_until(program, input, stop),
             None => run(program, input),
         }
+    }
+}
+
+/// Who started us may have left SIGCHLD ignored; the system would then throw exit codes away, and every
+/// outcome without a document would be unknown. A handler that does nothing much brings them back.
+fn hear_of_ends() {
+    if is_sigchld_ignored() {
+        // Without it outcomes are unknown rather than wrong.
+        let _ = signal_hook::flag::register(signal_hook::consts::SIGCHLD, Arc::default());
+    }
+}
+
+fn is_sigchld_ignored() -> bool {
+    const BIT: u64 = 1 << (signal_hook::consts::SIGCHLD - 1);
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    ignored.unwrap_or(0) & BIT != 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::End;
+
+    const INNER: &str = "GATEPOST_TEST_INNER";
+
+    /// Runs itself once more under a shell that ignores SIGCHLD.
+    #[test]
+    fn exit_codes_are_learned_even_where_sigchld_was_ignored() {
+        let root = Root::at(Path::new("/")).unwrap();
+        let caller = Caller::new(&root, &Config::defaults(&root).unwrap());
+        let sh = |script: &str| Program {
+            args: vec!["-c".into(), script.into()],
+            ..caller.command(Path::new("/bin/sh"), "outgoing")
+        };
+        if config::variable(INNER).is_some() {
+            assert!(!is_sigchld_ignored());
+            assert_eq!(caller.run(&sh("exit 5"), b"").end, End::Exited(5));
+            return;
+        }
+        let this = std::env::current_exe().unwrap();
+        let name = "caller::tests::exit_codes_are_learned_even_where_sigchld_was_ignored";
+        let mut outer = sh(&format!("trap '' CHLD; exec {} --exact {name}", this.display()));
+        outer.environment = outer.environment.with([(INNER, "1")]);
+        let ran = caller.run(&outer, b"");
+        let shown = String::from_utf8_lossy(&ran.stdout);
+        assert!(ran.end == End::Exited(0) && shown.contains("1 passed"), "{shown}");
     }
 }
