@@ -110,7 +110,7 @@ mod tests {
 
     const INNER: &str = "GATEPOST_TEST_INNER";
 
-    /// Runs itself once more under a shell that ignores SIGCHLD.
+    /// Runs itself once more, started by a program that ignores SIGCHLD.
     #[test]
     fn exit_codes_are_learned_even_where_sigchld_was_ignored() {
         let root = Root::at(Path::new("/")).unwrap();
@@ -126,7 +126,11 @@ mod tests {
         }
         let this = std::env::current_exe().unwrap();
         let name = "caller::tests::exit_codes_are_learned_even_where_sigchld_was_ignored";
-        let mut outer = sh(&format!("trap '' CHLD; exec {} --exact {name}", this.display()));
+        let script = "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); \
+                      os.execv(sys.argv[1], sys.argv[1:])";
+        let mut outer = caller.command(Path::new("/usr/bin/env"), "outgoing");
+        outer.args = ["python3", "-c", script].map(Into::into).to_vec();
+        outer.args.extend([this.into(), "--exact".into(), name.into()]);
         outer.environment = outer.environment.with([(INNER, "1")]);
         let ran = caller.run(&outer, b"");
         let shown = String::from_utf8_lossy(&ran.stdout);
