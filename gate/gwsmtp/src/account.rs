@@ -168,3 +168,79 @@ impl Accounts {
         Ok(account)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use gatepost_kit::smtp_sink::{Act, Rule, Sink};
+
+    use super::*;
+
+    fn account(sink: &Sink, more: &[(&str, &str)]) -> Result<Account, Failure> {
+        let port = sink.port().to_string();
+        let own = [("host", "127.0.0.1"), ("port", &port), ("security", "none")];
+        let fields = own.into_iter().chain(more.iter().copied()).collect();
+        Account::read(&GatewayParams::new(Fields::new(), fields))
+    }
+
+    fn envelope() -> Envelope {
+        Envelope {
+            sender: None,
+            recipients: vec![Address::parse("a@example.test").unwrap()],
+            partial: Partial::AllOrNothing,
+            id: String::new(),
+        }
+    }
+
+    #[test]
+    fn one_connection_serves_many_messages() {
+        let refuse = Rule::once("RCPT", Act::Reply("550 no"));
+        let sink = Sink::with(&["PIPELINING"], vec![refuse]);
+        let account = account(&sink, &[]).unwrap();
+        assert!(account.deliver(&envelope(), b"x\r\n").is_err(), "a refusal does not end it");
+        for _ in 0..5 {
+            account.deliver(&envelope(), b"x\r\n").unwrap();
+        }
+        assert_eq!((sink.wait_for(5).len(), sink.connections()), (5, 1));
+    }
+
+    #[test]
+    fn a_kept_connection_that_was_closed_meanwhile_costs_nothing() {
+        for act in [Act::ReplyAndClose("421 idle too long"), Act::Close] {
+            let sink = Sink::with(&["PIPELINING"], vec![]);
+            let account = account(&sink, &[]).unwrap();
+            account.deliver(&envelope(), b"1\r\n").unwrap();
+            sink.follow(vec![Rule::once("MAIL", act)]);
+            account.deliver(&envelope(), b"2\r\n").unwrap();
+            assert_eq!((sink.wait_for(2).len(), sink.connections()), (2, 2));
+        }
+    }
+
+    #[test]
+    fn a_message_that_may_have_arrived_is_not_handed_over_again() {
+        let sink = Sink::with(&["PIPELINING"], vec![]);
+        let account = account(&sink, &[]).unwrap();
+        account.deliver(&envelope(), b"1\r\n").unwrap();
+        sink.follow(vec![Rule::once(".", Act::Close)]);
+        let trouble = account.deliver(&envelope(), b"2\r\n").unwrap_err();
+        assert!(matches!(trouble, Trouble::Doubt(_)), "{trouble}");
+        assert_eq!((sink.wait_for(2).len(), sink.connections()), (2, 1));
+    }
+
+    #[test]
+    fn an_unfit_field_is_named() {
+        let sink = Sink::start();
+        for (name, text) in [
+            ("from", "nobody"),
+            ("sender", "a b"),
+            ("reply_to", "a@b, c"),
+            ("return_path", "<a"),
+            ("partial", "some"),
+            ("helo", "a b"),
+            ("dkim_domain", "example.test"),
+            ("dkim_key", "x"),
+        ] {
+            let failure = account(&sink, &[(name, text)]).err().expect(name);
+            assert!(failure.text.starts_with("field `"), "{name}: {}", failure.text);
+        }
+    }
+}

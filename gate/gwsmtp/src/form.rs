@@ -1,8 +1,8 @@
 //! What the edit form offers to choose from.
 
-use gatepost_gate::{Document, Element};
+use gatepost_gate::Document;
+use wire::form::{Choice, FormDocument};
 
-/// Choices by field; their labels are messages of the description.
 const CHOICES: &[(&str, &[&str])] = &[
     ("security", &["starttls", "tls", "none"]),
     ("auth", &["none", "password", "xoauth2"]),
@@ -10,23 +10,20 @@ const CHOICES: &[(&str, &[&str])] = &[
 ];
 
 /// The form with its choices, and the first of each chosen where nothing is.
-pub(crate) fn tune(mut form: Document) -> Document {
+pub(crate) fn tune(form: Document) -> Document {
+    let mut form = FormDocument::from_document(form);
     for (field, keys) in CHOICES {
-        let root = &mut form.root;
-        if !root.children_named("slist").any(|list| list.attribute("name") == Some(field)) {
-            let mut list = Element::new("slist").with_attribute("name", *field);
-            for key in *keys {
-                list.push(Element::new("msg").with_text(*key));
-            }
-            root.push(list);
+        if form.choices(field).is_none() {
+            let of = |key: &&str| Choice { key: (*key).to_owned(), label: form.label(key) };
+            let choices: Vec<Choice> = keys.iter().map(of).collect();
+            form.set_choices(field, &choices);
         }
-        if root.child(field).is_none() {
-            root.push(Element::new(*field).with_text(keys[0]));
+        if form.value(field).is_empty() {
+            form.set_value(field, keys[0]);
         }
     }
-    form
+    form.into_document()
 }
-
 #[cfg(test)]
 mod tests {
     use super::*;

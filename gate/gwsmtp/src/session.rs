@@ -159,10 +159,10 @@ impl Session {
         if data_along {
             self.talk.say("DATA");
         }
-        let sender = self.talk.hear(Step::Sender)?;
+        let sender = self.hear_on(Step::Sender)?;
         let mut replies = Vec::new();
         for recipient in &envelope.recipients {
-            replies.push((recipient.clone(), self.talk.hear(Step::Recipient)?));
+            replies.push((recipient.clone(), self.hear_on(Step::Recipient)?));
         }
         let data = if data_along { Some(self.talk.hear(Step::Data)?) } else { None };
         let judged = judge(sender, replies, envelope.partial);
@@ -178,6 +178,15 @@ impl Session {
                 Err(self.after_refusal(trouble))
             }
         }
+    }
+
+    /// The next of several replies. After 421 the server hangs up: no other comes.
+    fn hear_on(&mut self, step: Step) -> Result<Reply, Trouble> {
+        let reply = self.talk.hear(step)?;
+        if reply.code == 421 {
+            return Err(Trouble::Refused { step, whom: None, reply });
+        }
+        Ok(reply)
     }
 
     fn envelope_by_steps(&mut self, mail: &str, envelope: &Envelope) -> Result<Told, Trouble> {

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on says so")]
 
 mod call;
+mod form;
 mod hostile;
 mod letter;
 mod relay;

@@ -81,4 +81,12 @@ fn postfix_takes_mail_by_starttls_and_login_and_delivers_it() {
     let ended = Message::to("anna@example.test", with(starttls, "password", "wrong")).send();
     assert_eq!(ended.outcome, "hold", "{}", ended.reason);
     assert_eq!(postfix.wait_for("anna", 2).len(), 2);
+
+    // What bounces names the reference: gwmailbox makes a receipt of it.
+    let ended = Message::to("bounced@example.test", plain.clone()).send();
+    assert_eq!(ended.outcome, "sent", "{}", ended.reason);
+    let bounce = postfix.wait_for("notify", 1).remove(0);
+    let bounce = String::from_utf8_lossy(&bounce);
+    assert!(bounce.contains(&format!("Original-Envelope-Id: {}", ended.reference)), "{bounce}");
+    assert!(bounce.contains(&format!("Message-ID: <{}>", ended.reference)), "{bounce}");
 }
