@@ -46,7 +46,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("landlock", &["libexec/gatepost-render"]),
     ("toml", &["lib/config", "lib/platform"]),
     ("chacha20poly1305", &["lib/config"]),
-    ("mail-builder", &["gate/gwsmtp"]),
+    ("mail-builder", &["gate/gwsmtp", "notify/ntemail"]),
     ("ring", &["gate/gwsmtp"]),
     ("imap", &["gate/gwmailbox"]),
     ("reqwest", &["gate/gwhttp", "gate/gwepochta", "lib/host"]),

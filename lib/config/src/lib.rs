@@ -9,6 +9,7 @@ mod config;
 mod environment;
 mod error;
 mod keys;
+mod kill;
 mod log;
 pub mod names;
 mod owner;
@@ -25,6 +26,7 @@ pub use keys::{
     Daemon, ForeignModule, Gate, Gateway, LogSettings, Ntemail, Ntsms, Order, Processing, Queue,
     Render, Retention, Retry, RetryTable, Settings, Status, WorkerSync,
 };
+pub use kill::kill_at;
 pub use log::{Level, Log};
 pub use owner::{refuse_if_writable_by_others, take_owner};
 pub use pause::paused;

@@ -3,6 +3,7 @@
 use crate::standing::Usable;
 use notice::{GatewayId, ModuleName, Route};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use store::{Direction, Gateway};
 
 /// At most so many tasks a turn.
@@ -13,8 +14,8 @@ pub const TURN: u32 = 100;
 pub fn gateways_of<'a>(
     route: &Route,
     module: &ModuleName,
-    all: &'a [Gateway],
-) -> impl Iterator<Item = &'a Gateway> {
+    all: &'a [Arc<Gateway>],
+) -> impl Iterator<Item = &'a Arc<Gateway>> {
     let project = route.project_id().filter(|id| id.0 != 0);
     let module = module.clone();
     all.iter().filter(move |gateway| {
@@ -118,8 +119,8 @@ mod tests {
         Offer { gateway: GatewayId(gateway), usable: Usable::Open, free }
     }
 
-    fn gateway(id: i64, project: Option<i64>) -> Gateway {
-        Gateway {
+    fn gateway(id: i64, project: Option<i64>) -> Arc<Gateway> {
+        Arc::new(Gateway {
             id: GatewayId(id),
             name: format!("g{id}"),
             project: project.map(ProjectId),
@@ -134,10 +135,10 @@ mod tests {
             xmlparams: String::new(),
             secret: Vec::new(),
             version: 1,
-        }
+        })
     }
 
-    fn ids(route: &Route, all: &[Gateway]) -> Vec<i64> {
+    fn ids(route: &Route, all: &[Arc<Gateway>]) -> Vec<i64> {
         gateways_of(route, &ModuleName::new("ntsms").unwrap(), all)
             .map(|gateway| gateway.id.0)
             .collect()
@@ -150,9 +151,9 @@ mod tests {
             vec![gateway(1, Some(1)), gateway(2, Some(2)), gateway(3, None), gateway(4, Some(1))];
         assert_eq!(ids(&route(1), &all), [1, 3, 4]);
         assert_eq!(ids(&route(0), &all), [3]);
-        all[0].active = false;
-        all[2].module = ModuleName::new("ntemail").unwrap();
-        all[3].direction = Direction::Ingoing;
+        Arc::make_mut(&mut all[0]).active = false;
+        Arc::make_mut(&mut all[2]).module = ModuleName::new("ntemail").unwrap();
+        Arc::make_mut(&mut all[3]).direction = Direction::Ingoing;
         assert_eq!(ids(&route(1), &all), Vec::<i64>::new());
     }
 

@@ -5,9 +5,6 @@ use crate::standing::Blame;
 use notice::{Answer, Ms, OnUnknown, Outcome, Reach};
 use store::Settlement;
 
-/// A person has a day to answer; then the task fails.
-pub const ASKED_MS: i64 = Ms::DAY;
-
 /// What counts about the task.
 #[derive(Clone, Copy, Debug)]
 pub struct Attempt {
@@ -37,6 +34,8 @@ pub struct Rules {
     pub on_unknown: OnUnknown,
     /// Now.
     pub now: Ms,
+    /// A person has so long to answer, milliseconds; then the task fails.
+    pub asked_ms: i64,
     /// A random number for the jitter.
     pub chance: u64,
 }
@@ -68,7 +67,7 @@ pub fn settle(attempt: &Attempt, answer: &Answer, blame: Blame, rules: &Rules) -
 fn unknown(attempt: &Attempt, answer: &Answer, rules: &Rules) -> Settled {
     match rules.on_unknown {
         OnUnknown::Ask => Settled {
-            settlement: Settlement::Ask { until: rules.now.plus(ASKED_MS) },
+            settlement: Settlement::Ask { until: rules.now.plus(rules.asked_ms) },
             reason: answer.reason.clone(),
         },
         OnUnknown::Retry => {
@@ -121,7 +120,7 @@ mod tests {
     const NOW: Ms = Ms(1_000_000);
 
     fn rules(on_unknown: OnUnknown) -> Rules {
-        Rules { table: RetryTable::SMS, on_unknown, now: NOW, chance: 0 }
+        Rules { table: RetryTable::SMS, on_unknown, now: NOW, asked_ms: 86_400_000, chance: 0 }
     }
 
     fn attempt(error_count: u32, age_ms: i64, via: Via) -> Attempt {

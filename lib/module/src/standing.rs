@@ -6,14 +6,34 @@
 use notice::{Answer, Ms, Outcome, Reach};
 use store::{Condition, GatewayState};
 
-/// Failures in a row without a valid document that hold a gateway.
-pub const STRIKES: u32 = 5;
-/// Different tasks in a row that must end `hold` where the gate has no `check_connection`.
-pub const HOLDS: u32 = 3;
-const PROBE_FIRST_MS: i64 = 60_000;
-const PROBE_CAP_MS: i64 = 15 * 60_000;
-const BREAKER_FIRST_MS: i64 = 5_000;
-const BREAKER_CAP_MS: i64 = 60_000;
+/// When a gateway is unfit, and how soon it is asked again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ladders {
+    /// Failures in a row without a valid document that hold a gateway.
+    pub strikes: u32,
+    /// Different tasks in a row that must end `hold` where the gate has no `check_connection`.
+    pub holds: u32,
+    /// First and longest time between probes of a held gateway, milliseconds.
+    pub probe_ms: (i64, i64),
+    /// First and longest time between trials of a gateway that can't be reached, milliseconds.
+    pub breaker_ms: (i64, i64),
+}
+
+impl Default for Ladders {
+    /// Five strikes, three holds; probes after 1, 2, 4 … 15 min; trials after 5 s to 1 min.
+    fn default() -> Self {
+        Self { strikes: 5, holds: 3, probe_ms: (60_000, 900_000), breaker_ms: (5_000, 60_000) }
+    }
+}
+
+/// The moment, and the ladders that hold at it.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment<'a> {
+    /// Now.
+    pub now: Ms,
+    /// When a gateway is unfit.
+    pub ladders: &'a Ladders,
+}
 
 /// What a gate printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,35 +98,37 @@ pub struct Step {
 }
 
 /// What follows from an ended attempt.
-pub fn after(mut state: GatewayState, ended: &Ended<'_>, now: Ms) -> Step {
+pub fn after(mut state: GatewayState, ended: &Ended<'_>, at: Moment<'_>) -> Step {
     if ended.answer.outcome != Outcome::Sent {
-        state.last_error = Some((now, ended.answer.reason.clone()));
+        state.last_error = Some((at.now, ended.answer.reason.clone()));
     }
     match (ended.answer.outcome, ended.answer.reach, ended.spoke) {
-        (Outcome::Sent, _, _) => well(state, now),
-        (Outcome::Hold, _, _) => after_hold(state, ended, now),
-        (Outcome::Later, Reach::Unreached, spoke) => after_unreached(state, ended, (spoke, now)),
+        (Outcome::Sent, _, _) => well(state, at),
+        (Outcome::Hold, _, _) => after_hold(state, ended, at),
+        (Outcome::Later, Reach::Unreached, spoke) => after_unreached(state, ended, (spoke, at)),
         (Outcome::Never, _, Spoke::Nothing) => counted(state),
-        (Outcome::Later | Outcome::Never | Outcome::Unknown, _, Spoke::Document) => {
-            well(state, now)
-        }
-        (Outcome::Later | Outcome::Unknown, _, Spoke::Nothing) => after_strike(state, ended, now),
+        (Outcome::Later | Outcome::Never | Outcome::Unknown, _, Spoke::Document) => well(state, at),
+        (Outcome::Later | Outcome::Unknown, _, Spoke::Nothing) => after_strike(state, ended, at),
     }
 }
 
 /// A held gateway passed its probe: open, but its strikes and the ladder of probes are remembered until
 /// something was really sent.
-pub fn after_probe(mut state: GatewayState, result: Result<(), &str>, now: Ms) -> GatewayState {
+pub fn after_probe(
+    mut state: GatewayState,
+    result: Result<(), &str>,
+    at: Moment<'_>,
+) -> GatewayState {
     match result {
         Ok(()) => {
             if !held_by_person(&state) {
-                reopen(&mut state, now);
+                reopen(&mut state, at.now);
             }
         }
         Err(reason) => {
-            state.last_error = Some((now, reason.to_owned()));
+            state.last_error = Some((at.now, reason.to_owned()));
             if !held_by_person(&state) {
-                hold(&mut state, reason, now);
+                hold(&mut state, reason, at);
             }
         }
     }
@@ -154,18 +176,17 @@ pub enum Probe {
 
 /// The state while a probe or trial runs: the next one is booked, so that no other process probes too.
 #[must_use]
-pub fn probing(mut state: GatewayState, now: Ms) -> GatewayState {
+pub fn probing(mut state: GatewayState, at: Moment<'_>) -> GatewayState {
     match &state.condition {
         Condition::Open => {}
-        Condition::Held { by_person: true, .. } => reopen(&mut state, now),
+        Condition::Held { by_person: true, .. } => reopen(&mut state, at.now),
         Condition::Held { by_person: false, .. } => {
             state.probes = state.probes.saturating_add(1);
-            state.next_probe = Some(now.plus(ladder(PROBE_FIRST_MS, PROBE_CAP_MS, state.probes)));
+            state.next_probe = Some(at.now.plus(ladder(at.ladders.probe_ms, state.probes)));
         }
         Condition::Down { .. } => {
             state.probes = state.probes.saturating_add(1);
-            state.next_probe =
-                Some(now.plus(ladder(BREAKER_FIRST_MS, BREAKER_CAP_MS, state.probes)));
+            state.next_probe = Some(at.now.plus(ladder(at.ladders.breaker_ms, state.probes)));
         }
     }
     state
@@ -185,79 +206,85 @@ pub fn unblemished(gateway: notice::GatewayId, now: Ms) -> GatewayState {
     }
 }
 
-fn well(mut state: GatewayState, now: Ms) -> Step {
+fn well(mut state: GatewayState, at: Moment<'_>) -> Step {
     state.strikes = 0;
     state.holds = 0;
     if !held_by_person(&state) {
-        reopen(&mut state, now);
+        reopen(&mut state, at.now);
         state.probes = 0;
     }
     counted(state)
 }
 
-fn after_hold(mut state: GatewayState, ended: &Ended<'_>, now: Ms) -> Step {
+fn after_hold(mut state: GatewayState, ended: &Ended<'_>, at: Moment<'_>) -> Step {
     match &ended.check {
         Check::Passed => return counted(state),
         Check::Failed(why) => {
             let reason = format!("{}; its check_connection fails too: {why}", ended.answer.reason);
-            return unfit(state, &reason, now);
+            return unfit(state, &reason, at);
         }
         Check::Absent => {}
     }
     if ended.seen == Seen::First {
         state.holds = state.holds.saturating_add(1);
     }
-    if state.holds >= HOLDS || matches!(state.condition, Condition::Held { by_person: false, .. }) {
-        return unfit(state, &ended.answer.reason, now);
+    if state.holds >= at.ladders.holds
+        || matches!(state.condition, Condition::Held { by_person: false, .. })
+    {
+        return unfit(state, &ended.answer.reason, at);
     }
     counted(state)
 }
 
-fn after_unreached(mut state: GatewayState, ended: &Ended<'_>, (spoke, now): (Spoke, Ms)) -> Step {
+fn after_unreached(
+    mut state: GatewayState,
+    ended: &Ended<'_>,
+    (spoke, at): (Spoke, Moment<'_>),
+) -> Step {
     if spoke == Spoke::Nothing {
         state.strikes = state.strikes.saturating_add(1);
     }
-    if state.strikes >= STRIKES {
-        return unfit(state, &ended.answer.reason, now);
+    if state.strikes >= at.ladders.strikes {
+        return unfit(state, &ended.answer.reason, at);
     }
     if matches!(state.condition, Condition::Open) {
-        let wait = ladder(BREAKER_FIRST_MS, BREAKER_CAP_MS, state.probes);
+        let wait = ladder(at.ladders.breaker_ms, state.probes);
         state.condition = Condition::Down { reason: ended.answer.reason.clone() };
-        state.since = now;
-        state.next_probe = Some(now.plus(wait));
+        state.since = at.now;
+        state.next_probe = Some(at.now.plus(wait));
     }
     Step { state, blame: Blame::Gateway, became_unfit: false }
 }
 
-fn after_strike(mut state: GatewayState, ended: &Ended<'_>, now: Ms) -> Step {
+fn after_strike(mut state: GatewayState, ended: &Ended<'_>, at: Moment<'_>) -> Step {
     state.strikes = state.strikes.saturating_add(1);
     let closed = match &state.condition {
         Condition::Open | Condition::Held { by_person: true, .. } => false,
         Condition::Held { by_person: false, .. } | Condition::Down { .. } => true,
     };
-    if state.strikes >= STRIKES {
-        return unfit(state, &ended.answer.reason, now);
+    if state.strikes >= at.ladders.strikes {
+        return unfit(state, &ended.answer.reason, at);
     }
     Step { state, blame: if closed { Blame::Gateway } else { Blame::Task }, became_unfit: false }
 }
 
-fn unfit(mut state: GatewayState, reason: &str, now: Ms) -> Step {
+fn unfit(mut state: GatewayState, reason: &str, at: Moment<'_>) -> Step {
     let person = held_by_person(&state);
     let before = matches!(state.condition, Condition::Held { .. });
     if !person {
-        hold(&mut state, reason, now);
+        hold(&mut state, reason, at);
     }
     Step { state, blame: Blame::Gateway, became_unfit: !before }
 }
 
-fn hold(state: &mut GatewayState, reason: &str, now: Ms) {
+fn hold(state: &mut GatewayState, reason: &str, at: Moment<'_>) {
     if !matches!(state.condition, Condition::Held { .. }) {
-        state.since = now;
+        state.since = at.now;
         state.next_probe = None;
     }
     // a probe that is booked stays booked: stragglers of one outage don't push it away
-    if state.next_probe.is_none_or(|at| at <= now) {
-        state.next_probe = Some(now.plus(ladder(PROBE_FIRST_MS, PROBE_CAP_MS, state.probes)));
+    if state.next_probe.is_none_or(|due| due <= at.now) {
+        state.next_probe = Some(at.now.plus(ladder(at.ladders.probe_ms, state.probes)));
     }
     state.condition = Condition::Held { reason: reason.to_owned(), by_person: false };
 }
@@ -278,7 +305,7 @@ fn held_by_person(state: &GatewayState) -> bool {
     matches!(state.condition, Condition::Held { by_person: true, .. })
 }
 
-fn ladder(first_ms: i64, cap_ms: i64, step: u32) -> i64 {
+fn ladder((first_ms, cap_ms): (i64, i64), step: u32) -> i64 {
     first_ms.saturating_mul(1_i64 << step.min(30)).min(cap_ms)
 }
 
@@ -288,13 +315,20 @@ mod tests {
     use notice::GatewayId;
 
     const NOW: Ms = Ms(1_000_000);
+    const LADDERS: Ladders =
+        Ladders { strikes: 5, holds: 3, probe_ms: (60_000, 900_000), breaker_ms: (5_000, 60_000) };
+    const STRIKES: u32 = 5;
+
+    fn at(now: Ms) -> Moment<'static> {
+        Moment { now, ladders: &LADDERS }
+    }
 
     fn fresh() -> GatewayState {
         unblemished(GatewayId(1), Ms(0))
     }
 
     fn step(state: GatewayState, answer: &Answer, spoke: Spoke, check: Check) -> Step {
-        after(state, &Ended { answer, spoke, check, seen: Seen::First }, NOW)
+        after(state, &Ended { answer, spoke, check, seen: Seen::First }, at(NOW))
     }
 
     fn later() -> Answer {
@@ -355,7 +389,7 @@ mod tests {
         for seen in [Seen::First, Seen::Again, Seen::Again, Seen::First] {
             let ended =
                 Ended { answer: &answer, spoke: Spoke::Document, check: Check::Absent, seen };
-            let step = after(state, &ended, NOW);
+            let step = after(state, &ended, at(NOW));
             assert_eq!(step.blame, Blame::Task);
             state = step.state;
         }
@@ -365,7 +399,7 @@ mod tests {
             check: Check::Absent,
             seen: Seen::First,
         };
-        assert!(after(state, &ended, NOW).became_unfit);
+        assert!(after(state, &ended, at(NOW)).became_unfit);
     }
 
     #[test]
@@ -380,14 +414,14 @@ mod tests {
         let mut now = NOW;
         let mut minutes = Vec::new();
         for _ in 0..6 {
-            let at = state.next_probe.unwrap();
-            minutes.push(at.since(now) / 60_000);
-            now = at;
+            let due = state.next_probe.unwrap();
+            minutes.push(due.since(now) / 60_000);
+            now = due;
             assert_eq!(usable(Some(&state), Probe::Check, now), Usable::ProbeDue);
-            state = after_probe(probing(state, now), Err("still bad"), now);
+            state = after_probe(probing(state, at(now)), Err("still bad"), at(now));
         }
         assert_eq!(minutes, [1, 2, 4, 8, 15, 15]);
-        let open = after_probe(probing(state, now), Ok(()), now);
+        let open = after_probe(probing(state, at(now)), Ok(()), at(now));
         assert_eq!((open.condition, open.next_probe), (Condition::Open, None));
     }
 
@@ -397,7 +431,7 @@ mod tests {
         for _ in 0..STRIKES {
             state = step(state, &later(), Spoke::Nothing, Check::Absent).state;
         }
-        state = after_probe(probing(state, NOW), Ok(()), NOW);
+        state = after_probe(probing(state, at(NOW)), Ok(()), at(NOW));
         let step = step(state, &later(), Spoke::Nothing, Check::Absent);
         assert_eq!(step.blame, Blame::Gateway);
         assert_eq!(step.state.next_probe, Some(NOW.plus(120_000)));

@@ -3,10 +3,6 @@
 use notice::Ms;
 use std::collections::VecDeque;
 
-/// How far back "what the gateway took just now" looks, milliseconds.
-const RECENT_MS: i64 = 100;
-/// A window starts with so many, where its limit allows.
-const FIRST: f64 = 5.0;
 /// Failures in a row before the window shrinks by more than its share (reverse hysteresis: it closes
 /// later than it opens, so that one bad answer does not throttle a healthy gateway).
 const PATIENCE: u32 = 2;
@@ -16,6 +12,7 @@ const PATIENCE: u32 = 2;
 pub struct Window {
     size: f64,
     most: u32,
+    ahead_ms: i64,
     failures: u32,
     in_hand: u32,
     taken: VecDeque<Ms>,
@@ -38,6 +35,10 @@ const TOKEN: i64 = 1_000_000;
 pub struct Limits {
     /// At most so many at once, at least 1.
     pub concurrency: u32,
+    /// A window starts with so many.
+    pub first: u32,
+    /// How far back "what the gateway took just now" looks, milliseconds.
+    pub ahead_ms: i64,
     /// At most so many thousandths of a task a second; None: no limit.
     pub rate_thousandths: Option<i64>,
 }
@@ -49,6 +50,8 @@ impl Limits {
         let workers = workers.max(1);
         Self {
             concurrency: (self.concurrency / workers).max(1),
+            first: self.first,
+            ahead_ms: self.ahead_ms,
             rate_thousandths: self.rate_thousandths.map(|rate| (rate / i64::from(workers)).max(1)),
         }
     }
@@ -58,8 +61,9 @@ impl Window {
     /// A window that has handed over nothing yet.
     pub fn new(limits: Limits, now: Ms) -> Self {
         let mut window = Self {
-            size: FIRST,
+            size: f64::from(limits.first.max(1)),
             most: 1,
+            ahead_ms: limits.ahead_ms,
             failures: 0,
             in_hand: 0,
             taken: VecDeque::new(),
@@ -72,6 +76,7 @@ impl Window {
     /// New limits, at once. What is in hand stays.
     pub fn set_limits(&mut self, limits: Limits, now: Ms) {
         self.most = limits.concurrency.max(1);
+        self.ahead_ms = limits.ahead_ms;
         self.bucket = limits.rate_thousandths.map(|rate| match self.bucket.take() {
             Some(known) if known.rate == rate => known,
             _ => Bucket { rate, millionths: (rate * 1_000).max(TOKEN), filled_at: now },
@@ -101,7 +106,7 @@ impl Window {
         reason = "tokens ≥ 0; `as` saturates"
     )]
     pub fn free(&mut self, now: Ms) -> u32 {
-        while self.taken.front().is_some_and(|at| now.since(*at) > RECENT_MS) {
+        while self.taken.front().is_some_and(|at| now.since(*at) > self.ahead_ms) {
             self.taken.pop_front();
         }
         let recent = u32::try_from(self.taken.len()).unwrap_or(u32::MAX);
@@ -167,8 +172,12 @@ impl Bucket {
 mod tests {
     use super::*;
 
+    fn limits(concurrency: u32, rate_thousandths: Option<i64>) -> Limits {
+        Limits { concurrency, first: 5, ahead_ms: 100, rate_thousandths }
+    }
+
     fn window(concurrency: u32, rate_thousandths: Option<i64>) -> Window {
-        Window::new(Limits { concurrency, rate_thousandths }, Ms(0))
+        Window::new(limits(concurrency, rate_thousandths), Ms(0))
     }
 
     #[test]
@@ -209,7 +218,7 @@ mod tests {
     #[test]
     fn the_bucket_caps_the_rate_and_names_the_next_token() {
         let mut window = window(100, Some(2_000));
-        window.set_limits(Limits { concurrency: 100, rate_thousandths: Some(2_000) }, Ms(0));
+        window.set_limits(limits(100, Some(2_000)), Ms(0));
         assert_eq!(window.free(Ms(0)), 2);
         window.claimed(2);
         assert_eq!(window.free(Ms(499)), 0);
@@ -226,8 +235,8 @@ mod tests {
 
     #[test]
     fn workers_share_the_limits() {
-        let limits = Limits { concurrency: 8, rate_thousandths: Some(10_000) };
-        assert_eq!(limits.shared_by(4), Limits { concurrency: 2, rate_thousandths: Some(2_500) });
-        assert_eq!(limits.shared_by(100).concurrency, 1);
+        let all = limits(8, Some(10_000));
+        assert_eq!(all.shared_by(4), limits(2, Some(2_500)));
+        assert_eq!(all.shared_by(100).concurrency, 1);
     }
 }

@@ -1,0 +1,128 @@
+//! What the store thread remembers between turns: what is in hand, and each gateway's window.
+
+use crate::pipeline::LeaseTime;
+use crate::rules::Rules;
+use crate::window::{Limits, Window};
+use notice::{GatewayId, Ms, ProjectId, Route, TaskId, UserId};
+use std::collections::{HashMap, HashSet};
+use store::{Claimed, Gateway, Lease};
+
+/// A claimed task that has not ended.
+#[derive(Clone, Debug)]
+pub(crate) struct InHand {
+    pub(crate) lease: Lease,
+    pub(crate) route: Route,
+    pub(crate) gateway: Option<GatewayId>,
+    pub(crate) error_count: u32,
+    pub(crate) attempt: u32,
+    pub(crate) queued: Ms,
+    pub(crate) key: String,
+    pub(crate) user: Option<UserId>,
+    pub(crate) project: Option<ProjectId>,
+    pub(crate) until: LeaseTime,
+}
+
+impl InHand {
+    pub(crate) fn of(claimed: &Claimed, user: Option<UserId>, until: LeaseTime) -> Self {
+        Self {
+            lease: claimed.lease,
+            route: claimed.route.clone(),
+            gateway: claimed.gateway,
+            error_count: claimed.error_count,
+            attempt: claimed.attempt,
+            queued: claimed.queued,
+            key: claimed.key.clone(),
+            user,
+            project: claimed.body.as_ref().and_then(|body| body.project),
+            until,
+        }
+    }
+}
+
+/// One gateway, or (None) the module's own way, in this process.
+pub(crate) struct Counter {
+    pub(crate) window: Window,
+    /// Tasks that ended `hold` here since it was last well.
+    pub(crate) held_tasks: HashSet<TaskId>,
+    /// Attempts that its strikes have cost: given back if it proves unfit.
+    pub(crate) strikes: Vec<Lease>,
+}
+
+/// Everything in hand.
+#[derive(Default)]
+pub(crate) struct Desk {
+    pub(crate) hand: HashMap<TaskId, InHand>,
+    counters: HashMap<Option<GatewayId>, Counter>,
+    /// Files being read.
+    pub(crate) reading: u32,
+}
+
+/// The module's own way takes so many at once.
+const OWN_WINDOW: u32 = 100;
+/// `sendmail` takes so many at once.
+const OWN_PROGRAM_WINDOW: u32 = 4;
+
+impl Desk {
+    /// The counter of a gateway under its present limits.
+    pub(crate) fn counter(
+        &mut self,
+        gateway: Option<GatewayId>,
+        limits: Limits,
+        now: Ms,
+    ) -> &mut Counter {
+        let counter = self.counters.entry(gateway).or_insert_with(|| Counter {
+            window: Window::new(limits, now),
+            held_tasks: HashSet::new(),
+            strikes: Vec::new(),
+        });
+        counter.window.set_limits(limits, now);
+        counter
+    }
+
+    /// The counter of a gateway, if anything was ever claimed for it.
+    pub(crate) fn known(&mut self, gateway: Option<GatewayId>) -> Option<&mut Counter> {
+        self.counters.get_mut(&gateway)
+    }
+
+    /// The same, to look at.
+    pub(crate) fn peek(&self, gateway: Option<GatewayId>) -> Option<&Counter> {
+        self.counters.get(&gateway)
+    }
+
+    /// Leases of everything in hand.
+    pub(crate) fn leases(&self) -> Vec<Lease> {
+        self.hand.values().map(|task| task.lease).collect()
+    }
+}
+
+/// The limits of a gateway for one of `workers`. A one-shot gate runs one at a time unless its features
+/// list `parallel` or the gateway sets `concurrency` (DESIGN 3).
+pub(crate) fn limits_of(
+    gateway: &Gateway,
+    concurrency_alone: u32,
+    workers: u32,
+    rules: &Rules,
+) -> Limits {
+    let most = gateway.concurrency.map_or(concurrency_alone, |set| set.min(rules.window.1));
+    Limits {
+        concurrency: most.max(1),
+        first: rules.window.0,
+        ahead_ms: rules.claim_ahead_ms,
+        rate_thousandths: gateway.rate_per_sec.map(|rate| i64::from(rate.max(1)) * 1_000),
+    }
+    .shared_by(workers)
+}
+
+/// The limits of the module's own way.
+pub(crate) fn own_limits(rules: &Rules) -> Limits {
+    let concurrency = match rules.way {
+        crate::rules::Way::Module => OWN_WINDOW,
+        crate::rules::Way::Gateways | crate::rules::Way::GatewaysElseModule => OWN_PROGRAM_WINDOW,
+    };
+    Limits {
+        concurrency,
+        first: concurrency,
+        ahead_ms: rules.claim_ahead_ms,
+        rate_thousandths: None,
+    }
+}

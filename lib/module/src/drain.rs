@@ -1,0 +1,595 @@
+//! Turns: gather what ended, ask what is ready, write both in one transaction, give away what was claimed.
+
+use crate::books::{Batch, Books, Closed, Extend, Orders, Pause, Tone, Written};
+use crate::choose::Rounds;
+use crate::contact::{Contact, Person, Refusal, contact_of};
+use crate::desk::{Desk, InHand};
+use crate::handover::Door;
+use crate::kill::{Fault, KillPoint};
+use crate::pipeline::{Details, Ended, Event, How, LeaseTime, Order, Pipeline, Work};
+use crate::plan::{Desks, GateBook, Plan, Scope, View, plan};
+use crate::reaper::{bury, suspects};
+use crate::rules::Rules;
+use notice::{Fields, GatewayId, Ms, Outcome, ProjectId};
+use std::collections::{HashMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::Arc;
+use store::{Claimed, Settlement, Store, StoreError};
+
+/// How often dead workers are looked for, milliseconds.
+const REAP_MS: i64 = 1_000;
+
+/// The store thread's half of a module: owns the connection, decides, never waits for a gate.
+pub struct Drain {
+    store: Box<dyn Store>,
+    pipeline: Box<dyn Pipeline>,
+    gates: Arc<dyn GateBook>,
+    door: Arc<Door>,
+    rules: Rules,
+    run: PathBuf,
+    desk: Desk,
+    rounds: Rounds,
+    pending: VecDeque<Event>,
+    tally: Tally,
+    claimed_in_all: u64,
+    extended_at: Ms,
+    reaped_at: Ms,
+    pause_written: Option<Pause>,
+    chance: u64,
+}
+
+/// What a drain needs.
+pub struct DrainParts {
+    /// The connection, its own.
+    pub store: Box<dyn Store>,
+    /// Who does the work.
+    pub pipeline: Box<dyn Pipeline>,
+    /// What the gates can do.
+    pub gates: Arc<dyn GateBook>,
+    /// What every hand-over passes.
+    pub door: Arc<Door>,
+    /// What it goes by.
+    pub rules: Rules,
+    /// The folder `var/run`.
+    pub run: PathBuf,
+}
+
+/// How many attempts ended how, since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Sent.
+    pub sent: u64,
+    /// Waiting for another attempt.
+    pub later: u64,
+    /// Refused or given up.
+    pub failed: u64,
+    /// A person is asked.
+    pub asked: u64,
+    /// Given back unharmed.
+    pub back: u64,
+    /// What lost leases brought: nothing was written.
+    pub lost: u64,
+    /// Taken back from dead workers.
+    pub reaped: u64,
+}
+
+/// What a turn did, and when the next one is worth it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Turned {
+    /// Rows claimed.
+    pub claimed: u32,
+    /// Rows in hand.
+    pub in_hand: u32,
+    /// There may be more right now.
+    pub again: bool,
+    /// Something is ready that a token or a probe will let through.
+    pub soon: Option<Ms>,
+    /// The earliest time written in the queue.
+    pub next_due: Option<Ms>,
+    /// The queue is paused.
+    pub paused: bool,
+}
+
+/// Whether a turn claims.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Appetite {
+    /// It does.
+    Claim,
+    /// It only finishes: the worker is stopping.
+    Finish,
+}
+
+impl Drain {
+    /// A drain; writes its row in `notifyworker`.
+    pub fn open(mut parts: DrainParts) -> Result<Self, StoreError> {
+        let worker = parts.door.identity.worker.clone();
+        store::write(&mut *parts.store, parts.rules.durability, |tx| tx.add_worker(&worker))?;
+        let now = parts.door.clock.since_boot();
+        let seed = parts.door.clock.now().0.unsigned_abs() ^ worker.pid.unsigned_abs() << 32;
+        Ok(Self {
+            store: parts.store,
+            pipeline: parts.pipeline,
+            gates: parts.gates,
+            door: parts.door,
+            rules: parts.rules,
+            run: parts.run,
+            desk: Desk::default(),
+            rounds: Rounds::default(),
+            pending: VecDeque::new(),
+            tally: Tally::default(),
+            claimed_in_all: 0,
+            extended_at: now,
+            reaped_at: now.plus(-REAP_MS),
+            pause_written: None,
+            chance: seed | 1,
+        })
+    }
+
+    /// What has been done so far.
+    pub fn tally(&self) -> Tally {
+        self.tally
+    }
+
+    /// Keeps an event for the next turn.
+    pub fn remember(&mut self, event: Event) {
+        if !matches!(event, Event::News) {
+            self.pending.push_back(event);
+        }
+    }
+
+    /// Tasks of this module that are ready; 0 when they can't be counted.
+    pub fn ready_now(&mut self) -> u64 {
+        let module = self.rules.module.to_string();
+        let counts =
+            store::read(&mut *self.store, |snapshot| snapshot.counts()).unwrap_or_default();
+        let ready =
+            |count: &&store::Count| count.module == module && count.state == notice::State::Ready;
+        counts.iter().filter(ready).map(|count| count.tasks).sum()
+    }
+
+    /// The connection, for what is read beside the turns (progress).
+    pub fn store(&mut self) -> &mut dyn Store {
+        &mut *self.store
+    }
+
+    /// One turn. After an error nothing is lost: the same events are settled by the next turn.
+    pub fn turn(&mut self, events: Vec<Event>, appetite: Appetite) -> Result<Turned, StoreError> {
+        self.pending.extend(events.into_iter().filter(|event| !matches!(event, Event::News)));
+        let now = self.door.clock.now();
+        let paused = self.door.paused();
+        let scope = if paused { Scope::ForcedOnly } else { Scope::All };
+        self.step_chance();
+        let view = {
+            let rules = &self.rules;
+            store::read(&mut *self.store, |snapshot| View::read(snapshot, rules, scope))?
+        };
+        let plan = self.plan(&view, (scope, appetite), now);
+        let suspects = self.suspects(&view);
+        let extend = self.extend_due();
+        let pause = self.pause_change(paused);
+        let is_due = view.next_due.is_some_and(|due| due <= now);
+        let waits = !self.pending.is_empty() || !plan.demands.is_empty() || !plan.probes.is_empty();
+        let mut turned = Turned {
+            in_hand: self.in_hand(),
+            soon: plan.next,
+            next_due: view.next_due,
+            paused,
+            ..Turned::default()
+        };
+        if !waits && suspects.is_empty() && extend == Extend::NotYet && pause.is_none() && !is_due {
+            return Ok(turned);
+        }
+        let batch = self.take_batch();
+        let orders = Orders { batch: &batch, plan: &plan, extend, suspects: &suspects, pause };
+        let written = match self.write(&view, &orders, now) {
+            Ok(written) => written,
+            Err(error) => {
+                self.put_back(batch);
+                return Err(error);
+            }
+        };
+        for suspect in &suspects {
+            bury(&self.run, suspect);
+        }
+        if pause.is_some() {
+            self.pause_written = pause;
+        }
+        turned.claimed = u32::try_from(written.turn.claimed.len()).unwrap_or(u32::MAX);
+        turned.again = self.is_worth_again(&plan, &written);
+        self.apply(batch, written, (&view, &plan))?;
+        turned.in_hand = self.in_hand();
+        Ok(turned)
+    }
+
+    /// Gives back everything that is in hand and not in a gate's hands; for the end of a clean stop.
+    pub fn release(&mut self, leases: &[store::Lease]) -> Result<(), StoreError> {
+        let now = self.door.clock.now();
+        let owner = self.door.identity.owner.clone();
+        store::write(&mut *self.store, self.rules.durability, |tx| {
+            tx.release(&owner, leases, now)?;
+            tx.remove_worker(&owner.0)
+        })
+    }
+
+    fn in_hand(&self) -> u32 {
+        u32::try_from(self.desk.hand.len()).unwrap_or(u32::MAX)
+    }
+
+    fn step_chance(&mut self) {
+        self.chance ^= self.chance << 13;
+        self.chance ^= self.chance >> 7;
+        self.chance ^= self.chance << 17;
+    }
+
+    fn plan(&mut self, view: &View, (scope, appetite): (Scope, Appetite), now: Ms) -> Plan {
+        if appetite == Appetite::Finish {
+            return Plan::default();
+        }
+        let left =
+            self.rules.limit.map_or(u64::MAX, |limit| limit.saturating_sub(self.claimed_in_all));
+        let room = u32::try_from(left).unwrap_or(u32::MAX).min(self.rules.turn_tasks);
+        let mut desks = Desks {
+            rules: &self.rules,
+            desk: &mut self.desk,
+            rounds: &mut self.rounds,
+            gates: &*self.gates,
+        };
+        plan(view, &mut desks, (scope, room), now)
+    }
+
+    fn suspects(&mut self, view: &View) -> Vec<crate::reaper::Suspect> {
+        let boot = self.door.clock.since_boot();
+        if boot.since(self.reaped_at) < REAP_MS {
+            return Vec::new();
+        }
+        self.reaped_at = boot;
+        let mut found = suspects(
+            view,
+            &self.run,
+            (&self.door.identity.owner, &self.rules, &self.door.sabotage),
+        );
+        // the living are suspects only while they have leases that may have run out
+        found.retain(|suspect| suspect.is_dead() || view.lease_owners.contains(&suspect.owner));
+        found.retain(|suspect| {
+            suspect.is_dead() || view.next_due.is_some_and(|due| due <= self.door.clock.now())
+        });
+        found
+    }
+
+    fn extend_due(&self) -> Extend {
+        let since = self.door.clock.since_boot().since(self.extended_at);
+        if since >= self.rules.extend_ms { Extend::Now } else { Extend::NotYet }
+    }
+
+    fn pause_change(&self, paused: bool) -> Option<Pause> {
+        let is = if paused { Pause::Begun } else { Pause::Ended };
+        match self.pause_written {
+            Some(was) if was == is => None,
+            // the first look of an unpaused worker: another one may have died while it was paused
+            Some(_) | None => Some(is),
+        }
+    }
+
+    fn take_batch(&mut self) -> Batch {
+        let mut batch = Batch::default();
+        for _ in 0..self.pending.len().min(self.rules.turn_tasks.max(1) as usize) {
+            match self.pending.pop_front() {
+                Some(Event::Ended(ended)) if ended.how == How::Returned => {
+                    batch.returned.push(ended.lease)
+                }
+                Some(Event::Ended(ended)) => batch.ended.push(*ended),
+                Some(Event::Read(file)) => batch.files.push(*file),
+                Some(Event::Probed(gateway, result)) => batch.probed.push((gateway, result)),
+                Some(Event::News) | None => {}
+            }
+        }
+        batch
+    }
+
+    fn put_back(&mut self, batch: Batch) {
+        let returned = batch.returned.into_iter().map(|lease| Ended {
+            lease,
+            how: How::Returned,
+            details: Details::default(),
+            took_ms: None,
+        });
+        let ended =
+            batch.ended.into_iter().chain(returned).map(|ended| Event::Ended(Box::new(ended)));
+        let files = batch.files.into_iter().map(|file| Event::Read(Box::new(file)));
+        let probed =
+            batch.probed.into_iter().map(|(gateway, result)| Event::Probed(gateway, result));
+        for event in ended.chain(files).chain(probed) {
+            self.pending.push_front(event);
+        }
+    }
+
+    fn write(&mut self, view: &View, orders: &Orders<'_>, now: Ms) -> Result<Written, StoreError> {
+        let door = Arc::clone(&self.door);
+        door.sabotage.kill_point(KillPoint::BeforeClaim);
+        let books = Books {
+            rules: &self.rules,
+            owner: &door.identity.owner,
+            desk: &self.desk,
+            view,
+            sabotage: &door.sabotage,
+            now,
+            chance: self.chance,
+        };
+        // a file is removed once its notifications are in the database, so they must be there for good
+        let removes = orders.batch.files.iter().any(|file| file.remove.is_some());
+        let durability = if removes { store::Durability::Power } else { self.rules.durability };
+        let mut written = store::write(&mut *self.store, durability, |tx| books.write(tx, orders))?;
+        if door.sabotage.commits(Fault::DeleteBeforeSend) {
+            self.delete_before_send(&mut written, now)?;
+        }
+        if !written.closed.is_empty() {
+            door.sabotage.kill_point(KillPoint::AfterFinish);
+        }
+        if !written.turn.claimed.is_empty() {
+            door.sabotage.kill_point(KillPoint::AfterClaim);
+        }
+        Ok(written)
+    }
+
+    /// What a build would do that took a claim for a delivery; only the harness asks for it.
+    fn delete_before_send(&mut self, written: &mut Written, now: Ms) -> Result<(), StoreError> {
+        let owner = self.door.identity.owner.clone();
+        let gone = |claimed: &Claimed| store::Done {
+            lease: claimed.lease,
+            settlement: Settlement::Gone,
+            reason: String::new(),
+            log: None,
+            effects: Vec::new(),
+        };
+        let done: Vec<store::Done> = written
+            .turn
+            .claimed
+            .iter()
+            .filter(|claimed| !claimed.route.is_unread())
+            .map(gone)
+            .collect();
+        store::write(&mut *self.store, self.rules.durability, |tx| {
+            tx.turn(&owner, &done, &[], now).map(|_| ())
+        })
+    }
+
+    /// A demand that was filled to the brim may have more behind it; so may events that are left.
+    fn is_worth_again(&self, plan: &Plan, written: &Written) -> bool {
+        if !self.pending.is_empty() {
+            return true;
+        }
+        let wanted: u32 = plan.demands.iter().map(|demand| demand.count).sum();
+        let got = u32::try_from(written.turn.claimed.len()).unwrap_or(u32::MAX);
+        wanted >= self.rules.turn_tasks.max(1) && got > 0
+            || got > 0 && got < wanted
+            || written.turn.promoted > 0
+            || written.reaped > 0
+            || !written.turn.claimed.is_empty()
+                && plan.demands.iter().any(|demand| demand.gateway.is_none())
+    }
+
+    fn apply(
+        &mut self,
+        batch: Batch,
+        written: Written,
+        (view, plan): (&View, &Plan),
+    ) -> Result<(), StoreError> {
+        self.note_closed(&written);
+        for lease in &batch.returned {
+            self.put_down(*lease);
+        }
+        for file in batch.files {
+            self.desk.reading = self.desk.reading.saturating_sub(1);
+            self.desk.hand.remove(&file.lease.task);
+            if let (Ok(_), Some(path)) = (&file.result, &file.remove)
+                && !written.turn.lost.contains(&file.lease)
+            {
+                let _ = std::fs::remove_file(path);
+            }
+        }
+        if let Some(ours) = &written.extended {
+            self.note_extended(ours);
+        }
+        self.tally.lost += written.turn.lost.len() as u64;
+        self.tally.reaped += u64::from(written.reaped);
+        let mut work: Vec<Work> = plan.probes.iter().cloned().map(Work::Probe).collect();
+        work.extend(self.accept(written.turn.claimed, view)?);
+        if !work.is_empty() {
+            self.pipeline.take(work);
+        }
+        Ok(())
+    }
+
+    fn note_closed(&mut self, written: &Written) {
+        let now = self.door.clock.now();
+        self.door.notes.settled(written.closed.iter().map(|closed| closed.lease));
+        for gateway in written.well.iter().chain(&written.unfit) {
+            if let Some(counter) = self.desk.known(Some(*gateway)) {
+                counter.strikes.clear();
+                counter.held_tasks.clear();
+            }
+        }
+        for closed in &written.closed {
+            self.desk.hand.remove(&closed.lease.task);
+            if written.turn.lost.contains(&closed.lease) {
+                continue;
+            }
+            self.count(&closed.settlement);
+            let unfit = closed.gateway.is_some_and(|gateway| written.unfit.contains(&gateway));
+            self.turn_window(closed, now, unfit.then_some(()));
+        }
+    }
+
+    fn count(&mut self, settlement: &Settlement) {
+        match settlement {
+            Settlement::Gone => self.tally.sent += 1,
+            Settlement::Wait { spent: true, .. } => self.tally.later += 1,
+            Settlement::Wait { spent: false, .. } | Settlement::Back => self.tally.back += 1,
+            Settlement::Fail => self.tally.failed += 1,
+            Settlement::Ask { .. } => self.tally.asked += 1,
+        }
+    }
+
+    fn turn_window(&mut self, closed: &Closed, now: Ms, unfit: Option<()>) {
+        let Some(counter) = self.desk.known(closed.gateway) else { return };
+        match closed.tone {
+            Tone::Took => counter.window.took(now),
+            Tone::Failed | Tone::Strike | Tone::Hold => counter.window.failed(),
+            Tone::Unasked => counter.window.returned(),
+        }
+        if closed.tone == Tone::Strike && unfit.is_none() {
+            counter.strikes.push(closed.lease);
+        }
+        if closed.tone == Tone::Hold && unfit.is_none() {
+            counter.held_tasks.insert(closed.lease.task);
+        }
+        if let Some(gateway) = closed.gateway {
+            let open = counter.window.open();
+            self.pipeline.set_window(gateway, open);
+        }
+    }
+
+    fn put_down(&mut self, lease: store::Lease) {
+        let Some(task) = self.desk.hand.remove(&lease.task) else { return };
+        self.tally.back += 1;
+        if let Some(counter) = self.desk.known(task.gateway) {
+            counter.window.returned();
+        }
+    }
+
+    fn note_extended(&mut self, ours: &[store::Lease]) {
+        self.extended_at = self.door.clock.since_boot();
+        let until = self.extended_at.plus(self.rules.lease_ms);
+        for task in self.desk.hand.values() {
+            if ours.contains(&task.lease) { task.until.extend(until) } else { task.until.lose() }
+        }
+    }
+
+    /// Takes claimed rows in hand and makes orders of them.
+    fn accept(&mut self, claimed: Vec<Claimed>, view: &View) -> Result<Vec<Work>, StoreError> {
+        if claimed.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.claimed_in_all += claimed.len() as u64;
+        let until = self.door.clock.since_boot().plus(self.rules.lease_ms);
+        let mut projects = self.projects(&claimed)?;
+        let mut work = Vec::new();
+        let mut orders = Vec::new();
+        for row in claimed {
+            let person = row.body.as_ref().map(|body| Person::read(&body.user)).unwrap_or_default();
+            let until = LeaseTime::until(until);
+            self.desk.hand.insert(row.lease.task, InHand::of(&row, person.id, until.clone()));
+            if row.route.is_unread() || row.body.is_none() {
+                self.desk.reading += 1;
+                work.push(Work::Read(Box::new(row)));
+                continue;
+            }
+            if let Some(counter) = self.desk.known(row.gateway) {
+                counter.window.claimed(1);
+                if let Some(gateway) = row.gateway {
+                    self.pipeline.set_window(gateway, counter.window.open());
+                }
+            }
+            let project = row.body.as_ref().and_then(|body| body.project);
+            let project = projects.entry(project).or_default().clone();
+            let gateway = row.gateway.and_then(|id| view.gateway(id)).cloned();
+            let lease = row.lease;
+            match self.contact(&person, &project) {
+                Ok(contact) => {
+                    orders.push(Order { claimed: row, person, contact, gateway, project, until })
+                }
+                Err(refusal) => self.refuse(lease, refusal, Details::default()),
+            }
+        }
+        work.extend(
+            self.without_blocked(orders)?.into_iter().map(|order| Work::Deliver(Box::new(order))),
+        );
+        Ok(work)
+    }
+
+    fn projects(
+        &mut self,
+        claimed: &[Claimed],
+    ) -> Result<HashMap<Option<ProjectId>, Arc<Fields>>, StoreError> {
+        let mut ids: Vec<ProjectId> =
+            claimed.iter().filter_map(|row| row.body.as_ref()?.project).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        store::read(&mut *self.store, |snapshot| {
+            let mut projects = HashMap::new();
+            for id in &ids {
+                if let Some(mut project) = snapshot.project(*id)? {
+                    project.fields.set("id", id.to_string());
+                    projects.insert(Some(*id), Arc::new(project.fields));
+                }
+            }
+            Ok(projects)
+        })
+    }
+
+    fn contact(&self, person: &Person, project: &Fields) -> Result<Contact, Refusal> {
+        let country = project.text("country_default");
+        let country = if country.is_empty() { &self.rules.country } else { country };
+        contact_of(&self.rules.contact_kind, self.rules.contact_form, person, country)
+    }
+
+    /// Asks `contact_state` of all of them at once.
+    fn without_blocked(&mut self, orders: Vec<Order>) -> Result<Vec<Order>, StoreError> {
+        let contacts: Vec<&str> =
+            orders.iter().map(|order| order.contact.address.as_str()).collect();
+        if contacts.is_empty() {
+            return Ok(orders);
+        }
+        let kind = &self.rules.contact_kind;
+        let states =
+            store::read(&mut *self.store, |snapshot| snapshot.contact_states(kind, &contacts))?;
+        let mut kept = Vec::with_capacity(orders.len());
+        for order in orders {
+            let blocked = states
+                .iter()
+                .find(|state| state.contact == order.contact.address && state.state == "blocked");
+            match blocked {
+                None => kept.push(order),
+                Some(state) => {
+                    let details = Details {
+                        contact: Some(order.contact.address.clone()),
+                        ..Details::default()
+                    };
+                    self.refuse(
+                        order.claimed.lease,
+                        Refusal::Blocked(state.reason.clone()),
+                        details,
+                    );
+                }
+            }
+        }
+        Ok(kept)
+    }
+
+    fn refuse(&mut self, lease: store::Lease, refusal: Refusal, details: Details) {
+        self.pending.push_back(Ended::before_a_gate(lease, How::Refused(refusal), details));
+    }
+
+    /// What waits to be settled.
+    pub fn has_pending(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    /// Gateways with something in hand, for the progress.
+    pub fn in_hand_of(&self, gateway: Option<GatewayId>) -> usize {
+        self.desk.hand.values().filter(|task| task.gateway == gateway).count()
+    }
+
+    /// Leases that have not ended, and may be in a gate's hands.
+    pub fn leases(&self) -> Vec<store::Lease> {
+        self.desk.leases()
+    }
+}
+
+/// True for outcomes after which a row is gone for good.
+pub fn is_final(outcome: Outcome) -> bool {
+    match outcome {
+        Outcome::Sent | Outcome::Never => true,
+        Outcome::Later | Outcome::Hold | Outcome::Unknown => false,
+    }
+}

@@ -1,0 +1,309 @@
+//! `--command getmessage`: what came in is stored, once, and the gate is told so at its next run (S3-53).
+
+use crate::arguments::Gates as Choice;
+use crate::files::chain;
+use crate::gates::{Opened, open};
+use crate::program::{Exit, Site};
+use config::Vault;
+use host::{Caller, Folder, Programs};
+use notice::{GatewayId, Ms, TaskId};
+use sha2::{Digest, Sha256};
+use store::{
+    ContactState, Direction, Durability, Gateway, Incoming, LogFilter, NewLog, Store, StoreError,
+    UserFilter, write,
+};
+use wire::ingoing::{IncomingMessage, Ingoing, Receipt, ReceiptState, ingoing_input};
+
+/// Fetches from the gateways that were chosen. An error of one does not keep the others from being asked.
+pub(crate) fn run(site: &Site, choice: Choice) -> Result<(), Exit> {
+    let mut store = site.store()?;
+    let gateways = chosen(&mut *store, site, choice)?;
+    let caller = Caller::new(&site.root, &site.config);
+    let desk = Desk {
+        site,
+        programs: Programs::new(&caller),
+        caller,
+        vault: Vault::load(&site.root).ok(),
+    };
+    let mut failures = Vec::new();
+    for gateway in &gateways {
+        if let Err(why) = desk.fetch(&mut *store, gateway) {
+            site.log.error(&format!("gateway {}: {why}", gateway.id));
+            failures.push(format!("gateway {} ({}): {why}", gateway.id, gateway.name));
+        }
+    }
+    if failures.is_empty() { Ok(()) } else { Err(Exit::unavailable(failures.join("; "))) }
+}
+
+/// An unknown gateway, one of another module, an inactive or outgoing one: an error, nothing received (S3-35).
+fn chosen(store: &mut dyn Store, site: &Site, choice: Choice) -> Result<Vec<Gateway>, Exit> {
+    let all = store::read(store, |snapshot| snapshot.gateways())
+        .map_err(|error: StoreError| Exit::unavailable(chain(&error)))?;
+    let fits = |gateway: &Gateway| {
+        gateway.module == site.name && gateway.direction == Direction::Ingoing && gateway.active
+    };
+    let id = match choice {
+        Choice::All => return Ok(all.into_iter().filter(fits).collect()),
+        Choice::One(id) => id,
+    };
+    let Some(gateway) = all.into_iter().find(|gateway| gateway.id == id) else {
+        return Err(Exit::no_input(format!(
+            "there is no gateway {id}; `gatepost gateway list` shows them"
+        )));
+    };
+    let refuse = |why: String| Err(Exit::no_input(why));
+    if gateway.module != site.name {
+        return refuse(format!("gateway {id} is one of {}, not of {}", gateway.module, site.name));
+    }
+    if gateway.direction != Direction::Ingoing {
+        return refuse(format!("gateway {id} sends, it does not receive"));
+    }
+    if !gateway.active {
+        return refuse(format!(
+            "gateway {id} is not active: `gatepost gateway edit {id} active=on`"
+        ));
+    }
+    Ok(vec![gateway])
+}
+
+struct Desk<'a> {
+    site: &'a Site,
+    caller: Caller,
+    programs: Programs,
+    vault: Option<Vault>,
+}
+
+impl Desk<'_> {
+    fn fetch(&self, store: &mut dyn Store, gateway: &Gateway) -> Result<(), String> {
+        let listed = self.programs.one(Folder::Gate, &gateway.gate);
+        let opened = open(gateway, self.vault.as_ref())?;
+        let uids =
+            store::read(store, |snapshot| snapshot.stored_uids(gateway.id)).map_err(words)?;
+        let input = ingoing_input(&opened.columns, &opened.xmlparams, &uids);
+        let received = host::gates::ingoing(&self.caller, &listed, &input, &opened.mask)
+            .map_err(|failure| opened.mask.apply(&failure.to_string()))?;
+        // half a document does not prove that the gate has read what it was told
+        if received.failure.is_none() && !uids.is_empty() {
+            write(store, Durability::Power, |tx| tx.mark_told(gateway.id, &uids)).map_err(words)?;
+        }
+        self.take(store, gateway, (&received.reply.ingoing, &opened))?;
+        match received.failure {
+            Some(failure) => Err(failure),
+            None => Ok(()),
+        }
+    }
+
+    fn take(
+        &self,
+        store: &mut dyn Store,
+        gateway: &Gateway,
+        (ingoing, opened): (&Ingoing, &Opened),
+    ) -> Result<(), String> {
+        for message in &ingoing.messages {
+            let incoming = self.matched(store, gateway, message).map_err(words)?;
+            let now = self.site.clock.now();
+            // one transaction each, on disk before the gate is told
+            write(store, Durability::Power, |tx| tx.accept_incoming(&incoming, now))
+                .map_err(words)?;
+        }
+        for receipt in &ingoing.receipts {
+            self.record(store, gateway.id, receipt, opened).map_err(words)?;
+        }
+        Ok(())
+    }
+
+    /// Whose it is: the sender's contact against the users of the gateway's project.
+    fn matched(
+        &self,
+        store: &mut dyn Store,
+        gateway: &Gateway,
+        message: &IncomingMessage,
+    ) -> Result<Incoming, StoreError> {
+        let uid = message.uid.clone().unwrap_or_else(|| hash(&message.source));
+        let head = Head::read(&message.source);
+        let field = self.site.module.profile().contact_kind;
+        let mut incoming = Incoming {
+            gateway: gateway.id,
+            uid,
+            sender: head.sender.clone(),
+            user: None,
+            project: gateway.project,
+            reason: String::new(),
+            subject: head.subject,
+            source: message.source.clone(),
+        };
+        if head.sender.is_empty() {
+            incoming.reason = "no_sender".into();
+            return Ok(incoming);
+        }
+        let filter = UserFilter {
+            project: gateway.project,
+            field: Some((field.to_owned(), head.sender)),
+            ..UserFilter::default()
+        };
+        let users = store::read(store, |snapshot| snapshot.users(&filter, None, 2))?;
+        match users.as_slice() {
+            [user] => incoming.user = Some(user.id),
+            [] => incoming.reason = "unknown_sender".into(),
+            _ => incoming.reason = "several_users".into(),
+        }
+        Ok(incoming)
+    }
+
+    /// A receipt is a row of the log; a failed one marks the contact as failing.
+    fn record(
+        &self,
+        store: &mut dyn Store,
+        gateway: GatewayId,
+        receipt: &Receipt,
+        opened: &Opened,
+    ) -> Result<(), StoreError> {
+        let filter = LogFilter {
+            gateway: Some(gateway),
+            reference: Some(receipt.reference.clone()),
+            ..LogFilter::default()
+        };
+        let known = store::read(store, |snapshot| snapshot.log(&filter, None, 20))?;
+        let state = receipt.state.word();
+        if known.iter().any(|row| row.row.outcome == state) {
+            return Ok(());
+        }
+        let now = self.site.clock.now();
+        let first = known.into_iter().map(|row| row.row).find(|row| row.outcome == "sent");
+        let row = receipt_row(first, (gateway, receipt), (self.site.name.as_str(), now));
+        let kind = self.site.module.profile().contact_kind;
+        let failing = row.contact.clone().filter(|_| receipt.state == ReceiptState::Failed);
+        let failing = failing.map(|contact| ContactState {
+            kind: kind.to_owned(),
+            contact,
+            state: "failing".into(),
+            reason: opened.mask.apply("a receipt said that a message did not arrive"),
+            since: now,
+        });
+        write(store, Durability::Power, |tx| {
+            tx.add_log(std::slice::from_ref(&row))?;
+            match &failing {
+                Some(state) => tx.set_contact_state(state),
+                None => Ok(()),
+            }
+        })
+    }
+}
+
+fn receipt_row(
+    sent: Option<NewLog>,
+    (gateway, receipt): (GatewayId, &Receipt),
+    (module, now): (&str, Ms),
+) -> NewLog {
+    let blank = NewLog {
+        task: TaskId(0),
+        key: None,
+        module: module.to_owned(),
+        notice: None,
+        user: None,
+        project: None,
+        gateway: Some(gateway),
+        contact: None,
+        attempt: 0,
+        outcome: String::new(),
+        reason: String::new(),
+        reference: Some(receipt.reference.clone()),
+        segments: None,
+        queued: now,
+        at: now,
+        took_ms: None,
+    };
+    let known = sent.is_some();
+    let reason = match (&receipt.at, known) {
+        (Some(at), true) => format!("receipt of {at}"),
+        (None, true) => "receipt".to_owned(),
+        (_, false) => "receipt for a message that the log does not know".to_owned(),
+    };
+    NewLog {
+        outcome: receipt.state.word().to_owned(),
+        reason,
+        at: now,
+        took_ms: None,
+        ..sent.unwrap_or(blank)
+    }
+}
+
+/// What the head of a raw message says.
+struct Head {
+    sender: String,
+    subject: String,
+}
+
+impl Head {
+    /// Reads `From:` and `Subject:` of a mail or of anything with headers; without them there is no sender.
+    fn read(source: &[u8]) -> Self {
+        const HEAD_BYTES: usize = 65_536;
+        let text = String::from_utf8_lossy(&source[..source.len().min(HEAD_BYTES)]);
+        let mut head = Self { sender: String::new(), subject: String::new() };
+        for line in unfolded(&text) {
+            let Some((name, value)) = line.split_once(':') else { break };
+            match name.trim().to_ascii_lowercase().as_str() {
+                "from" if head.sender.is_empty() => head.sender = address_of(value),
+                "subject" if head.subject.is_empty() => value.trim().clone_into(&mut head.subject),
+                _ => {}
+            }
+        }
+        head
+    }
+}
+
+/// Header lines with their continuations, up to the first empty line.
+fn unfolded(text: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for line in text.lines().take_while(|line| !line.is_empty()) {
+        match lines.last_mut() {
+            Some(last) if line.starts_with([' ', '\t']) => {
+                last.push(' ');
+                last.push_str(line.trim());
+            }
+            _ => lines.push(line.to_owned()),
+        }
+    }
+    lines
+}
+
+/// `Name <a@b>` or `a@b`.
+fn address_of(value: &str) -> String {
+    let inside =
+        value.rsplit_once('<').and_then(|(_, rest)| rest.split_once('>')).map(|(inside, _)| inside);
+    inside.unwrap_or(value).trim().to_owned()
+}
+
+fn hash(source: &[u8]) -> String {
+    Sha256::digest(source).iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+}
+
+fn words(error: StoreError) -> String {
+    chain(&error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sender_is_found_in_every_spelling() {
+        for (source, sender, subject) in [
+            ("From: a@b.c\r\nSubject: Hi\r\n\r\nFrom: x@y.z", "a@b.c", "Hi"),
+            (
+                "Subject: a\r\n long\r\n one\r\nFROM: \"X, <y>\" <a@b.c>\r\n\r\n",
+                "a@b.c",
+                "a long one",
+            ),
+            ("+79120000000 hello", "", ""),
+            ("", "", ""),
+        ] {
+            let head = Head::read(source.as_bytes());
+            assert_eq!(
+                (head.sender.as_str(), head.subject.as_str()),
+                (sender, subject),
+                "{source}"
+            );
+        }
+    }
+}

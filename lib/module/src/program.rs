@@ -1,0 +1,405 @@
+//! The three-line `main` of a module, and what it stands for.
+
+use crate::arguments::{Arguments, Command, Follow, Gates as GateChoice, Insist, ProcessOptions};
+use crate::drain::{Drain, DrainParts};
+use crate::gates::Gates;
+use crate::getmessage;
+use crate::handover::Door;
+use crate::kill::Sabotage;
+use crate::module::{Module, OwnWay, Patience, Profile};
+use crate::notes::Notes;
+use crate::oneshot::OneShotTools;
+use crate::owner::{Identity, try_lock};
+use crate::progress::{Progress, words};
+use crate::retry::RetryTable;
+use crate::rules::{Rules, Way};
+use crate::run::{Bounds, Left, Run, listen};
+use crate::standing::Ladders;
+use crate::workers::{Workers, WorkersParts};
+use config::{Config, Log, Root, Vault, WorkerSync};
+use host::{Caller, Programs};
+use notice::{Clock, ModuleName, SystemClock};
+use std::fs::File;
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::mpsc::channel;
+use std::time::Duration;
+use store::{Durability, Store, StoreError};
+
+/// What ends a module's program: a sysexits code and the words for stderr.
+#[derive(Debug)]
+pub struct Exit {
+    code: u8,
+    words: String,
+}
+
+const USAGE: u8 = 64;
+const NO_INPUT: u8 = 66;
+const UNAVAILABLE: u8 = 69;
+const SOFTWARE: u8 = 70;
+const TEMPORARY: u8 = 75;
+const CONFIGURATION: u8 = 78;
+
+impl Exit {
+    pub(crate) fn no_input(words: impl Into<String>) -> Self {
+        Self { code: NO_INPUT, words: words.into() }
+    }
+
+    pub(crate) fn unavailable(words: impl Into<String>) -> Self {
+        Self { code: UNAVAILABLE, words: words.into() }
+    }
+
+    fn temporary(words: impl Into<String>) -> Self {
+        Self { code: TEMPORARY, words: words.into() }
+    }
+
+    fn configuration(error: &dyn std::error::Error) -> Self {
+        Self { code: CONFIGURATION, words: crate::files::chain(error) }
+    }
+}
+
+/// Runs a module: reads the command line, does what it asks, answers with a sysexits code. `source` is the
+/// program's own `main.rs`, whose head is the manual.
+pub fn main(module: impl Module + 'static, source: &str) -> ExitCode {
+    let name = module.name();
+    let arguments = match Arguments::read(std::env::args().skip(1)) {
+        Ok(arguments) => arguments,
+        Err(error) => return complain(name, &Exit { code: USAGE, words: error.to_string() }),
+    };
+    let done = match arguments.command {
+        Command::Features => say(&module.features().to_bytes()),
+        Command::Help => say(manual(source).as_bytes()),
+        Command::Version => say(format!("{name} {}\n", env!("CARGO_PKG_VERSION")).as_bytes()),
+        Command::Process(options) => Site::open(arguments.root.as_deref(), Arc::new(module))
+            .and_then(|site| site.process(&options)),
+        Command::GetMessage(gates) => Site::open(arguments.root.as_deref(), Arc::new(module))
+            .and_then(|site| site.get_message(gates)),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(exit) => complain(name, &exit),
+    }
+}
+
+/// The head of a program's source without its comment marks.
+fn manual(source: &str) -> String {
+    let lines = source.lines().take_while(|line| line.starts_with("//!"));
+    lines
+        .map(|line| line.trim_start_matches("//!").strip_prefix(' ').unwrap_or(""))
+        .fold(String::new(), |text, line| text + line + "\n")
+}
+
+fn say(bytes: &[u8]) -> Result<(), Exit> {
+    let mut out = std::io::stdout().lock();
+    let written = out.write_all(bytes).and_then(|()| out.flush());
+    written
+        .map_err(|error| Exit { code: SOFTWARE, words: format!("can't write to stdout: {error}") })
+}
+
+fn complain(name: &str, exit: &Exit) -> ExitCode {
+    // without stderr there is nobody to tell
+    let _ = writeln!(std::io::stderr(), "{name}: {}", exit.words);
+    ExitCode::from(exit.code)
+}
+
+/// A module at a ROOT.
+pub(crate) struct Site {
+    pub(crate) module: Arc<dyn Module>,
+    pub(crate) name: ModuleName,
+    pub(crate) root: Root,
+    pub(crate) config: Arc<Config>,
+    pub(crate) log: Arc<Log>,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+impl Site {
+    fn open(root: Option<&Path>, module: Arc<dyn Module>) -> Result<Self, Exit> {
+        let root = Root::find(root).map_err(|error| Exit::configuration(&error))?;
+        config::take_owner(&root).map_err(|error| Exit::configuration(&error))?;
+        config::refuse_if_writable_by_others(&root).map_err(|error| Exit::configuration(&error))?;
+        let config = Config::load(&root).map_err(|error| Exit::configuration(&error))?;
+        let log = Log::open(&root, &config, module.name())
+            .map_err(|error| Exit::configuration(&error))?;
+        let name = ModuleName::new(module.name())
+            .map_err(|error| Exit { code: SOFTWARE, words: error.to_string() })?;
+        Ok(Self {
+            module,
+            name,
+            root,
+            config: Arc::new(config),
+            log: Arc::new(log),
+            clock: Arc::new(SystemClock),
+        })
+    }
+
+    pub(crate) fn store(&self) -> Result<Box<dyn Store>, Exit> {
+        store::open(&self.config.database, &self.root.path("var"))
+            .map_err(|error| Exit::temporary(crate::files::chain(&error)))
+    }
+
+    fn get_message(&self, gates: GateChoice) -> Result<(), Exit> {
+        getmessage::run(self, gates)
+    }
+
+    fn process(&self, options: &ProcessOptions) -> Result<(), Exit> {
+        let mut store = self.store()?;
+        let Some(_locks) = self.take_turn(&mut *store, options)? else { return Ok(()) };
+        let looks = std::io::stderr().is_terminal() && options.follow == Follow::No;
+        let mut run = self.run(store, options, looks.then_some(()))?;
+        let left = run.go();
+        let waiting = if looks { run.drain.ready_now() } else { 0 };
+        run.progress.finish(run.drain.tally(), waiting);
+        self.leave(run, left)
+    }
+
+    /// The locks of a run; None when somebody else delivers this queue.
+    fn take_turn(
+        &self,
+        store: &mut dyn Store,
+        options: &ProcessOptions,
+    ) -> Result<Option<Vec<File>>, Exit> {
+        let run = self.run_folder()?;
+        let lock = |name: &str| {
+            let path = run.join(format!("{name}-{}.lock", self.name));
+            try_lock(&path).map_err(|error| {
+                Exit::temporary(format!("can't lock `{}`: {error}", path.display()))
+            })
+        };
+        let insists = options.insist == Insist::Yes;
+        match (lock("daemon")?, options.follow) {
+            (Some(daemon), Follow::Yes) => return Ok(Some(vec![daemon])),
+            (None, Follow::Yes) if !insists => {
+                return Err(Exit::temporary(
+                    "another `process --follow` delivers this queue; --force works beside it",
+                ));
+            }
+            (None, Follow::No) if !insists && self.daemon_beats(store) => {
+                store.wake();
+                self.tell("a daemon (gatepostd or `process --follow`) delivers this queue; it was woken. --force works beside it");
+                return Ok(None);
+            }
+            (Some(_) | None, _) => {}
+        }
+        match lock("process")? {
+            Some(process) => Ok(Some(vec![process])),
+            None if insists => Ok(Some(Vec::new())),
+            None => {
+                self.tell("another run of `process` delivers this queue. --force works beside it");
+                Ok(None)
+            }
+        }
+    }
+
+    /// Whether a worker of this module has beaten within two leases: a daemon that hangs keeps nobody from
+    /// delivering (queue 3.7).
+    fn daemon_beats(&self, store: &mut dyn Store) -> bool {
+        let workers = store::read(store, |snapshot| snapshot.workers()).unwrap_or_default();
+        let prefix = format!("{}-", self.name);
+        let lease_ms = millis(self.config.queue.lease);
+        let now = self.clock.now();
+        workers.iter().any(|worker| {
+            worker.owner.starts_with(&prefix) && now.since(worker.beat) < 2 * lease_ms
+        })
+    }
+
+    fn run_folder(&self) -> Result<std::path::PathBuf, Exit> {
+        let run = self.root.path("var/run");
+        std::fs::create_dir_all(&run)
+            .map_err(|error| Exit::temporary(format!("can't make `{}`: {error}", run.display())))?;
+        Ok(run)
+    }
+
+    /// For a person at a terminal; from cron nothing.
+    fn tell(&self, words: &str) {
+        if std::io::stderr().is_terminal() {
+            let _ = writeln!(std::io::stderr(), "{}: {words}", self.name);
+        }
+    }
+
+    fn run(
+        &self,
+        store: Box<dyn Store>,
+        options: &ProcessOptions,
+        looks: Option<()>,
+    ) -> Result<Run, Exit> {
+        let run = self.run_folder()?;
+        let mask_off = |error: std::io::Error| {
+            Exit::temporary(format!("can't work in `{}`: {error}", run.display()))
+        };
+        let identity = Identity::take(&self.name, &run, &*self.clock).map_err(mask_off)?;
+        let notes = Notes::create(&identity.notes_path()).map_err(mask_off)?;
+        let root = self.root.clone();
+        let door = Arc::new(Door {
+            clock: Arc::clone(&self.clock),
+            identity,
+            notes,
+            pause: Box::new(move || config::paused(&root).is_some()),
+            sabotage: Sabotage::read(config::kill_at().as_deref()),
+            stopping: AtomicBool::new(false),
+        });
+        door.sabotage
+            .arm(self.clock.since_boot().0.unsigned_abs() ^ u64::from(std::process::id()) << 7);
+        let (outcomes, events) = channel();
+        let caller = Caller::new(&self.root, &self.config);
+        let programs = Arc::new(Programs::new(&caller));
+        let log = Arc::clone(&self.log);
+        let tools = Arc::new(OneShotTools {
+            caller,
+            programs: Arc::clone(&programs),
+            vault: Vault::load(&self.root).ok(),
+            door: Arc::clone(&door),
+            run: run.clone(),
+            log: Box::new(move |line| log.line(config::Level::Info, line)),
+        });
+        let parts = WorkersParts {
+            module: Arc::clone(&self.module),
+            root: self.root.clone(),
+            config: Arc::clone(&self.config),
+            tools,
+            outcomes: outcomes.clone(),
+        };
+        let rules = self.rules(options, &parts.own_way());
+        if options.follow == Follow::Yes || options.time.is_some() {
+            let waker =
+                store.waker().map_err(|error| Exit::temporary(crate::files::chain(&error)))?;
+            listen(waker, outcomes.clone(), self.config.queue.poll);
+        }
+        let signals = watch_signals(outcomes)?;
+        let drain = Drain::open(DrainParts {
+            store,
+            pipeline: Box::new(Workers::new(parts)),
+            gates: Arc::new(Gates::new(programs, self.config.gateway.window_most)),
+            door: Arc::clone(&door),
+            rules,
+            run,
+        })
+        .map_err(|error| Exit::temporary(crate::files::chain(&error)))?;
+        let progress = if looks.is_some() { Progress::on_terminal(0) } else { Progress::silent() };
+        Ok(Run { drain, events, door, signals, progress, bounds: self.bounds(options) })
+    }
+
+    fn bounds(&self, options: &ProcessOptions) -> Bounds {
+        let queue = &self.config.queue;
+        Bounds {
+            follow: options.follow,
+            time: options.time.unwrap_or(queue.process),
+            poll: queue.poll,
+            grace: queue.grace,
+            prune: self.config.daemon.prune,
+        }
+    }
+
+    fn rules(&self, options: &ProcessOptions, own_way: &OwnWay) -> Rules {
+        let profile: Profile = self.module.profile();
+        let (queue, gateway) = (&self.config.queue, &self.config.gateway);
+        let way = match (profile.way, own_way) {
+            (Way::GatewaysElseModule, OwnWay::Absent) => Way::Gateways,
+            (way, OwnWay::Present | OwnWay::Absent) => way,
+        };
+        let line = match profile.patience {
+            Patience::Mail => &self.config.retry.mail,
+            Patience::Sms => &self.config.retry.sms,
+            Patience::Internal => &self.config.retry.internal,
+        };
+        let retry = RetryTable {
+            base_ms: millis(line.base),
+            cap_ms: millis(line.cap),
+            max_age_ms: millis(line.age),
+            max_tries: None,
+        };
+        Rules {
+            module: self.name.clone(),
+            contact_kind: profile.contact_kind.to_owned(),
+            contact_form: profile.contact_form,
+            country: self.config.ntsms.country.clone(),
+            way,
+            retry,
+            on_unknown: profile.on_unknown,
+            ladders: Ladders {
+                strikes: gateway.hold_failures,
+                holds: gateway.hold_tasks,
+                probe_ms: (millis(gateway.hold_first), millis(gateway.hold_most)),
+                breaker_ms: (millis(gateway.breaker_first), millis(gateway.breaker_most)),
+            },
+            window: (gateway.window_first, gateway.window_most),
+            claim_ahead_ms: millis(queue.claim_ahead),
+            turn_tasks: queue.turn_tasks,
+            lease_ms: millis(queue.lease),
+            extend_ms: millis(queue.extend),
+            asked_ms: millis(queue.asked),
+            poison_crashes: queue.poison_crashes,
+            durability: match self.config.worker_sync {
+                WorkerSync::Normal => Durability::Crash,
+                WorkerSync::Full => Durability::Power,
+            },
+            limit: options.limit,
+        }
+    }
+
+    /// The end of a run: a clean one leaves nothing behind in `var/run`.
+    fn leave(&self, mut run: Run, left: Left) -> Result<(), Exit> {
+        let tally = run.drain.tally();
+        if tally != crate::drain::Tally::default() {
+            self.log.line(config::Level::Info, &words(tally, run.drain.ready_now()));
+        }
+        match left {
+            Left::Clean => {
+                run.drain
+                    .release(&[])
+                    .map_err(|error| Exit::temporary(crate::files::chain(&error)))?;
+                let _ = run.door.notes.remove();
+                let _ = run.door.identity.remove();
+                Ok(())
+            }
+            // what was in a gate's hands is noted: the next worker settles it
+            Left::InFlight => Ok(()),
+            Left::Store(error) => {
+                let words = crate::files::chain(&error);
+                self.log.error(&words);
+                Err(Exit { code: code_of(&error), words })
+            }
+        }
+    }
+}
+
+fn code_of(error: &StoreError) -> u8 {
+    match error {
+        StoreError::Refused { .. } => SOFTWARE,
+        _ => TEMPORARY,
+    }
+}
+
+fn millis(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Counts SIGTERM, SIGINT and SIGHUP, and wakes the loop at each.
+fn watch_signals(outcomes: crate::pipeline::Outcomes) -> Result<Arc<AtomicU32>, Exit> {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    let count = Arc::new(AtomicU32::new(0));
+    let mut signals = signal_hook::iterator::Signals::new([SIGTERM, SIGINT, SIGHUP])
+        .map_err(|error| Exit { code: SOFTWARE, words: format!("can't watch signals: {error}") })?;
+    let counted = Arc::clone(&count);
+    std::thread::spawn(move || {
+        for _ in signals.forever() {
+            counted.fetch_add(1, Ordering::SeqCst);
+            let _ = outcomes.send(crate::pipeline::Event::News);
+        }
+    });
+    Ok(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_head_of_a_program_is_its_manual() {
+        let source =
+            "//! ntx - sends\n//!\n//! SYNOPSIS\n//!     ntx --command\n\nuse x;\n//! no\n";
+        assert_eq!(manual(source), "ntx - sends\n\nSYNOPSIS\n    ntx --command\n");
+    }
+}

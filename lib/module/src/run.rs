@@ -1,0 +1,205 @@
+//! The loop around the turns: when to take one, when to wait, when to leave (queue 3.7, 3.8, 3.9).
+
+use crate::arguments::Follow;
+use crate::drain::{Appetite, Drain, Turned};
+use crate::handover::Door;
+use crate::pipeline::{Event, Outcomes};
+use crate::progress::Progress;
+use notice::Ms;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant};
+use store::{Durability, Store, StoreError, Wake, Woken};
+
+/// How a run is bounded.
+pub struct Bounds {
+    /// Stay when nothing is left.
+    pub follow: Follow,
+    /// Leave after that.
+    pub time: Duration,
+    /// Look anew without a wake-up.
+    pub poll: Duration,
+    /// What in-flight sends get on SIGTERM.
+    pub grace: Duration,
+    /// Between two prunings.
+    pub prune: Duration,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub enum Left {
+    /// Nothing was left to do, the time was up, or a signal came: all is in order.
+    Clean,
+    /// A signal came and sends were still in a gate's hands at the end of the grace.
+    InFlight,
+    /// The store can't be reached.
+    Store(StoreError),
+}
+
+/// Everything a run holds.
+pub struct Run {
+    /// Turns.
+    pub drain: Drain,
+    /// What comes back.
+    pub events: Receiver<Event>,
+    /// What every hand-over passes.
+    pub door: Arc<Door>,
+    /// Signals so far: 1 finishes, 2 leaves.
+    pub signals: Arc<AtomicU32>,
+    /// For a person.
+    pub progress: Progress,
+    /// Limits.
+    pub bounds: Bounds,
+}
+
+/// After an error that may pass, the next try.
+const AFTER_ERROR: Duration = Duration::from_millis(500);
+/// A run without `--follow` gives up after so many errors in a row.
+const ERRORS: u32 = 3;
+/// The progress is counted anew after that.
+const COUNT: Duration = Duration::from_secs(1);
+
+impl Run {
+    /// Runs to its end.
+    pub fn go(&mut self) -> Left {
+        let started = Instant::now();
+        let mut errors = 0;
+        let mut counted = None;
+        loop {
+            if self.signals.load(Ordering::SeqCst) > 0 {
+                return self.stop();
+            }
+            let events: Vec<Event> = self.events.try_iter().collect();
+            let is_late = self.bounds.follow == Follow::No && started.elapsed() >= self.bounds.time;
+            let appetite = if is_late { Appetite::Finish } else { Appetite::Claim };
+            let turned = match self.drain.turn(events, appetite) {
+                Ok(turned) => turned,
+                Err(error) => {
+                    errors += 1;
+                    let stays = error.is_passing()
+                        && (self.bounds.follow == Follow::Yes || errors < ERRORS);
+                    if !stays {
+                        return Left::Store(error);
+                    }
+                    self.wait(AFTER_ERROR);
+                    continue;
+                }
+            };
+            errors = 0;
+            self.show(&mut counted);
+            if turned.again || self.drain.has_pending() {
+                continue;
+            }
+            if is_late && turned.in_hand == 0 || self.is_done(&turned) {
+                return Left::Clean;
+            }
+            if turned.in_hand == 0 {
+                self.idle();
+            }
+            self.wait(self.nap(&turned));
+        }
+    }
+
+    /// A run that does not stay is done when nothing is in hand and nothing will come of waiting a moment.
+    fn is_done(&self, turned: &Turned) -> bool {
+        let soon =
+            turned.soon.is_some_and(|at| at.since(self.door.clock.now()) <= self.bounds.poll_ms());
+        self.bounds.follow == Follow::No && turned.in_hand == 0 && turned.claimed == 0 && !soon
+    }
+
+    fn nap(&self, turned: &Turned) -> Duration {
+        let now = self.door.clock.now();
+        let left = |at: Option<Ms>| at.map(|at| at.since(now).max(1));
+        let ms = [left(turned.soon), left(turned.next_due), Some(self.bounds.poll_ms())];
+        let ms = ms.into_iter().flatten().min().unwrap_or(1);
+        Duration::from_millis(u64::try_from(ms).unwrap_or(1))
+    }
+
+    /// Waits for the first event; it is put back by taking it into the next turn.
+    fn wait(&mut self, at_most: Duration) {
+        if let Ok(event) = self.events.recv_timeout(at_most) {
+            self.drain.remember(event);
+        }
+    }
+
+    /// Idle work: retention, and what the database wants done outside transactions.
+    fn idle(&mut self) {
+        let now = self.door.clock.now();
+        let every = i64::try_from(self.bounds.prune.as_millis()).unwrap_or(i64::MAX);
+        // retention that fails today is done tomorrow
+        let _ = prune(self.drain.store(), now, every);
+        let _ = self.drain.store().tidy();
+    }
+
+    fn show(&mut self, counted: &mut Option<(Instant, u64)>) {
+        if !self.progress.is_shown() {
+            return;
+        }
+        let waiting = match counted {
+            Some((at, waiting)) if at.elapsed() < COUNT => *waiting,
+            Some(_) | None => {
+                let waiting = self.drain.ready_now();
+                *counted = Some((Instant::now(), waiting));
+                waiting
+            }
+        };
+        self.progress.show(self.drain.tally(), waiting);
+    }
+
+    /// SIGTERM (queue 3.8): nothing begins any more, what is not handed over goes back, in-flight sends get
+    /// their grace. A second signal: what is known is written, and that is all.
+    fn stop(&mut self) -> Left {
+        self.door.stopping.store(true, Ordering::SeqCst);
+        let until = Instant::now() + self.bounds.grace;
+        loop {
+            let events: Vec<Event> = self.events.try_iter().collect();
+            let turned = match self.drain.turn(events, Appetite::Finish) {
+                Ok(turned) => turned,
+                Err(error) => return Left::Store(error),
+            };
+            if turned.in_hand == 0 && !self.drain.has_pending() {
+                return Left::Clean;
+            }
+            if self.signals.load(Ordering::SeqCst) > 1 || Instant::now() >= until {
+                return Left::InFlight;
+            }
+            self.wait(Duration::from_millis(50));
+        }
+    }
+}
+
+impl Bounds {
+    fn poll_ms(&self) -> i64 {
+        i64::try_from(self.poll.as_millis()).unwrap_or(1_000).max(1)
+    }
+}
+
+/// Deletes what is too old, if nobody has done so for that long.
+fn prune(store: &mut dyn Store, now: Ms, every_ms: i64) -> Result<(), StoreError> {
+    const NAME: &str = "pruned_ms";
+    const CHUNKS: u32 = 10;
+    let last = store::read(store, |snapshot| snapshot.setting(NAME))?;
+    let last = last.and_then(|text| text.parse().ok()).unwrap_or(0);
+    if now.0.saturating_sub(last) < every_ms {
+        return Ok(());
+    }
+    store::write(store, Durability::Crash, |tx| tx.set_setting(NAME, &now.to_string()))?;
+    for _ in 0..CHUNKS {
+        if !store::write(store, Durability::Crash, |tx| tx.prune(now))? {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// A thread that turns wake-ups of the database into events.
+pub fn listen(mut waker: Box<dyn Wake>, outcomes: Outcomes, at_most: Duration) {
+    std::thread::spawn(move || {
+        loop {
+            if waker.wait(at_most) == Woken::News && outcomes.send(Event::News).is_err() {
+                return;
+            }
+        }
+    });
+}

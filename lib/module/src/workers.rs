@@ -1,0 +1,227 @@
+//! The threads behind the store thread: file readers, preparers, one lane for each gateway (queue 3.13).
+//!
+//! Nothing is started before there is work: a `process` on an empty queue costs no thread.
+
+use crate::files::read_file;
+use crate::handover::Heard;
+use crate::lane::{Courier, Lane};
+use crate::module::{Module, OwnWay, Tools};
+use crate::oneshot::OneShotTools;
+use crate::pipeline::{Ended, Event, How, Message, Order, Outcomes, Pipeline, Sender, Work};
+use crate::prepare::{Preparation, Prepared};
+use crate::render_child::{RenderChildren, RenderSettings};
+use crate::rules::Way;
+use notice::GatewayId;
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use store::Claimed;
+
+/// Batches that may wait for a preparer; more make the store thread wait.
+const BATCHES: usize = 8;
+
+/// What the threads are made with.
+pub struct WorkersParts {
+    /// Who the messages are of.
+    pub module: Arc<dyn Module>,
+    /// ROOT and settings.
+    pub root: config::Root,
+    /// Settings.
+    pub config: Arc<config::Config>,
+    /// How gates are called.
+    pub tools: Arc<OneShotTools>,
+    /// Where events go.
+    pub outcomes: Outcomes,
+}
+
+/// The pipeline of a worker.
+pub struct Workers {
+    parts: Arc<WorkersParts>,
+    lanes: Arc<Lanes>,
+    orders: Option<SyncSender<Vec<Box<Order>>>>,
+    files: Option<SyncSender<Box<Claimed>>>,
+}
+
+struct Lanes {
+    parts: Arc<WorkersParts>,
+    gateways: Mutex<HashMap<GatewayId, Lane>>,
+    own: Mutex<Option<Lane>>,
+    windows: Mutex<HashMap<GatewayId, u32>>,
+}
+
+impl Workers {
+    /// Nothing is started yet.
+    pub fn new(parts: WorkersParts) -> Self {
+        let parts = Arc::new(parts);
+        let lanes = Lanes {
+            parts: Arc::clone(&parts),
+            gateways: Mutex::new(HashMap::new()),
+            own: Mutex::new(None),
+            windows: Mutex::new(HashMap::new()),
+        };
+        Self { parts, lanes: Arc::new(lanes), orders: None, files: None }
+    }
+
+    fn preparers(&mut self) -> &SyncSender<Vec<Box<Order>>> {
+        let (parts, lanes) = (&self.parts, &self.lanes);
+        self.orders.get_or_insert_with(|| {
+            let (sender, receiver) = sync_channel(BATCHES);
+            let receiver = Arc::new(Mutex::new(receiver));
+            for _ in 0..parts.config.render.children.max(1) {
+                let (receiver, lanes) = (Arc::clone(&receiver), Arc::clone(lanes));
+                let preparation = parts.preparation();
+                std::thread::spawn(move || prepare_all(&receiver, preparation, &lanes));
+            }
+            sender
+        })
+    }
+
+    fn readers(&mut self) -> &SyncSender<Box<Claimed>> {
+        let parts = &self.parts;
+        self.files.get_or_insert_with(|| {
+            let (sender, receiver) = sync_channel::<Box<Claimed>>(64);
+            let (root, outcomes) = (parts.root.folder().to_path_buf(), parts.outcomes.clone());
+            std::thread::spawn(move || {
+                for claimed in receiver {
+                    let _ = outcomes.send(Event::Read(Box::new(read_file(&root, &claimed))));
+                }
+            });
+            sender
+        })
+    }
+}
+
+impl Pipeline for Workers {
+    fn take(&mut self, work: Vec<Work>) {
+        let mut orders = Vec::new();
+        for piece in work {
+            match piece {
+                Work::Deliver(order) => orders.push(order),
+                Work::Read(claimed) => {
+                    let _ = self.readers().send(claimed);
+                }
+                Work::Probe(gateway) => {
+                    let (tools, outcomes) =
+                        (Arc::clone(&self.parts.tools), self.parts.outcomes.clone());
+                    std::thread::spawn(move || {
+                        let _ = outcomes.send(Event::Probed(gateway.id, tools.probe(&gateway)));
+                    });
+                }
+            }
+        }
+        let batch = self.parts.config.render.frame_messages.max(1) as usize;
+        while !orders.is_empty() {
+            let rest = orders.split_off(batch.min(orders.len()));
+            let _ = self.preparers().send(std::mem::replace(&mut orders, rest));
+        }
+    }
+
+    fn set_window(&mut self, gateway: GatewayId, open: u32) {
+        self.lanes.windows.lock().unwrap_or_else(PoisonError::into_inner).insert(gateway, open);
+        let lanes = self.lanes.gateways.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(lane) = lanes.get(&gateway) {
+            lane.set_window(open);
+        }
+    }
+}
+
+impl WorkersParts {
+    fn preparation(&self) -> Preparation {
+        let render = &self.config.render;
+        let settings = RenderSettings {
+            program: self.root.path("libexec/gatepost-render"),
+            dir: self.root.folder().to_path_buf(),
+            frame_messages: render.frame_messages as usize,
+            message: render.message,
+            reply_bytes: render.text_bytes.saturating_mul(3 * render.frame_messages as usize),
+        };
+        Preparation {
+            root: PathBuf::from(self.root.folder()),
+            style: self.module.profile().style,
+            attachments_bytes: self.config.gate.attachments_bytes,
+            renderer: Box::new(RenderChildren::new(settings)),
+            bundles: HashMap::new(),
+        }
+    }
+}
+
+fn prepare_all(
+    receiver: &Mutex<Receiver<Vec<Box<Order>>>>,
+    mut preparation: Preparation,
+    lanes: &Lanes,
+) {
+    loop {
+        let received = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(orders) = received else { return };
+        for prepared in preparation.prepare(orders) {
+            match prepared {
+                Prepared::Ready(message) => lanes.send(*message),
+                Prepared::Ended(event) => {
+                    let _ = lanes.parts.outcomes.send(event);
+                }
+            }
+        }
+    }
+}
+
+impl Lanes {
+    fn send(&self, message: Message) {
+        let Some(gateway) = message.order.gateway.as_ref().map(|gateway| gateway.id) else {
+            return self.send_own(message);
+        };
+        let mut lanes = self.gateways.lock().unwrap_or_else(PoisonError::into_inner);
+        let lane = lanes.entry(gateway).or_insert_with(|| {
+            let courier: Arc<dyn Courier> = Arc::clone(&self.parts.tools) as Arc<dyn Courier>;
+            Lane::new(courier, self.parts.outcomes.clone())
+        });
+        let windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(open) = windows.get(&gateway) {
+            lane.set_window(*open);
+        }
+        lane.send(message);
+    }
+
+    /// The module's own way: at once where it is part of the settling turn, else through a lane.
+    fn send_own(&self, message: Message) {
+        let profile = self.parts.module.profile();
+        if profile.way == Way::Module {
+            let how = match self.parts.notify(&message) {
+                Ok(Heard { answer, spoke, check, effects }) => {
+                    How::Answered { answer, spoke, check, effects }
+                }
+                Err(how) => how,
+            };
+            let lease = message.order.claimed.lease;
+            let _ = self.parts.outcomes.send(Ended::before_a_gate(lease, how, message.details));
+            return;
+        }
+        let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        let lane = own.get_or_insert_with(|| {
+            let lane =
+                Lane::new(Arc::clone(&self.parts) as Arc<dyn Courier>, self.parts.outcomes.clone());
+            lane.set_window(4);
+            lane
+        });
+        lane.send(message);
+    }
+}
+
+impl WorkersParts {
+    fn notify(&self, message: &Message) -> Result<Heard, How> {
+        let tools = Tools { root: &self.root, config: &self.config, caller: &self.tools.caller };
+        self.module.user_notify(message, &tools)
+    }
+
+    /// Whether the module can send by itself here.
+    pub fn own_way(&self) -> OwnWay {
+        let tools = Tools { root: &self.root, config: &self.config, caller: &self.tools.caller };
+        self.module.has_own_way(&tools)
+    }
+}
+
+impl Courier for WorkersParts {
+    fn deliver(&self, message: &Message, outcomes: &Outcomes) {
+        self.tools.door.hand_over(message, outcomes, |message| self.notify(message));
+    }
+}
