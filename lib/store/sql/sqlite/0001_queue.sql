@@ -9,7 +9,7 @@ INSERT INTO setting(name,value) VALUES('uuid', lower(hex(randomblob(16))));
 CREATE TABLE notifytask(
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   modulename TEXT NOT NULL ON CONFLICT REPLACE DEFAULT ''
-    CHECK(typeof(modulename)='text' AND modulename<>''),
+    CHECK(typeof(modulename)='text' AND modulename<>'' AND modulename NOT GLOB '*[^A-Za-z0-9_.-]*'),
   filename TEXT NOT NULL ON CONFLICT REPLACE DEFAULT '' CHECK(typeof(filename)='text'),
   priority INTEGER NOT NULL ON CONFLICT REPLACE DEFAULT 0
     CHECK(typeof(priority)='integer' AND priority BETWEEN -1000000 AND 1000000),
@@ -18,7 +18,7 @@ CREATE TABLE notifytask(
   forcedonothing TEXT COLLATE NOCASE NOT NULL ON CONFLICT REPLACE DEFAULT 'off',
   err_info TEXT NOT NULL ON CONFLICT REPLACE DEFAULT '',
   createdate TEXT NOT NULL ON CONFLICT REPLACE DEFAULT (datetime('now')),
-  lane TEXT NOT NULL DEFAULT '',
+  lane TEXT NOT NULL DEFAULT '' CHECK(typeof(lane)='text' AND lane NOT GLOB '*[^A-Za-z0-9_.-]*'),
   object TEXT NOT NULL DEFAULT '',
   follows INTEGER,
   state INTEGER NOT NULL DEFAULT 0 CHECK(state IN (0,1,2,3,4)),

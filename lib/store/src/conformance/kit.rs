@@ -16,6 +16,8 @@ pub(crate) struct Kit {
     pub(crate) other: Box<dyn Store>,
     pub(crate) now: Ms,
     delete: Box<dyn Fn(TaskId)>,
+    /// Where the database is, if it is a file.
+    pub(crate) file: Option<std::path::PathBuf>,
 }
 
 pub(crate) fn module(name: &str) -> ModuleName {
@@ -71,7 +73,11 @@ impl Kit {
         other: Box<dyn Store>,
         delete: Box<dyn Fn(TaskId)>,
     ) -> Self {
-        Self { store, other, now: Self::START, delete }
+        Self { store, other, now: Self::START, delete, file: None }
+    }
+
+    pub(crate) fn path(&self) -> std::path::PathBuf {
+        self.file.clone().unwrap()
     }
 
     /// As a person with a database shell would.

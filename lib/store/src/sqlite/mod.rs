@@ -203,11 +203,15 @@ impl Store for Sqlite {
 
     fn tidy(&mut self) -> Result<()> {
         let vacuum = format!("PRAGMA incremental_vacuum({VACUUM_PAGES})");
-        let tidied = self.connection.execute_batch(&vacuum).and_then(|()| {
-            // Gives up at once while somebody reads: it comes again.
+        let tidy = || {
+            let mut statement = self.connection.prepare_cached(&vacuum)?;
+            let mut rows = statement.raw_query();
+            // One page a step.
+            while rows.next()?.is_some() {}
+            // Takes what no reader needs any more; the rest the next time.
             self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
-        });
-        tidied.map_err(|error| self.errors.name("tidy the database", &error))
+        };
+        tidy().map_err(|error| self.errors.name("tidy the database", &error))
     }
 }
 

@@ -91,7 +91,7 @@ statements! {
     INCOMING_OF "read the incoming messages of a gateway"
     "SELECT * FROM gateway_message WHERE gateway=:gateway AND id<:before ORDER BY id DESC LIMIT :count"
     UNTOLD "read what a gate has not been told"
-    "SELECT uid FROM gateway_message WHERE told=0 AND gateway=:gateway ORDER BY id LIMIT 1000"
+    "SELECT uid FROM gateway_message INDEXED BY gm_untold WHERE told=0 AND gateway=:gateway ORDER BY id LIMIT 1000"
     MARK_TOLD "note what a gate was told"
     "UPDATE gateway_message SET told=1 WHERE gateway=:gateway AND uid=:uid"
     CONTACT_STATE "read the state of a contact"

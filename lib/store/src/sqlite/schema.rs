@@ -81,6 +81,12 @@ pub(super) fn migrate(connection: &Connection, found: i64, order: Order) -> rusq
     connection.pragma_update(None, "user_version", KNOWN)
 }
 
+/// The schema of version 1, for tests of what an old file gets.
+#[cfg(test)]
+pub(super) fn first_migration(order: Order) -> String {
+    with_order(MIGRATIONS[0], order)
+}
+
 fn with_order(sql: &str, order: Order) -> String {
     sql.replace("{slack}", &order.slack_ms().to_string())
 }

@@ -1,5 +1,12 @@
 //! Tests of what only `SQLite` has.
 
+mod cost;
+mod failures;
+mod foreign;
+mod machine;
+mod plans;
+mod waking;
+
 use super::*;
 use crate::conformance::{Kit, conformance};
 use notice::TaskId;
@@ -13,7 +20,9 @@ fn fresh(order: Order) -> Kit {
         let foreign = Connection::open(folder.path().join("gatepost.db")).unwrap();
         foreign.execute("DELETE FROM notifytask WHERE id=?1", [id.0]).unwrap();
     };
-    Kit::new(Box::new(store), Box::new(other), Box::new(delete))
+    let mut kit = Kit::new(Box::new(store), Box::new(other), Box::new(delete));
+    kit.file = Some(path);
+    kit
 }
 
 conformance!(fresh);
