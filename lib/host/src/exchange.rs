@@ -60,8 +60,10 @@ fn run_watching(program: &Program, input: &[u8], stop: Option<&Stop>) -> Ran {
     let mut exchange = Exchange::new(&mut child, input, &program.limits);
     let ended = exchange.until_exit(&Watch { deadline: started + program.limits.deadline, stop });
     exchange.drain();
-    let Exchange { output, complaint, input_written, .. } = exchange;
+    let Exchange { output, complaint, input, had_enough, .. } = exchange;
     let end = reap(child, ended);
+    // Death closes stdin too, so an early close means nothing of who died by a signal.
+    let input_written = input.is_empty() || had_enough && !matches!(end, End::Signalled(_));
     let stderr_tail = complaint.into_tail();
     Ran { end, stdout: output, stderr_tail, took: started.elapsed(), input_written }
 }
@@ -98,7 +100,8 @@ struct Exchange<'a> {
     pidfd: Option<OwnedFd>,
     limits: &'a Limits,
     input: &'a [u8],
-    input_written: bool,
+    had_enough: bool,
+    is_ending: bool,
     stdin: Option<ChildStdin>,
     stdout: Option<ChildStdout>,
     stderr: Option<ChildStderr>,
@@ -141,7 +144,8 @@ impl<'a> Exchange<'a> {
             pidfd: rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok(),
             limits,
             input,
-            input_written: false,
+            had_enough: false,
+            is_ending: false,
             stdin,
             stdout: child.stdout.take(),
             stderr: child.stderr.take(),
@@ -183,7 +187,8 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    fn terminate(&self, reason: End) -> Killing {
+    fn terminate(&mut self, reason: End) -> Killing {
+        self.is_ending = true;
         self.signal(Signal::TERM);
         Killing { reason, until: Instant::now() + self.limits.kill_after, was_killed: false }
     }
@@ -235,7 +240,8 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// Writes what fits. A program that closes its stdin early has had enough (S0-66).
+    /// Writes what fits. A program that closes its stdin early, and not because we end it, has had
+    /// enough (S0-66).
     fn feed(&mut self) {
         let Some(stdin) = &self.stdin else { return };
         while !self.input.is_empty() {
@@ -243,10 +249,12 @@ impl<'a> Exchange<'a> {
                 Ok(written) => self.input = &self.input[written..],
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => return,
-                Err(_) => break,
+                Err(_) => {
+                    self.had_enough |= !self.is_ending;
+                    break;
+                }
             }
         }
-        self.input_written = true;
         self.stdin = None;
     }
 

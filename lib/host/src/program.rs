@@ -103,8 +103,8 @@ pub struct Ran {
     pub stderr_tail: Vec<u8>,
     /// From the start to the end.
     pub took: Duration,
-    /// True when all of the input was written, or the program closed its stdin because it had enough:
-    /// from then on it may have acted. False when it was ended with input still unread.
+    /// True when all of the input was written, or the program closed its stdin early and lived on: it
+    /// may have acted. False when it was ended, or died by a signal, with input still unread.
     pub input_written: bool,
 }
 
