@@ -9,9 +9,9 @@ pub fn variable(name: &str) -> Option<OsString> {
     std::env::var_os(name)
 }
 
-/// The named point at which this process shall kill itself, for the crash tests (queue 4.4). Always None
+/// The kill point or fault a crash test asks of this process (queue 4.4), by [`names::KILL_AT`]. Always None
 /// in a release build.
-pub fn kill_point() -> Option<String> {
+pub fn kill_at() -> Option<String> {
     if !cfg!(debug_assertions) {
         return None;
     }

@@ -9,7 +9,6 @@ mod config;
 mod environment;
 mod error;
 mod keys;
-mod kill;
 mod log;
 pub mod names;
 mod owner;
@@ -20,13 +19,12 @@ mod vault;
 
 pub use account::Account;
 pub use config::{Config, DEFAULTS, KeyOrigin, Origin};
-pub use environment::{kill_point, variable};
+pub use environment::{kill_at, variable};
 pub use error::ConfigError;
 pub use keys::{
     Daemon, ForeignModule, Gate, Gateway, LogSettings, Ntemail, Ntsms, Order, Processing, Queue,
     Render, Retention, Retry, RetryTable, Settings, Status, WorkerSync,
 };
-pub use kill::kill_at;
 pub use log::{Level, Log};
 pub use owner::{refuse_if_writable_by_others, take_owner};
 pub use pause::paused;
