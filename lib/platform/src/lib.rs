@@ -12,6 +12,7 @@ mod attachments;
 mod bundles;
 mod caller;
 mod context;
+mod csv;
 mod descriptions;
 mod error;
 mod function;
@@ -42,6 +43,7 @@ mod tasks;
 mod templates;
 #[cfg(test)]
 mod testing;
+mod user_import;
 mod users;
 pub mod when;
 

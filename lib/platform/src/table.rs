@@ -4,7 +4,7 @@ use crate::caller::Level;
 use crate::function::{Alias, Extra, Function, Kind, PRIORITY, Parameter, optional, required};
 use crate::{
     gateway_edit, gateway_test, gateways, inbox, mass, notices, projects, ready_files, sending,
-    subscriptions, tasks, templates, users,
+    subscriptions, tasks, templates, user_import, users,
 };
 
 const SOK: Parameter =
@@ -151,6 +151,18 @@ pub(crate) static FUNCTIONS: &[Function] = &[
         parameters: &[required("elid", Kind::Line, "the users: `a, b`")],
         extra: Extra::Refused,
         plan: users::delete,
+    },
+    Function {
+        name: "user.import",
+        aliases: &[],
+        level: Level::Admin,
+        help: "Makes and changes users from CSV, all rows or none; external_id decides which.",
+        parameters: &[
+            required("csv", Kind::Text, "the text; its first line names the columns"),
+            optional("project", Kind::Line, "project of rows that name none"),
+        ],
+        extra: Extra::Refused,
+        plan: user_import::import,
     },
     Function {
         name: "notice",

@@ -88,7 +88,7 @@ fn known_external(snapshot: &mut dyn Snapshot, request: &Request) -> Result<Opti
     by_external_id(snapshot, project, external_id)
 }
 
-fn by_external_id(
+pub(crate) fn by_external_id(
     snapshot: &mut dyn Snapshot,
     project: ProjectId,
     external_id: &str,
@@ -221,7 +221,7 @@ pub(crate) fn is_email(text: &str) -> bool {
         && !text.chars().any(|letter| letter.is_whitespace() || matches!(letter, '<' | '>' | ','))
 }
 
-fn refuse_empty(user: &User) -> Result<(), Refusal> {
+pub(crate) fn refuse_empty(user: &User) -> Result<(), Refusal> {
     let named =
         user.external_id.is_some() || user.fields.iter().any(|(_, value)| !value.is_empty());
     if named {
