@@ -9,13 +9,15 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
 use gatepost_kit::host::examples;
 use gatepost_kit::http_sink::{HttpSink, Reply};
 use gatepost_kit::tools::{find, free_port, is_here};
 use host::outcome::{CallFailure, answer_of, document_of};
+use host::proof::{Finding, Subject, Verdict, prove};
 use host::{End, Environment, Limits, Program, Ran, run};
-use notice::{Answer, Mask, Outcome};
+use notice::{Answer, Fields, Mask, Outcome};
 use wire::features::Features;
 use wire::xml::Document;
 
@@ -179,4 +181,30 @@ fn its_message_arrives_and_its_silence_is_sent() {
     assert_eq!(at("numbers", "number"), "+79123456789");
     // It logs the whole input, relative to its working directory.
     assert!(fs::read_to_string(gate.log()).unwrap().contains("Привет"));
+}
+
+#[test]
+fn it_keeps_the_contract_and_its_untruths_are_hinted_at() {
+    let Some(gate) = DocumentGate::build("") else { return };
+    let subject = Subject {
+        program: &gate.root.path().join("gwepochta"),
+        params: &Fields::new(),
+        environment: Environment::default(),
+        deadline: Duration::from_secs(20),
+    };
+    let report = prove(&subject).unwrap();
+    assert!(report.iter().all(Finding::passed), "{report:#?}");
+    let hinted =
+        |check: &str| report.iter().any(|it| it.check == check && it.verdict == Verdict::Hint);
+    // S3-73, S3-74, S3-77
+    for check in [
+        "check_connection, nothing reachable",
+        "check_connection, unreadable fields",
+        "no phone",
+        "service answers 503",
+        "service breaks off",
+        "half a document",
+    ] {
+        assert!(hinted(check), "{check}: {report:#?}");
+    }
 }
