@@ -1,8 +1,8 @@
 //! The database: the queue, its log, and the rows of the platform.
 //!
 //! One trait, [`Store`], with two implementations that pass one suite: `SQLite` and an in-memory model.
-//! Every change is one transaction through [`Store::write`]; nothing else writes. SQL stands in
-//! `sql/`, one statement under one name. This crate never starts a program, reads a template or
+//! Every change is one transaction through [`Store::write`]; nothing else writes. The schema stands in `sql/`,
+//! numbered; every statement has a name of its own. This crate never starts a program, reads a template or
 //! decides what an outcome means: it writes what it is told, or refuses.
 
 mod calendar;

@@ -175,9 +175,9 @@ impl Tables {
                 row.state = State::Waiting;
                 row.run_at = Some(at);
                 if spent {
-                    row.error_count += 1
+                    row.error_count += 1;
                 } else {
-                    row.attempt -= 1
+                    row.attempt -= 1;
                 }
                 row.maybe_sent = row.last_gateway.is_some() && (row.maybe_sent || maybe_sent);
             }

@@ -275,7 +275,9 @@ impl Tx for Tables {
     }
 
     fn add_log(&mut self, rows: &[NewLog]) -> Result<()> {
-        rows.iter().for_each(|row| self.write_log(row.clone()));
+        for row in rows {
+            self.write_log(row.clone());
+        }
         Ok(())
     }
 
