@@ -69,16 +69,16 @@ impl<K: PartialEq, V> Made<K, V> {
     where
         K: Clone,
     {
-        let at = match self.entries.iter().position(|(known, _)| known == key) {
-            Some(at) => at,
-            None => {
-                let made = make()?;
-                if self.entries.len() >= self.most {
-                    self.entries.remove(0);
-                }
-                self.entries.push((key.clone(), made));
-                self.entries.len() - 1
+        let known = self.entries.iter().position(|(known, _)| known == key);
+        let at = if let Some(at) = known {
+            at
+        } else {
+            let made = make()?;
+            if self.entries.len() >= self.most {
+                self.entries.remove(0);
             }
+            self.entries.push((key.clone(), made));
+            self.entries.len() - 1
         };
         Ok(&mut self.entries[at].1)
     }

@@ -1,4 +1,4 @@
-//! EJS: real JavaScript in sloppy mode, QuickJS under our own compiler of tags.
+//! EJS: real JavaScript in sloppy mode, `QuickJS` under our own compiler of tags.
 //!
 //! A runtime lives as long as its bundle is in use. Within it intrinsics are frozen and the global object is swept
 //! after each message; bundles never meet. There is no loader, no job is ever run, and no function of ours

@@ -14,19 +14,16 @@ pub(crate) fn replace(text: &str, user: Option<&Element>, kind: BodyKind) -> Str
     while let Some(at) = rest.find("__") {
         out.push_str(&rest[..at]);
         rest = &rest[at..];
-        match macro_at_start(rest, user) {
-            Some((length, value)) => {
-                match kind {
-                    BodyKind::Html => out.push_str(&escape::html(&value)),
-                    BodyKind::Text => out.push_str(&value),
-                }
-                rest = &rest[length..];
-            }
-            None => {
-                out.push('_');
-                rest = &rest[1..];
-            }
+        let Some((length, value)) = macro_at_start(rest, user) else {
+            out.push('_');
+            rest = &rest[1..];
+            continue;
+        };
+        match kind {
+            BodyKind::Html => out.push_str(&escape::html(&value)),
+            BodyKind::Text => out.push_str(&value),
         }
+        rest = &rest[length..];
     }
     out + rest
 }

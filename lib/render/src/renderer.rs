@@ -104,6 +104,7 @@ impl Renderer {
 }
 
 #[cfg(feature = "xslt")]
+#[expect(clippy::unnecessary_wraps, reason = "a build without libxslt refuses here")]
 fn xslt_templates(limits: &Limits) -> Result<Box<dyn Templates>, Unavailable> {
     Ok(Box::new(crate::xslt_engine::XsltTemplates::new(*limits)))
 }

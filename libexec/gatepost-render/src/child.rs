@@ -62,7 +62,7 @@ fn serve(engine: Engine, watch: &Arc<Watch>) -> Result<(), Broken> {
             }
             (Request::Bundle(hash, bundle), Ok(renderer)) => renderer.tell_bundle(hash, bundle),
             (Request::Notice(hash, form, text), Ok(renderer)) => {
-                renderer.tell_notice(hash, form, text)
+                renderer.tell_notice(hash, form, text);
             }
             (Request::Bundle(..) | Request::Notice(..), Err(Unavailable)) => {}
         }

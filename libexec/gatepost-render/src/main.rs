@@ -9,7 +9,7 @@
 //! One engine a process. Before the first template is read it limits its memory and shuts itself off from files,
 //! network and other processes (Landlock, seccomp); it starts with an empty environment and keeps no store.
 //! A template that takes too much time is stopped and answered as an error; then the process leaves, and its
-//! parent starts another. Only this program links libxslt, libxml2 and QuickJS.
+//! parent starts another. Only this program links libxslt, libxml2 and `QuickJS`.
 //!
 //! Exit codes: 0 end of input, or everything shut; 1 something was open; 64 usage; 65 a frame that is no request;
 //! 71 the kernel offers neither Landlock nor seccomp; 74 stdin or stdout broke.

@@ -8,7 +8,7 @@ use seccompiler::{
     SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
 };
 
-/// Address space of the process, bytes: libraries, QuickJS, libxml2 and what a template makes of Tera.
+/// Address space of the process, bytes: libraries, `QuickJS`, libxml2 and what a template makes of Tera.
 pub(crate) const ADDRESS_SPACE_BYTES: u64 = 512 << 20;
 /// stdin, stdout, stderr: nothing more can be opened.
 const DESCRIPTORS: u64 = 3;

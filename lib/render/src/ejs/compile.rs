@@ -190,7 +190,7 @@ impl Writer {
                 self.code(["    ; ", text, "\n"]);
             }
             Mode::Escaped => {
-                self.code(["    ; __append(escapeFn(", &without_semicolon(text), "))\n"])
+                self.code(["    ; __append(escapeFn(", &without_semicolon(text), "))\n"]);
             }
             Mode::Raw => self.code(["    ; __append(", &without_semicolon(text), ")\n"]),
         }

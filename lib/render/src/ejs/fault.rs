@@ -21,7 +21,7 @@ pub(super) fn thrown(ctx: &Ctx<'_>, error: Error) -> Thrown {
             let message = if plain { message } else { format!("{name}: {message}") };
             Thrown { message, frames: frames_in(&text(&object, "stack")) }
         }
-        CaughtError::Value(value) => Thrown { message: spoken(value), frames: Vec::new() },
+        CaughtError::Value(value) => Thrown { message: spoken(&value), frames: Vec::new() },
         CaughtError::Error(error) => Thrown { message: error.to_string(), frames: Vec::new() },
     }
 }
@@ -30,7 +30,7 @@ fn text(object: &Object<'_>, name: &str) -> String {
     object.get::<_, String>(name).unwrap_or_default()
 }
 
-fn spoken(value: Value<'_>) -> String {
+fn spoken(value: &Value<'_>) -> String {
     if let Some(text) = value.as_string().and_then(|text| text.to_string().ok()) {
         return text;
     }

@@ -1,4 +1,4 @@
-//! One QuickJS runtime for one bundle.
+//! One `QuickJS` runtime for one bundle.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -33,7 +33,8 @@ pub(super) struct Runtime {
     render: Persistent<Function<'static>>,
     sweep: Persistent<Function<'static>>,
     context: Context,
-    _runtime: rquickjs::Runtime,
+    #[expect(dead_code, reason = "kept to be dropped last")]
+    engine: rquickjs::Runtime,
     shared: Rc<Shared>,
     limits: Limits,
     clean: bool,
@@ -82,7 +83,7 @@ impl Runtime {
                 |name| made.get::<_, Function<'_>>(name).map(|found| Persistent::save(&ctx, found));
             Ok::<_, rquickjs::Error>((function("render")?, function("sweep")?))
         })?;
-        Ok(Self { render, sweep, context, _runtime: runtime, shared, limits, clean: true })
+        Ok(Self { render, sweep, context, engine: runtime, shared, limits, clean: true })
     }
 
     /// False when the runtime must not be used again.
@@ -165,7 +166,7 @@ fn host<'js>(ctx: &Ctx<'js>, shared: &Rc<Shared>) -> rquickjs::Result<Object<'js
     let own = Rc::clone(shared);
     host.set(
         "compile",
-        Function::new(ctx.clone(), move |ctx: Ctx<'js>, name: String| own.function(&ctx, name))?,
+        Function::new(ctx.clone(), move |ctx: Ctx<'js>, name: String| own.function(&ctx, &name))?,
     )?;
     let own = Rc::clone(shared);
     let resolve = move |ctx: Ctx<'js>, from: String, name: String| {
@@ -239,15 +240,15 @@ impl Shared {
         }
     }
 
-    fn function<'js>(&self, ctx: &Ctx<'js>, name: String) -> rquickjs::Result<Function<'js>> {
-        let text = self.files.borrow().get(&name).cloned().unwrap_or_default();
+    fn function<'js>(&self, ctx: &Ctx<'js>, name: &str) -> rquickjs::Result<Function<'js>> {
+        let text = self.files.borrow().get(name).cloned().unwrap_or_default();
         let compiled = compile(&text).map_err(|bad| {
-            self.failed(name.clone(), bad.line);
+            self.failed(name.to_owned(), bad.line);
             Exception::throw_syntax(ctx, &bad.message)
         })?;
         let source = compiled.source.clone();
-        self.compiled.borrow_mut().insert(name.clone(), compiled);
-        ctx.eval_with_options(source, options(&name))
+        self.compiled.borrow_mut().insert(name.to_owned(), compiled);
+        ctx.eval_with_options(source, options(name))
     }
 
     /// An include is looked for beside its includer, then as it is written; `.ejs` may be left out.

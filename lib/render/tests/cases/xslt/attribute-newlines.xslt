@@ -1,0 +1,4 @@
+<xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform">
+<xsl:output method="xml" encoding="UTF-8"/>
+<xsl:template match="/"><p title="a&#10;b&#9;c">x</p></xsl:template>
+</xsl:stylesheet>

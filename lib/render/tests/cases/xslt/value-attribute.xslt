@@ -1,0 +1,4 @@
+<xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform">
+<xsl:output method="text"/>
+<xsl:template match="/"><xsl:for-each select="//item"><xsl:value-of select="@id"/>=<xsl:value-of select="concat(@group, '/', name)"/>;</xsl:for-each></xsl:template>
+</xsl:stylesheet>
