@@ -5,7 +5,7 @@ use crate::context::Context;
 use crate::function::{Asked, Request};
 use crate::gateway_form::{self, BASE, FitGate, Stored, fit_gate, tuned};
 use crate::gateways;
-use crate::plan::{Change, Fact, Plan, Planned};
+use crate::plan::{Change, Checked, Fact, Plan, Planned};
 use crate::projects;
 use crate::refusal::{Refusal, nearest};
 use config::{Secrets, Vault};
@@ -168,10 +168,11 @@ fn save(
     let reopen = context.read(|snapshot| gateways::opened(snapshot, gateway.id, now))?;
     let fact = known.map(|row| Fact::Gateway(row.id, Some(row.version)));
     let name = gateway.name.clone();
-    let mut changes = vec![Change::SaveGateway(Box::new(gateway))];
+    let was_checked =
+        if gate.features.has("check_connection") { Checked::Passed } else { Checked::NotOffered };
+    let mut changes = vec![Change::SaveGateway(Box::new(gateway), was_checked)];
     changes.extend(reopen);
     let warning = tuned.warning;
-    let unchecked = !gate.features.has("check_connection");
     let plan = Plan::new(changes, move |applied| {
         let id = applied.ids.first().copied().unwrap_or_default();
         let mut document = Element::new("doc")
@@ -180,7 +181,7 @@ fn save(
         if let Some(warning) = &warning {
             document.push(Element::new("warning").with_text(warning));
         }
-        if unchecked {
+        if was_checked == Checked::NotOffered {
             let words = "the gate offers no check_connection: saved unchecked"; // S3-44
             document.push(Element::new("warning").with_text(words));
         }

@@ -7,7 +7,7 @@ use crate::gateway_edit::words_of;
 use crate::gateway_form::{FitGate, fit_gate};
 use crate::gateways::{self, columns};
 use crate::modules;
-use crate::plan::{Plan, Planned};
+use crate::plan::{Change, Plan, Planned};
 use crate::projects;
 use crate::refusal::Refusal;
 use config::Vault;
@@ -42,10 +42,9 @@ pub(crate) fn test(context: &mut Context<'_>, request: &Request) -> Result<Plann
         }
     }
     let now = context.now();
-    let changes = context.read(|snapshot| gateways::opened(snapshot, gateway.id, now))?;
-    Ok(Planned::Once(Plan::new(changes.into_iter().collect(), move |_| {
-        Answer::of(document.clone())
-    })))
+    let opened = context.read(|snapshot| gateways::opened(snapshot, gateway.id, now))?;
+    let changes = opened.into_iter().chain([Change::MarkTested(gateway.id)]);
+    Ok(Planned::Once(Plan::new(changes.collect(), move |_| Answer::of(document.clone()))))
 }
 
 /// Every field of the form, secrets opened, references followed. The secrets join the mask.

@@ -184,6 +184,11 @@ pub(crate) fn opened(
     })))
 }
 
+/// The setting that says when a gateway last passed its check.
+pub(crate) fn tested_setting(id: GatewayId) -> String {
+    format!("gateway.{id}.tested")
+}
+
 /// `gateway.delete`: what is bound to it is asked.
 pub(crate) fn delete(context: &mut Context<'_>, request: &Request) -> Result<Planned, Refusal> {
     let names = request.group("elid");

@@ -23,6 +23,7 @@ mod gateway_test;
 mod gateway_tests;
 mod gateways;
 mod inbox;
+mod locks;
 mod mass;
 mod modules;
 mod notice_xml;
@@ -37,6 +38,8 @@ mod registry;
 mod sending;
 #[cfg(test)]
 mod sending_tests;
+mod status;
+mod status_findings;
 mod subscriptions;
 mod table;
 mod tasks;
@@ -46,6 +49,10 @@ mod testing;
 mod user_import;
 mod users;
 pub mod when;
+mod why;
+#[cfg(test)]
+mod why_tests;
+mod why_text;
 
 pub use answer::Answer;
 pub use bundles::{BundleWanted, bundle};
@@ -53,6 +60,10 @@ pub use caller::{Caller, Level};
 pub use descriptions::descriptions;
 pub use error::PlatformError;
 pub use function::{Alias, Extra, Function, Kind, Need, Parameter};
+pub use locks::Runner;
 pub use notices::{Condition, Notice, Operator, load as load_notice, names as notice_names};
 pub use pipeline::Platform;
 pub use refusal::Refusal;
+pub use status::{Finding, GatewayStatus, ModuleStatus, Severity, Status};
+pub use why::{ContactStory, GatewayStory, Pause, TaskStory, Why};
+pub use why_text::sentences;

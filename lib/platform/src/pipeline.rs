@@ -74,6 +74,19 @@ impl Platform {
         self.store.as_mut()
     }
 
+    /// What a plan may look at, with the secrets known so far.
+    pub(crate) fn context(&mut self, mask: Mask) -> Context<'_> {
+        Context {
+            root: &self.root,
+            config: &self.config,
+            clock: self.clock.as_ref(),
+            store: self.store.as_mut(),
+            starter: &self.starter,
+            programs: &self.programs,
+            mask,
+        }
+    }
+
     /// Calls a function. A refusal means that nothing was changed; for a function that works in pages
     /// (`notify.mass`) that the page was not.
     pub fn call(
@@ -85,15 +98,7 @@ impl Platform {
         let function = Self::function(name).ok_or_else(|| unknown(name))?;
         let mask = mask_of(function, params);
         let registry = Arc::clone(&self.registry);
-        let mut context = Context {
-            root: &self.root,
-            config: &self.config,
-            clock: self.clock.as_ref(),
-            store: self.store.as_mut(),
-            starter: &self.starter,
-            programs: &self.programs,
-            mask,
-        };
+        let mut context = self.context(mask);
         let result = (|| {
             let params = registry.before(function, params)?;
             let request = Request::check(function, name, &params, caller)?;

@@ -2,6 +2,7 @@
 
 use crate::answer::Answer;
 use crate::context::Context;
+use crate::gateways::tested_setting;
 use crate::refusal::Refusal;
 use notice::{GatewayId, Ms, ProjectId, TaskId, UserId};
 use store::{
@@ -85,6 +86,15 @@ impl Fact {
     }
 }
 
+/// Whether a gateway's gate was asked before it is saved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Checked {
+    /// `check_connection` said yes.
+    Passed,
+    /// The gate does not offer it (S3-44).
+    NotOffered,
+}
+
 /// One change.
 pub(crate) enum Change {
     SaveProject(Project),
@@ -93,7 +103,9 @@ pub(crate) enum Change {
     DeleteUser(UserId),
     ForgetUser(UserId, Vec<String>),
     AddUserColumn(String),
-    SaveGateway(Box<Gateway>),
+    SaveGateway(Box<Gateway>, Checked),
+    /// The gateway passed its check now.
+    MarkTested(GatewayId),
     DeleteGateway(GatewayId),
     SetGatewayState(GatewayState),
     SaveSubscription(Subscription),
@@ -177,10 +189,15 @@ fn make(change: &Change, tx: &mut dyn Tx, now: Ms, applied: &mut Applied) -> sto
             applied.ids.push(tx.save_user(user)?.0);
             1
         }
-        Change::SaveGateway(gateway) => {
-            applied.ids.push(tx.save_gateway(gateway)?.0);
+        Change::SaveGateway(gateway, checked) => {
+            let id = tx.save_gateway(gateway)?;
+            applied.ids.push(id.0);
+            if *checked == Checked::Passed {
+                tx.set_setting(&tested_setting(id), &now.to_string())?;
+            }
             1
         }
+        Change::MarkTested(id) => done(tx.set_setting(&tested_setting(*id), &now.to_string()))?,
         Change::Enqueue(tasks) => {
             applied.accepted.extend(tx.enqueue(tasks, now)?);
             0

@@ -1,4 +1,4 @@
-//! Sending, over SQLite.
+//! Sending, over `SQLite`.
 
 use crate::testing::{Bench, NOW};
 use notice::{Ms, ProjectId, Route, State, TaskId};

@@ -1,0 +1,245 @@
+//! `status`: how the installation is, as values; what is wrong comes ranked, each with the command that cures it.
+
+use crate::context::Context;
+use crate::locks::{self, Runner};
+use crate::pipeline::Platform;
+use crate::refusal::Refusal;
+use crate::status_findings;
+use crate::why::Pause;
+use host::{Folder, Listed};
+use notice::{GatewayId, Mask, Ms, Route, State};
+use std::collections::BTreeMap;
+use store::{Condition, Count, Direction, Gateway, GatewayState, LogFilter, Project, TaskRow};
+
+/// Attempts looked at for the rates.
+const RATE_ROWS: u32 = 10_000;
+/// The time rates are taken over.
+const RATE_MS: i64 = 10 * 60_000;
+
+/// The state of an installation at one moment.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Status {
+    /// When.
+    pub now: Ms,
+    /// The file that pauses the queue.
+    pub paused: Option<Pause>,
+    /// Every module that has tasks or a program, by name.
+    pub modules: Vec<ModuleStatus>,
+    /// Every gateway, in the order they are tried.
+    pub gateways: Vec<GatewayStatus>,
+    /// What is wrong, the worst first.
+    pub findings: Vec<Finding>,
+}
+
+/// A module.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModuleStatus {
+    /// Its name.
+    pub name: String,
+    /// Who works on its rows.
+    pub runner: Runner,
+    /// What is wrong with its program.
+    pub broken: Option<String>,
+    /// Rows in each state.
+    pub tasks: BTreeMap<State, u64>,
+    /// When the oldest ready row was queued.
+    pub oldest_ready: Option<Ms>,
+}
+
+/// A gateway.
+#[derive(Clone, PartialEq, Eq)]
+pub struct GatewayStatus {
+    /// The row.
+    pub gateway: Gateway,
+    /// `open`, `held`, `down`, or `off` when it is not active.
+    pub word: &'static str,
+    /// Its state, if it ever left `open`.
+    pub state: Option<GatewayState>,
+    /// Ready rows of the routes it serves.
+    pub waiting: u64,
+    /// When the oldest of them was queued.
+    pub oldest: Option<Ms>,
+    /// Messages sent in the last ten minutes; an estimate where the log is very full.
+    pub sent_in_10_min: u64,
+}
+
+/// How bad it is: exit 1 or 2 of `gatepost status`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// To be looked at.
+    Warning,
+    /// Messages do not go out, or secrets lie open.
+    Critical,
+}
+
+/// Something wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// How bad.
+    pub severity: Severity,
+    /// A stable word for scripts: `paused`, `daemon_missing` …
+    pub code: &'static str,
+    /// What is wrong, in a sentence.
+    pub text: String,
+    /// The command that cures it, or that shows more.
+    pub cure: String,
+}
+
+impl Status {
+    /// The worst finding; None: all is well.
+    pub fn severity(&self) -> Option<Severity> {
+        self.findings.iter().map(|finding| finding.severity).max()
+    }
+}
+
+/// Everything the findings are made from.
+pub(crate) struct Seen {
+    pub(crate) now: Ms,
+    pub(crate) paused: Option<Pause>,
+    pub(crate) modules: Vec<ModuleStatus>,
+    pub(crate) gateways: Vec<GatewayStatus>,
+    pub(crate) counts: Vec<Count>,
+    pub(crate) projects: Vec<Project>,
+    pub(crate) gates: Vec<Listed>,
+    pub(crate) oldest: Option<TaskRow>,
+    pub(crate) tested: Vec<GatewayId>,
+}
+
+impl Platform {
+    /// Looks at everything; changes nothing.
+    pub fn status(&mut self) -> Result<Status, Refusal> {
+        let paused = self.paused();
+        let mut context = self.context(Mask::default());
+        let seen = see(&mut context, paused)?;
+        let mut findings = status_findings::of_seen(&seen, context.config);
+        findings.extend(status_findings::of_files(&context, &seen.gateways));
+        findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+        Ok(Status {
+            now: seen.now,
+            paused: seen.paused,
+            modules: seen.modules,
+            gateways: seen.gateways,
+            findings,
+        })
+    }
+}
+
+fn see(context: &mut Context<'_>, paused: Option<Pause>) -> Result<Seen, Refusal> {
+    let now = context.now();
+    let programs = context.programs.list(Folder::Notify);
+    let gates = context.programs.list(Folder::Gate);
+    let (counts, workers, projects) = context
+        .read(|snapshot| Ok((snapshot.counts()?, snapshot.workers()?, snapshot.projects()?)))?;
+    let mut names: Vec<_> = counts.iter().map(|count| count.module.clone()).collect();
+    names.extend(programs.iter().map(|program| program.name.clone()));
+    names.sort_unstable();
+    names.dedup();
+    let modules = names
+        .into_iter()
+        .map(|name| {
+            let program = programs.iter().find(|program| program.name == name);
+            let broken = program.and_then(|program| program.features.clone().err());
+            let runner = locks::runner(context.root, context.config, (&name, &workers), now);
+            module_status(name, runner, broken, &counts)
+        })
+        .collect();
+    let gateways = gateways(context, &counts)?;
+    let tested = context.read(|snapshot| {
+        let mut tested = Vec::new();
+        for status in &gateways {
+            if snapshot.setting(&crate::gateways::tested_setting(status.gateway.id))?.is_some() {
+                tested.push(status.gateway.id);
+            }
+        }
+        Ok(tested)
+    })?;
+    let oldest = context.read(|snapshot| oldest_ready(snapshot, &counts))?;
+    Ok(Seen { now, paused, modules, gateways, counts, projects, gates, oldest, tested })
+}
+
+fn module_status(
+    name: String,
+    runner: Runner,
+    broken: Option<String>,
+    counts: &[Count],
+) -> ModuleStatus {
+    let own = || counts.iter().filter(|count| count.module == name);
+    let mut tasks = BTreeMap::new();
+    for count in own() {
+        *tasks.entry(count.state).or_default() += count.tasks;
+    }
+    let oldest_ready =
+        own().filter(|count| count.state == State::Ready).map(|count| count.oldest).min();
+    ModuleStatus { name, runner, broken, tasks, oldest_ready }
+}
+
+fn gateways(context: &mut Context<'_>, counts: &[Count]) -> Result<Vec<GatewayStatus>, Refusal> {
+    let now = context.now();
+    context.read(|snapshot| {
+        let filter = LogFilter { since: Some(now.plus(-RATE_MS)), ..LogFilter::default() };
+        let mut sent: BTreeMap<GatewayId, u64> = BTreeMap::new();
+        for row in snapshot.log(&filter, None, RATE_ROWS)? {
+            if let Some(gateway) = row.row.gateway.filter(|_| row.row.outcome == "sent") {
+                *sent.entry(gateway).or_default() += 1;
+            }
+        }
+        let states = snapshot.gateway_states()?;
+        Ok(snapshot
+            .gateways()?
+            .into_iter()
+            .map(|gateway| {
+                let state = states.iter().find(|state| state.gateway == gateway.id).cloned();
+                let served: Vec<_> = counts
+                    .iter()
+                    .filter(|count| count.state == State::Ready && serves(&gateway, count))
+                    .collect();
+                GatewayStatus {
+                    word: word_of(&gateway, state.as_ref()),
+                    waiting: served.iter().map(|count| count.tasks).sum(),
+                    oldest: served.iter().map(|count| count.oldest).min(),
+                    sent_in_10_min: sent.get(&gateway.id).copied().unwrap_or_default(),
+                    state,
+                    gateway,
+                }
+            })
+            .collect())
+    })
+}
+
+/// True when the rows of a route can go out through a gateway (S3-18).
+pub(crate) fn serves(gateway: &Gateway, count: &Count) -> bool {
+    gateway.direction == Direction::Outgoing
+        && gateway.module.as_str() == count.module
+        && is_of_route(gateway, &count.route)
+}
+
+fn is_of_route(gateway: &Gateway, route: &Route) -> bool {
+    gateway.project.is_none() || gateway.project == route.project_id()
+}
+
+fn word_of(gateway: &Gateway, state: Option<&GatewayState>) -> &'static str {
+    if !gateway.active {
+        return "off";
+    }
+    match state.map(|state| &state.condition) {
+        None | Some(Condition::Open) => "open",
+        Some(Condition::Held { .. }) => "held",
+        Some(Condition::Down { .. }) => "down",
+    }
+}
+
+/// The newest page of ready rows holds the oldest one only of a short queue; so the number is given where
+/// it is found, and else left out.
+fn oldest_ready(
+    snapshot: &mut dyn store::Snapshot,
+    counts: &[Count],
+) -> Result<Option<TaskRow>, Refusal> {
+    let ready = counts.iter().filter(|count| count.state == State::Ready);
+    let Some(oldest) = ready.map(|count| count.oldest).min() else { return Ok(None) };
+    let filter = store::TaskFilter {
+        state: Some(State::Ready),
+        queued_before: Some(oldest.plus(1)),
+        ..store::TaskFilter::default()
+    };
+    Ok(snapshot.tasks(&filter, None, 1)?.pop())
+}

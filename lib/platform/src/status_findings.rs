@@ -1,0 +1,282 @@
+//! Turns what was seen into findings, each with its cure.
+
+use crate::context::Context;
+use crate::descriptions::descriptions;
+use crate::locks::Runner;
+use crate::status::{Finding, GatewayStatus, ModuleStatus, Seen, Severity, serves};
+use crate::when::distance;
+use config::{Config, Vault, refuse_if_writable_by_others};
+use notice::{ModuleName, State};
+use std::os::unix::fs::MetadataExt;
+use std::time::Duration;
+use store::{Condition, Count};
+use wire::form::Form;
+use wire::params::read_xmlparams;
+
+/// Ready rows may wait that long for cron's next minute before a missing worker is a finding.
+const PATIENCE_MS: i64 = 120_000;
+
+fn warning(code: &'static str, text: String, cure: impl Into<String>) -> Finding {
+    Finding { severity: Severity::Warning, code, text, cure: cure.into() }
+}
+
+fn critical(code: &'static str, text: String, cure: impl Into<String>) -> Finding {
+    Finding { severity: Severity::Critical, ..warning(code, text, cure) }
+}
+
+/// Findings about the queue, its workers and its gateways. Pure.
+pub(crate) fn of_seen(seen: &Seen, config: &Config) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    findings.extend(of_pause(seen, config));
+    for module in &seen.modules {
+        findings.extend(of_runner(module, seen));
+        findings.extend(of_program(module));
+    }
+    findings.extend(seen.counts.iter().filter_map(|count| no_gateway(count, seen)));
+    for status in &seen.gateways {
+        findings.extend(of_condition(status, seen));
+        findings.extend(of_gate(status, seen));
+        findings.extend(never_tested(status, seen));
+    }
+    findings.extend(too_old(seen, config));
+    findings.extend(waits_for_a_person(seen, State::Asked));
+    findings.extend(waits_for_a_person(seen, State::Failed));
+    findings
+}
+
+fn of_pause(seen: &Seen, config: &Config) -> Option<Finding> {
+    let pause = seen.paused.as_ref()?;
+    let age = pause.since.map_or(0, |since| seen.now.since(since));
+    let reason =
+        if pause.reason.is_empty() { String::new() } else { format!(": {}", pause.reason) };
+    let text = format!(
+        "the queue is paused for {} by `{}`{reason}; only tasks marked for it go out",
+        distance(age),
+        pause.file.display()
+    );
+    let finding = warning("paused", text, "gatepost resume");
+    let severity = if age > milliseconds(config.status.pause_warning) {
+        Severity::Critical
+    } else {
+        finding.severity
+    };
+    Some(Finding { severity, ..finding })
+}
+
+fn milliseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn of_runner(module: &ModuleStatus, seen: &Seen) -> Option<Finding> {
+    let name = &module.name;
+    match &module.runner {
+        Runner::Daemon { .. } | Runner::Process { .. } => None,
+        Runner::Hung { pid, .. } => Some(critical(
+            "daemon_hung",
+            format!(
+                "the daemon of {name} holds its lock but gives no sign of life{}",
+                pid.map(|pid| format!(" (process {pid})")).unwrap_or_default()
+            ),
+            "systemctl restart gatepostd",
+        )),
+        Runner::Nobody => {
+            let waits = module.oldest_ready.map(|oldest| seen.now.since(oldest))?;
+            (waits > PATIENCE_MS).then(|| {
+                critical(
+                    "daemon_missing",
+                    format!("nobody delivers for {name}: its oldest task waits for {}", distance(waits)),
+                    format!("systemctl start gatepostd (or run notify/{name} --command process from cron)"),
+                )
+            })
+        }
+    }
+}
+
+fn of_program(module: &ModuleStatus) -> Option<Finding> {
+    let reason = module.broken.as_ref()?;
+    let name = &module.name;
+    let text = format!("notify/{name} can't be used: {reason}");
+    let cure = format!("notify/{name} --command features");
+    let waits = module.oldest_ready.is_some();
+    Some(if waits {
+        critical("module_broken", text, cure)
+    } else {
+        warning("module_broken", text, cure)
+    })
+}
+
+/// Ready rows of a project that has no active gateway for their module. Mail without any goes by sendmail.
+fn no_gateway(count: &Count, seen: &Seen) -> Option<Finding> {
+    let project = count.route.project_id()?;
+    let without_gateways = [ModuleName::INTERNAL, ModuleName::EMAIL];
+    let served = seen.gateways.iter().filter(|status| serves(&status.gateway, count));
+    let active = served.clone().any(|status| status.gateway.active);
+    let takes_none = without_gateways.contains(&count.module.as_str()) && served.count() == 0;
+    if count.state != State::Ready || active || takes_none || takes_own_rows(count, seen) {
+        return None;
+    }
+    let known = seen.projects.iter().find(|one| one.id == project);
+    let name = known.map(|project| project.fields.text("name")).unwrap_or_default();
+    Some(critical(
+        "no_gateway",
+        format!(
+            "project {project} {name} has no active gateway for {}: {} tasks wait",
+            count.module, count.tasks
+        ),
+        format!("gatepost gateway add project={project} notify_module={}", count.module),
+    ))
+}
+
+/// A foreign module's rows need no gateway of ours.
+fn takes_own_rows(count: &Count, seen: &Seen) -> bool {
+    let standard = [ModuleName::EMAIL, ModuleName::SMS, ModuleName::INTERNAL];
+    !standard.contains(&count.module.as_str())
+        && !seen.gateways.iter().any(|status| status.gateway.module.as_str() == count.module)
+}
+
+fn of_condition(status: &GatewayStatus, seen: &Seen) -> Option<Finding> {
+    let state = status.state.as_ref().filter(|_| status.gateway.active)?;
+    let (code, word, reason, cure) = match &state.condition {
+        Condition::Open => return None,
+        Condition::Held { reason, by_person: true } => {
+            ("gateway_held", "is held by a person", reason, "release")
+        }
+        Condition::Held { reason, by_person: false } => ("gateway_held", "is held", reason, "test"),
+        Condition::Down { reason } => ("gateway_down", "can't be reached", reason, "test"),
+    };
+    let id = status.gateway.id;
+    let text = format!(
+        "gateway {id} {} {word} for {}: {reason}{}",
+        status.gateway.name,
+        distance(seen.now.since(state.since)),
+        if status.waiting > 0 { format!("; {} tasks wait", status.waiting) } else { String::new() }
+    );
+    let cure = format!("gatepost gateway {cure} {id}");
+    Some(if is_alone(status, seen) {
+        critical(code, text, cure)
+    } else {
+        warning(code, text, cure)
+    })
+}
+
+/// True when rows wait that no other gateway can take now.
+fn is_alone(status: &GatewayStatus, seen: &Seen) -> bool {
+    let ready = seen.counts.iter().filter(|count| count.state == State::Ready);
+    ready.filter(|count| serves(&status.gateway, count)).any(|count| {
+        !seen.gateways.iter().any(|other| other.word == "open" && serves(&other.gateway, count))
+    })
+}
+
+fn of_gate(status: &GatewayStatus, seen: &Seen) -> Option<Finding> {
+    let gateway = &status.gateway;
+    let listed = seen.gates.iter().find(|gate| gate.name == gateway.gate);
+    let reason = match listed {
+        None => "it is not there".to_owned(),
+        Some(gate) => gate.features.clone().err()?,
+    };
+    gateway.active.then(|| {
+        critical(
+            "gate_broken",
+            format!("gate/{} of gateway {} can't be used: {reason}", gateway.gate, gateway.id),
+            format!("gatepost gate test gate/{}", gateway.gate),
+        )
+    })
+}
+
+fn never_tested(status: &GatewayStatus, seen: &Seen) -> Option<Finding> {
+    let id = status.gateway.id;
+    let known = seen.tested.contains(&id) || status.sent_in_10_min > 0 || !status.gateway.active;
+    (!known).then(|| {
+        warning(
+            "gateway_untested",
+            format!("gateway {id} {} was never tested", status.gateway.name),
+            format!("gatepost gateway test {id}"),
+        )
+    })
+}
+
+fn too_old(seen: &Seen, config: &Config) -> Option<Finding> {
+    let oldest = seen.modules.iter().filter_map(|module| module.oldest_ready).min()?;
+    let age: i64 = seen.now.since(oldest);
+    let limit = milliseconds(config.status.waiting_warning);
+    let cure = seen.oldest.as_ref().map_or_else(
+        || "gatepost queue --state ready".to_owned(),
+        |row| format!("gatepost why {}", row.id),
+    );
+    (age > limit && seen.paused.is_none()).then(|| {
+        warning("oldest_ready", format!("the oldest ready task waits for {}", distance(age)), cure)
+    })
+}
+
+fn waits_for_a_person(seen: &Seen, state: State) -> Option<Finding> {
+    let counts = seen.counts.iter().filter(|count| count.state == state);
+    let tasks: u64 = counts.map(|count| count.tasks).sum();
+    let (code, text) = match state {
+        State::Asked => ("asked", format!("of {tasks} tasks nobody knows whether they were sent")),
+        _ => ("failed", format!("{tasks} tasks failed")),
+    };
+    (tasks > 0).then(|| warning(code, text, format!("gatepost queue --state {state}")))
+}
+
+/// Findings about files: the key, the database, who may write, descriptions, secrets that lie open.
+pub(crate) fn of_files(context: &Context<'_>, gateways: &[GatewayStatus]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    findings.extend(Vault::load(context.root).err().map(|error| {
+        let text = error.to_string();
+        let cure =
+            if text.contains("missing") { "gatepost init" } else { "chmod 600 etc/secret.key" };
+        critical("secret_key", text, cure)
+    }));
+    if let Err(error) = refuse_if_writable_by_others(context.root) {
+        findings.push(critical("writable", error.to_string(), "gatepost check"));
+    }
+    findings.extend(open_database(context));
+    let (known, wrong) = descriptions(context.root, context.config);
+    findings.extend(wrong.into_iter().map(|reason| {
+        warning(
+            "description_broken",
+            format!("a description can't be read: {reason}"),
+            "gatepost check",
+        )
+    }));
+    for status in gateways {
+        let names = [
+            format!("gateway.{}", status.gateway.module),
+            format!("gateway.{}", status.gateway.gate),
+        ];
+        let forms = names.iter().filter_map(|name| known.metadata(name)).map(Form::read);
+        let public = read_xmlparams(&status.gateway.xmlparams).unwrap_or_default();
+        for form in forms {
+            let open = form.secret_names().into_iter().find(|name| !public.text(name).is_empty());
+            findings.extend(open.map(|name| unsealed(status, name)));
+        }
+    }
+    findings
+}
+
+fn unsealed(status: &GatewayStatus, field: &str) -> Finding {
+    let id = status.gateway.id;
+    critical(
+        "secret_unsealed",
+        format!(
+            "the secret `{field}` of gateway {id} {} lies open in the database",
+            status.gateway.name
+        ),
+        format!("gatepost gateway edit {id}"),
+    )
+}
+
+/// 0660 is for foreign producers of the group; anything for others is too much.
+fn open_database(context: &Context<'_>) -> Option<Finding> {
+    const OTHERS: u32 = 0o007;
+    let name = context.config.database.strip_prefix("sqlite:")?;
+    let path = context.root.path(name);
+    let mode = path.metadata().ok()?.mode();
+    (mode & OTHERS != 0).then(|| {
+        critical(
+            "database_mode",
+            format!("`{}` is open to everybody (mode {:o})", path.display(), mode & 0o777),
+            format!("chmod o= {}", path.display()),
+        )
+    })
+}

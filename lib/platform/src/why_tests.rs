@@ -1,0 +1,286 @@
+//! `why` and `status` over `SQLite`, with a worker's turns made by hand.
+
+use crate::testing::{Bench, NOW};
+use crate::{Finding, Severity, sentences};
+use notice::{Clock, GatewayId, ModuleName, Ms, ProjectId, Route, TaskId};
+use store::{
+    Claimed, Condition, Demand, Direction, Done, Durability, Gateway, GatewayState, NewLog, Owner,
+    Pool, Settlement, Tx,
+};
+
+fn bench() -> Bench {
+    let mut bench = Bench::with_user();
+    bench.write("templates/hi/en.ntsms.text.ejs", "hi");
+    bench.write("templates/hi/en.ntemail.text.ejs", "hi");
+    bench.program(
+        "gate/gwx",
+        "#!/bin/sh\necho '<doc><features><feature name=\"outgoing\"/></features><notify_module>ntsms</notify_module></doc>'\n",
+    );
+    bench.program(
+        "notify/ntsms",
+        "#!/bin/sh\necho '<doc><features><feature name=\"sms\"/><feature name=\"queue\"/></features><contact_type>phone</contact_type></doc>'\n",
+    );
+    bench
+        .ok("notify.send", &[("notice", "hi"), ("user", "bob"), ("module", "ntsms"), ("key", "K")]);
+    bench
+}
+
+fn why(bench: &mut Bench, subject: &str) -> String {
+    sentences(&bench.platform.why(subject).unwrap()).join("\n")
+}
+
+fn write(bench: &mut Bench, mut change: impl FnMut(&mut dyn Tx) -> store::Result<()>) {
+    store::write(bench.platform.store(), Durability::Crash, |tx| change(tx)).unwrap();
+}
+
+fn gateway(bench: &mut Bench, name: &str) {
+    let row = Gateway {
+        id: GatewayId(0),
+        name: name.to_owned(),
+        project: Some(ProjectId(1)),
+        module: ModuleName::new("ntsms").unwrap(),
+        gate: "gwx".to_owned(),
+        direction: Direction::Outgoing,
+        active: true,
+        priority: 0,
+        concurrency: None,
+        rate_per_sec: None,
+        on_unknown: None,
+        xmlparams: String::new(),
+        secret: Vec::new(),
+        version: 0,
+    };
+    write(bench, |tx| tx.save_gateway(&row).map(drop));
+}
+
+/// One attempt of task 1 through gateway 1 that ends so.
+fn attempt(bench: &mut Bench, settlement: &Settlement, outcome: &str, reason: &str) {
+    let owner = Owner("ntsms-host-1-1".to_owned());
+    let now = bench.clock.now();
+    let demand = Demand {
+        module: ModuleName::new("ntsms").unwrap(),
+        pool: Pool::Route(Route::project(ProjectId(1))),
+        gateway: Some(GatewayId(1)),
+        count: 1,
+        forced_only: false,
+        lease_until: now.plus(60_000),
+    };
+    let mut claimed: Vec<Claimed> = Vec::new();
+    write(bench, |tx| {
+        claimed = tx.turn(&owner, &[], std::slice::from_ref(&demand), now)?.claimed;
+        Ok(())
+    });
+    let task = claimed.remove(0);
+    let log = NewLog {
+        task: task.lease.task,
+        key: Some(task.key.clone()),
+        module: "ntsms".to_owned(),
+        notice: Some("hi".to_owned()),
+        user: None,
+        project: Some(ProjectId(1)),
+        gateway: Some(GatewayId(1)),
+        contact: Some("+79123456789".to_owned()),
+        attempt: task.attempt,
+        outcome: outcome.to_owned(),
+        reason: reason.to_owned(),
+        reference: (outcome == "sent").then(|| "R-7".to_owned()),
+        segments: Some(1),
+        queued: task.queued,
+        at: now,
+        took_ms: Some(12),
+    };
+    let done = Done {
+        lease: task.lease,
+        settlement: settlement.clone(),
+        reason: reason.to_owned(),
+        log: Some(log),
+        effects: Vec::new(),
+    };
+    write(bench, |tx| tx.turn(&owner, std::slice::from_ref(&done), &[], now).map(drop));
+}
+
+#[test]
+fn a_ready_task_says_that_it_has_no_gateway_and_no_worker() {
+    // S3-20
+    let mut bench = bench();
+    let said = why(&mut bench, "1");
+    assert!(said.starts_with("Task 1: notice hi by ntsms to +79123456789."), "{said}");
+    assert!(said.contains("no_gateway: project 1 has no gateway for ntsms"), "{said}");
+    assert!(said.contains("`gatepost gateway add`"), "{said}");
+    assert!(said.contains("Nobody works on the rows of ntsms"), "{said}");
+}
+
+#[test]
+fn a_ready_task_says_which_gateway_holds_it_and_until_when() {
+    let mut bench = bench();
+    gateway(&mut bench, "main");
+    bench.ok("gateway.hold", &[("elid", "main"), ("reason", "bill unpaid"), ("until", "+2h")]);
+    let said = why(&mut bench, "1");
+    assert!(said.contains("no_gateway: it waits, unharmed"), "{said}");
+    assert!(said.contains("Gateway 1 main is held by a person since"), "{said}");
+    assert!(said.contains("bill unpaid; released 2026-11-22T00:26:40Z (in 2 h)"), "{said}");
+    gateway(&mut bench, "second");
+    assert!(why(&mut bench, "1").contains("It goes next through gateway 2 second"));
+    let down = GatewayState {
+        gateway: GatewayId(2),
+        condition: Condition::Down { reason: "connection refused".to_owned() },
+        since: NOW,
+        next_probe: Some(NOW.plus(5_000)),
+        probes: 1,
+        strikes: 1,
+        holds: 0,
+        last_error: None,
+    };
+    write(&mut bench, |tx| tx.set_gateway_state(&down, NOW));
+    let said = why(&mut bench, "1");
+    assert!(
+        said.contains("Gateway 2 second can't be reached") && said.contains("(in 5 s)"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_pause_is_named_with_its_file_and_its_reason() {
+    // S3-32
+    let mut bench = bench();
+    bench.write("etc/billmgr.DoNothing", "moving to the new panel\n");
+    let said = why(&mut bench, "1");
+    assert!(said.contains("paused") && said.contains("billmgr.DoNothing"), "{said}");
+    assert!(said.contains("moving to the new panel"), "{said}");
+    bench.ok(
+        "notify.send",
+        &[("notice", "hi"), ("user", "bob"), ("module", "ntsms"), ("while_paused", "on")],
+    );
+    assert!(why(&mut bench, "2").contains("goes out all the same"));
+}
+
+#[test]
+fn a_waiting_a_failed_and_an_asked_task_say_until_when_and_what_to_do() {
+    let mut bench = bench();
+    gateway(&mut bench, "main");
+    let later = Settlement::Wait { at: NOW.plus(30_000), spent: true, maybe_sent: false };
+    attempt(&mut bench, &later, "later", "busy");
+    let said = why(&mut bench, "1");
+    assert!(
+        said.contains(
+            "(in 30 s), then it is tried again; 1 attempt failed so far, the last: busy."
+        ),
+        "{said}"
+    );
+    assert!(said.contains("later (attempt 1), gateway 1, to +79123456789"), "{said}");
+    bench.ok("task.retry", &[("elid", "1")]);
+    attempt(&mut bench, &Settlement::Ask { until: NOW.plus(Ms::DAY) }, "unknown", "no answer");
+    let said = why(&mut bench, "1");
+    assert!(
+        said.contains("Nobody knows whether it was sent") && said.contains("gatepost done 1"),
+        "{said}"
+    );
+    write(&mut bench, |tx| tx.retry(&[TaskId(1)], NOW).map(drop));
+    let rows = bench.ok("task", &[("state", "failed")]);
+    assert_eq!(rows.rows().count(), 0);
+}
+
+#[test]
+fn a_sent_task_is_found_by_number_key_and_contact() {
+    let mut bench = bench();
+    gateway(&mut bench, "main");
+    attempt(&mut bench, &Settlement::Gone, "sent", "");
+    for subject in ["1", "K", "K/1/ntsms"] {
+        let said = why(&mut bench, subject);
+        assert!(said.contains("It was sent 2026-11-21T22:26:40Z"), "{subject}: {said}");
+        assert!(said.contains("through gateway 1, reference R-7"), "{said}");
+    }
+    let said = why(&mut bench, "+79123456789");
+    assert!(said.starts_with("+79123456789 is the contact of user 1 bob."), "{said}");
+    assert!(said.contains("sent (attempt 1), gateway 1"), "{said}");
+    let refused = bench.platform.why("nothing-of-it").err().unwrap().to_string();
+    assert!(refused.contains("nothing-of-it"), "{refused}");
+}
+
+#[test]
+fn a_queued_task_is_found_by_its_contact() {
+    let mut bench = bench();
+    let said = why(&mut bench, "+79123456789");
+    assert!(said.contains("Task 1: notice hi"), "{said}");
+}
+
+fn findings(bench: &mut Bench) -> Vec<Finding> {
+    bench.platform.status().unwrap().findings
+}
+
+fn finding(bench: &mut Bench, code: &str) -> Finding {
+    let all = findings(bench);
+    let codes: Vec<_> = all.iter().map(|finding| finding.code).collect();
+    match all.iter().find(|finding| finding.code == code) {
+        Some(finding) => finding.clone(),
+        None => panic!("no finding {code} among {codes:?}"),
+    }
+}
+
+#[test]
+fn a_route_without_a_gateway_is_critical_and_comes_with_its_cure() {
+    let mut bench = bench();
+    let found = finding(&mut bench, "no_gateway");
+    assert_eq!(found.severity, Severity::Critical);
+    assert!(found.cure.starts_with("gatepost gateway add"), "{}", found.cure);
+    assert_eq!(findings(&mut bench)[0].severity, Severity::Critical, "the worst comes first");
+}
+
+#[test]
+fn a_pause_a_missing_worker_and_an_old_task_are_found() {
+    let mut bench = bench();
+    gateway(&mut bench, "main");
+    bench.clock.advance(3 * 3_600_000);
+    assert_eq!(finding(&mut bench, "daemon_missing").severity, Severity::Critical);
+    assert!(finding(&mut bench, "oldest_ready").cure.contains("why 1"));
+    bench.write("etc/gatepost.DoNothing", "");
+    assert_eq!(finding(&mut bench, "paused").cure, "gatepost resume");
+}
+
+#[test]
+fn a_held_gateway_is_worse_when_tasks_wait_for_it_alone() {
+    let mut bench = bench();
+    gateway(&mut bench, "main");
+    gateway(&mut bench, "second");
+    bench.ok("gateway.hold", &[("elid", "main"), ("reason", "x")]);
+    assert_eq!(finding(&mut bench, "gateway_held").severity, Severity::Warning);
+    bench.ok("gateway.hold", &[("elid", "second"), ("reason", "x")]);
+    assert_eq!(finding(&mut bench, "gateway_held").severity, Severity::Critical);
+    assert!(finding(&mut bench, "gateway_untested").cure.contains("gateway test"));
+}
+
+#[test]
+fn open_secrets_and_file_modes_are_found() {
+    use std::os::unix::fs::PermissionsExt;
+    let mut bench = bench();
+    let key = bench.folder.path().join("etc/secret.key");
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
+    assert_eq!(finding(&mut bench, "secret_key").severity, Severity::Critical);
+    std::fs::remove_file(key).unwrap();
+    assert!(finding(&mut bench, "secret_key").cure.contains("init"));
+    bench.write(
+        "etc/xml/gatepost_mod_gwx.xml",
+        "<mgrdata><metadata name=\"gateway.gwx\"><form><field name=\"p\"><input type=\"password\" name=\"p\"/></field></form></metadata></mgrdata>",
+    );
+    gateway(&mut bench, "main");
+    let mut row = bench.read(|snapshot| snapshot.gateways()).remove(0);
+    row.xmlparams = "<doc><p>s3cr3t</p></doc>".to_owned();
+    write(&mut bench, |tx| tx.save_gateway(&row).map(drop));
+    assert!(!finding(&mut bench, "secret_unsealed").text.contains("s3cr3t"));
+}
+
+#[test]
+fn broken_programs_and_failed_tasks_are_found_and_a_well_house_has_no_finding() {
+    let mut bench = bench();
+    bench.program("notify/ntjunk", "#!/bin/sh\necho junk\n");
+    bench.write("etc/xml/gatepost_mod_bad.xml", "<mgrdata");
+    assert!(finding(&mut bench, "module_broken").text.contains("ntjunk"));
+    assert!(finding(&mut bench, "description_broken").text.contains("gatepost_mod_bad.xml"));
+    gateway(&mut bench, "main");
+    attempt(&mut bench, &Settlement::Fail, "never", "no such number");
+    assert!(finding(&mut bench, "failed").cure.contains("--state failed"));
+    let mut well = Bench::with_user();
+    let status = well.platform.status().unwrap();
+    assert!(status.findings.is_empty(), "{:?}", status.findings);
+    assert_eq!(status.severity(), None);
+}

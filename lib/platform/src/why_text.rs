@@ -1,0 +1,331 @@
+//! Says in plain sentences what [`crate::why`] gathered. Pure.
+
+use crate::locks::Runner;
+use crate::when::{distance, shown};
+use crate::why::{ContactStory, GatewayStory, Pause, TaskStory, Why};
+use notice::{ModuleName, Ms, State};
+use std::fmt::Write as _;
+use store::{Condition, LogRow, TaskRow};
+
+/// One sentence a line, in the order a person asks: what it is, where it stands, what it waits for and until
+/// when, what was tried, what can be done. Times are UTC, with the distance from now.
+pub fn sentences(why: &Why) -> Vec<String> {
+    let mut said = Vec::new();
+    if let Some(contact) = &why.contact {
+        said.extend(of_contact(contact, why.now));
+    }
+    for task in &why.tasks {
+        if !said.is_empty() {
+            said.push(String::new());
+        }
+        said.extend(of_task(task, why));
+    }
+    said
+}
+
+fn of_task(task: &TaskStory, why: &Why) -> Vec<String> {
+    let mut said = vec![heading(task)];
+    match &task.row {
+        Some(row) => said.extend(of_row(task, row, why)),
+        None => said.push(of_end(task.attempts.last(), why.now)),
+    }
+    said.extend(attempts(&task.attempts));
+    said.extend(task.contact_state.iter().filter(|state| state.state != "ok").map(|state| {
+        format!(
+            "Its contact is marked {} since {}: {}",
+            state.state,
+            shown(state.since),
+            state.reason
+        )
+    }));
+    said
+}
+
+fn heading(task: &TaskStory) -> String {
+    let notice = task.notice.as_deref().map(|name| format!("notice {name} ")).unwrap_or_default();
+    let contact = task.contact.as_deref().map(|to| format!(" to {to}")).unwrap_or_default();
+    format!("Task {}: {notice}by {}{contact}.", task.id, task.module)
+}
+
+fn of_row(task: &TaskStory, row: &TaskRow, why: &Why) -> Vec<String> {
+    let mut said = vec![format!(
+        "It was queued {}, with priority {}.",
+        moment(row.queued, why.now),
+        row.priority
+    )];
+    match row.state {
+        State::Ready => said.extend(of_ready(task, row, why)),
+        State::Sending => said.push(of_sending(row, why.now)),
+        State::Waiting => said.push(of_waiting(row, why.now)),
+        State::Failed => said.push(format!(
+            "It failed {} and stays for a person: {}. `gatepost retry {id}` tries again, `gatepost cancel {id}` drops it.",
+            row.run_at.map_or_else(String::new, |at| moment(at, why.now)),
+            reason_of(&row.err_info),
+            id = row.id
+        )),
+        State::Asked => said.push(format!(
+            "Nobody knows whether it was sent: {}. A person is asked until {}, then it is failed: `gatepost done {id}` if it arrived, `gatepost retry {id}` if it did not, `gatepost cancel {id}` to drop it.",
+            reason_of(&row.err_info),
+            row.run_at.map_or_else(String::new, |at| moment(at, why.now)),
+            id = row.id
+        )),
+    }
+    said.extend(pause_for(row, why));
+    if let Some(expires) = row.expires {
+        said.push(format!("It expires {}.", moment(expires, why.now)));
+    }
+    said
+}
+
+/// What stops a ready task, from the nearest cause.
+fn of_ready(task: &TaskStory, row: &TaskRow, why: &Why) -> Vec<String> {
+    if task.foreign {
+        return vec![format!(
+            "It is ready; {} takes its rows from the queue itself, when its `process` runs.",
+            task.module
+        )];
+    }
+    let mut said = vec![format!("It is ready since {}.", moment(row.ready, why.now))];
+    if let Some(reason) = &task.module_broken {
+        said.push(format!("notify/{} can't be used: {reason}", task.module));
+    }
+    said.extend(of_runner(task, why.now));
+    said.extend(of_gateways(task, row, why.now));
+    said
+}
+
+fn pause_for(row: &TaskRow, why: &Why) -> Option<String> {
+    let pause = why.paused.as_ref()?;
+    if row.forced {
+        return Some("The queue is paused, but this task goes out all the same.".to_owned());
+    }
+    Some(pause_sentence(pause, why.now))
+}
+
+fn pause_sentence(pause: &Pause, now: Ms) -> String {
+    let since = pause.since.map(|at| format!(" since {}", moment(at, now))).unwrap_or_default();
+    let reason = match pause.reason.as_str() {
+        "" => String::new(),
+        reason => format!(" ({reason})"),
+    };
+    format!(
+        "The whole queue is paused{since}{reason} by `{}`; `gatepost resume` ends it.",
+        pause.file.display()
+    )
+}
+
+fn of_runner(task: &TaskStory, now: Ms) -> Option<String> {
+    match &task.runner {
+        Runner::Daemon { .. } | Runner::Process { .. } => None,
+        Runner::Hung { beat, pid } => Some(format!(
+            "The daemon of {} holds its lock but gave no sign of life{}{}; `notify/{} --command process` delivers all the same.",
+            task.module,
+            beat.map(|at| format!(" since {}", moment(at, now))).unwrap_or_default(),
+            pid.map(|pid| format!(" (process {pid})")).unwrap_or_default(),
+            task.module
+        )),
+        Runner::Nobody => Some(format!(
+            "Nobody works on the rows of {m} at this moment: it goes out when cron runs `notify/{m} --command process`, or gatepostd is started.",
+            m = task.module
+        )),
+    }
+}
+
+fn of_gateways(task: &TaskStory, row: &TaskRow, now: Ms) -> Vec<String> {
+    if task.module == ModuleName::INTERNAL || row.route.is_unread() {
+        return Vec::new();
+    }
+    let project = row.route.project_id().map(|id| id.to_string()).unwrap_or_default();
+    if row.maybe_sent && task.gateways.is_empty() {
+        return vec![
+            "It may have been sent by a gateway that is gone; `gatepost retry` frees it."
+                .to_owned(),
+        ];
+    }
+    if task.gateways.is_empty() {
+        let by =
+            if task.module == ModuleName::EMAIL { "; it goes out through sendmail" } else { "" };
+        return vec![format!(
+            "no_gateway: project {project} has no gateway for {}{by}; `gatepost gateway add` makes one.",
+            task.module
+        )];
+    }
+    let mut said: Vec<_> = task.gateways.iter().filter_map(|story| unusable(story, now)).collect();
+    let usable = task.gateways.len() - said.len();
+    if usable == 0 {
+        said.insert(
+            0,
+            "no_gateway: it waits, unharmed, for a gateway that can be used.".to_owned(),
+        );
+    }
+    if let Some(first) = task.gateways.iter().find(|story| unusable(story, now).is_none()) {
+        said.push(format!(
+            "It goes next through gateway {} {}, when that one has room.",
+            first.gateway.id, first.gateway.name
+        ));
+    }
+    if row.maybe_sent {
+        said.push("It may have been sent already, so no other gateway may have it.".to_owned());
+    }
+    said
+}
+
+/// Why a gateway can't be used, and until when.
+pub(crate) fn unusable(story: &GatewayStory, now: Ms) -> Option<String> {
+    let gateway = &story.gateway;
+    let name = format!("Gateway {} {}", gateway.id, gateway.name);
+    if !gateway.active {
+        return Some(format!(
+            "{name} is not active; `gatepost gateway edit {} active=on`.",
+            gateway.id
+        ));
+    }
+    let state = story.state.as_ref()?;
+    let next = state.next_probe;
+    match &state.condition {
+        Condition::Open => None,
+        Condition::Held { reason, by_person: true } => Some(format!(
+            "{name} is held by a person since {}: {reason}; {}.",
+            moment(state.since, now),
+            match next {
+                Some(at) => format!("released {}", moment(at, now)),
+                None => format!("until `gatepost gateway release {}`", gateway.id),
+            }
+        )),
+        Condition::Held { reason, by_person: false } => Some(format!(
+            "{name} is held since {}: {reason}; {}`gatepost gateway test {}` tries it now.",
+            moment(state.since, now),
+            next.map(|at| format!("tried again {}; ", moment(at, now))).unwrap_or_default(),
+            gateway.id
+        )),
+        Condition::Down { reason } => Some(format!(
+            "{name} can't be reached since {}: {reason}; {}",
+            moment(state.since, now),
+            next.map_or_else(
+                || "tried again soon.".to_owned(),
+                |at| format!("tried again {}.", moment(at, now))
+            )
+        )),
+    }
+}
+
+fn of_sending(row: &TaskRow, now: Ms) -> String {
+    let gateway = row.last_gateway.map(|id| format!(" for gateway {id}")).unwrap_or_default();
+    let owner = row.lease_owner.as_deref().unwrap_or("a worker");
+    let until = row.lease_until.map(|at| moment(at, now)).unwrap_or_default();
+    format!(
+        "It is being sent{gateway}: attempt {}, in the hands of {owner}, whose lease ends {until}.",
+        row.attempt
+    )
+}
+
+fn of_waiting(row: &TaskRow, now: Ms) -> String {
+    let Some(at) = row.run_at else {
+        return "It waits until the task before it, for the same object, has ended.".to_owned();
+    };
+    if row.error_count == 0 && row.err_info.is_empty() {
+        return format!("It waits: not before {}.", moment(at, now));
+    }
+    format!(
+        "It waits until {}, then it is tried again; {} failed so far, the last: {}.",
+        moment(at, now),
+        attempts_words(row.error_count),
+        reason_of(&row.err_info)
+    )
+}
+
+fn of_end(last: Option<&LogRow>, now: Ms) -> String {
+    let Some(last) = last else {
+        return "It is not in the queue and the log has nothing of it.".to_owned();
+    };
+    let log = &last.row;
+    let at = moment(log.at, now);
+    let gateway = log.gateway.map(|id| format!(" through gateway {id}")).unwrap_or_default();
+    let reference =
+        log.reference.as_deref().map(|number| format!(", reference {number}")).unwrap_or_default();
+    match log.outcome.as_str() {
+        "sent" if log.reason.is_empty() => format!("It was sent {at}{gateway}{reference}."),
+        "sent" => format!("It was taken as sent {at}: {}.", log.reason),
+        "delivered" => format!("It was sent{gateway}{reference} and arrived {at}."),
+        "never" => {
+            format!("It was refused {at}{gateway}: {}. It left the queue.", reason_of(&log.reason))
+        }
+        "cancelled" => format!("It was cancelled {at}: {}.", reason_of(&log.reason)),
+        "expired" => format!("It expired {at} before it could be sent."),
+        other => format!("It ended {at} as {other}: {}.", reason_of(&log.reason)),
+    }
+}
+
+fn attempts(log: &[LogRow]) -> Vec<String> {
+    let mut said: Vec<_> = log.iter().map(attempt).collect();
+    if !said.is_empty() {
+        said.insert(0, "What the log has of it:".to_owned());
+    }
+    said
+}
+
+fn attempt(row: &LogRow) -> String {
+    let log = &row.row;
+    let mut words = format!("  {} {}", shown(log.at), log.outcome);
+    if log.attempt > 0 {
+        let _ = write!(words, " (attempt {})", log.attempt);
+    }
+    let parts = [
+        log.gateway.map(|id| format!("gateway {id}")),
+        log.contact.as_ref().map(|to| format!("to {to}")),
+        log.reference.as_ref().map(|number| format!("reference {number}")),
+        log.segments.map(|count| format!("{count} segments")),
+        log.took_ms.map(|took| format!("{took} ms in the gate's hands")),
+        Some(log.reason.clone()).filter(|reason| !reason.is_empty()),
+    ];
+    for part in parts.into_iter().flatten() {
+        words.push_str(", ");
+        words.push_str(&part);
+    }
+    words
+}
+
+fn of_contact(story: &ContactStory, now: Ms) -> Vec<String> {
+    let mut said = vec![match story.users.as_slice() {
+        [] => format!("{} belongs to no user.", story.contact),
+        users => {
+            let names: Vec<_> = users
+                .iter()
+                .map(|user| format!("user {} {}", user.id, user.fields.text("name")))
+                .collect();
+            format!("{} is the contact of {}.", story.contact, names.join(", "))
+        }
+    }];
+    if let Some(state) = story.state.as_ref().filter(|state| state.state != "ok") {
+        said.push(format!(
+            "It is marked {} since {}: {}; `gatepost contact set` changes that.",
+            state.state,
+            moment(state.since, now),
+            reason_of(&state.reason)
+        ));
+    }
+    said.extend(attempts(&story.attempts));
+    if story.attempts.is_empty() {
+        said.push("The log has no attempt to reach it.".to_owned());
+    }
+    said
+}
+
+fn attempts_words(count: u32) -> String {
+    if count == 1 { "1 attempt".to_owned() } else { format!("{count} attempts") }
+}
+
+fn reason_of(text: &str) -> &str {
+    let text = text.trim().trim_end_matches('.');
+    if text.is_empty() { "no reason given" } else { text }
+}
+
+/// `2026-11-21T22:26:40Z (2 h ago)`.
+fn moment(at: Ms, now: Ms) -> String {
+    let away = at.since(now);
+    if away >= 0 {
+        format!("{} (in {})", shown(at), distance(away))
+    } else {
+        format!("{} ({} ago)", shown(at), distance(-away))
+    }
+}
