@@ -3,9 +3,9 @@
 
 use crate::{Result, StoreError, Wake, Woken};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::inotify;
+use rustix::fs::{Mode, OFlags, inotify};
 use std::fs::{self, Permissions};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
@@ -124,14 +124,23 @@ fn listen(folder: &Path) -> std::io::Result<(UnixDatagram, PathBuf)> {
     Ok((socket, path))
 }
 
+/// The folder under a name that always fits into a socket's address (108 bytes), however deep it lies.
+fn short_name(folder: &Path) -> std::io::Result<(OwnedFd, PathBuf)> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let opened = rustix::fs::open(folder, flags, Mode::empty())?;
+    let name = PathBuf::from(format!("/proc/self/fd/{}", opened.as_raw_fd()));
+    Ok((opened, name))
+}
+
 /// Takes the first name with our number that no living socket has.
 fn bind(folder: &Path) -> std::io::Result<(UnixDatagram, PathBuf)> {
+    let (_opened, short) = short_name(folder)?;
     for count in 0..SOCKETS_LIMIT {
-        let path = folder.join(format!("{}-{count}.sock", std::process::id()));
-        if UnixDatagram::unbound()?.connect(&path).is_err() {
+        let name = format!("{}-{count}.sock", std::process::id());
+        if UnixDatagram::unbound()?.connect(short.join(&name)).is_err() {
             // Nobody listens: there is none, or its process had our number and is dead.
-            let _ = fs::remove_file(&path);
-            return Ok((UnixDatagram::bind(&path)?, path));
+            let _ = fs::remove_file(folder.join(&name));
+            return Ok((UnixDatagram::bind(short.join(&name))?, folder.join(&name)));
         }
     }
     Err(std::io::Error::other("this process listens too often"))
@@ -151,6 +160,7 @@ fn watch(folder: &Path) -> rustix::io::Result<OwnedFd> {
 pub(super) fn wake_all(folder: &Path) {
     let Ok(sockets) = fs::read_dir(folder) else { return };
     let Ok(sender) = UnixDatagram::unbound() else { return };
+    let Ok((_opened, short)) = short_name(folder) else { return };
     if sender.set_nonblocking(true).is_err() {
         return;
     }
@@ -158,7 +168,7 @@ pub(super) fn wake_all(folder: &Path) {
         if path.extension().is_none_or(|extension| extension != "sock") {
             continue;
         }
-        let sent = sender.send_to(b"1", &path);
+        let sent = sender.send_to(b"1", short.join(path.file_name().unwrap_or_default()));
         if sent.is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused) {
             let _ = fs::remove_file(&path);
         }

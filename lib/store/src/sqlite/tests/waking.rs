@@ -51,12 +51,15 @@ fn other_files_of_the_folder_wake_nobody() {
 #[test]
 fn every_worker_is_woken_and_the_dead_are_cleared_away() {
     let folder = tempfile::tempdir().unwrap();
-    let wake_folder = folder.path().join("wake here");
+    let wake_folder = folder.path().join("d".repeat(120)).join("wake here");
     let options = Options { wake_folder: Some(wake_folder.clone()), ..Options::default() };
     let mut store = create(&folder.path().join("gatepost.db"), Order::Ageing, options).unwrap();
     let mut wakers = [store.waker().unwrap(), store.waker().unwrap()];
     let dead = wake_folder.join("1-0.sock");
-    drop(UnixDatagram::bind(&dead).unwrap());
+    // Its own name would be too long for a socket's address.
+    let elsewhere = folder.path().join("s");
+    drop(UnixDatagram::bind(&elsewhere).unwrap());
+    std::fs::rename(elsewhere, &dead).unwrap();
     std::fs::write(wake_folder.join("note.txt"), "").unwrap();
     for entry in std::fs::read_dir(&wake_folder).unwrap().flatten() {
         let name = entry.file_name().into_string().unwrap();
