@@ -1,4 +1,5 @@
 //! Messages as the render child makes them: data, macros, subject, text alternative, errors (S3-13 … S3-16).
+#![cfg(feature = "xslt")]
 #![expect(clippy::expect_used, reason = "a test that cannot go on says so")]
 
 use render::{Limits, Renderer};

@@ -2,6 +2,7 @@
 //!
 //! A case is a template, its notice (its own, or `shared`) and what the peer made of it, `NAME.out`, committed.
 //! Where the peer is there it is run again, so that the committed output stays the peer's.
+#![cfg(feature = "xslt")]
 #![expect(clippy::expect_used, reason = "a test that cannot go on says so")]
 #![expect(
     clippy::disallowed_methods,

@@ -27,7 +27,11 @@ pub(crate) struct Said {
 impl Error {
     pub(crate) fn of(said: &Said) -> Self {
         let (file, line) = place_in(&said.text).unwrap_or((said.file.as_str(), said.line));
-        Self { file: file.trim_start_matches("tmpl:/").to_owned(), line, message: message_of(said) }
+        Self {
+            file: file.trim_start_matches("tmpl:").trim_start_matches('/').to_owned(),
+            line,
+            message: message_of(said),
+        }
     }
 
     pub(crate) fn without_place(message: &str) -> Self {

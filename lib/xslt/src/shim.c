@@ -145,6 +145,26 @@ struct bundle {
     size_t count;
 };
 
+static const struct gp_file *find(const struct bundle *bundle, const char *name) {
+    for (size_t i = 0; i < bundle->count; i++)
+        if (strcmp(bundle->files[i].name, name) == 0) return &bundle->files[i];
+    return NULL;
+}
+
+/* A bundle names its files as the includes write them: `tmpl:/b/c.xslt` may be `b/c.xslt`, `c.xslt` or `tmpl:c.xslt`. */
+static const struct gp_file *file_of(const struct bundle *bundle, const char *address) {
+    const struct gp_file *found = find(bundle, address);
+    const char *name = address + sizeof "tmpl:" - 1;
+    while (*name == '/') name++;
+    while (!found) {
+        found = find(bundle, name);
+        const char *slash = strchr(name, '/');
+        if (!slash) break;
+        name = slash + 1;
+    }
+    return found;
+}
+
 /* Only includes and imports of a stylesheet that is being compiled, and only from its own bundle. */
 static xmlDocPtr load(const xmlChar *address, xmlDictPtr dict, int options, void *context, xsltLoadType type) {
     (void)options;
@@ -152,12 +172,9 @@ static xmlDocPtr load(const xmlChar *address, xmlDictPtr dict, int options, void
     xsltStylesheetPtr top = context;
     while (top->parent) top = top->parent;
     const struct bundle *bundle = top->_private;
-    if (!bundle || strncmp((const char *)address, SCHEME, sizeof SCHEME - 1) != 0) return NULL;
-    const char *name = (const char *)address + sizeof SCHEME - 1;
-    for (size_t i = 0; i < bundle->count; i++)
-        if (strcmp(bundle->files[i].name, name) == 0)
-            return read_text(bundle->files[i].text, bundle->files[i].length, (const char *)address, dict);
-    return NULL;
+    if (!bundle || strncmp((const char *)address, "tmpl:", sizeof "tmpl:" - 1) != 0) return NULL;
+    const struct gp_file *file = file_of(bundle, (const char *)address);
+    return file ? read_text(file->text, file->length, (const char *)address, dict) : NULL;
 }
 
 /* --- the entry points --- */

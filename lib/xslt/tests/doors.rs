@@ -53,6 +53,23 @@ fn includes_come_from_the_bundle_alone() {
 }
 
 #[test]
+fn an_include_is_found_by_the_name_it_is_written_with() {
+    let leaf = sheet("<xsl:template name='b'>leaf</xsl:template>");
+    let middle = sheet("<xsl:include href='leaf.xslt'/>");
+    for (href, name) in [
+        ("b/middle.xslt", "b/middle.xslt"),
+        ("tmpl:middle.xslt", "tmpl:middle.xslt"),
+        ("tmpl:middle.xslt", "middle.xslt"),
+    ] {
+        let entry = sheet(&format!(
+            "<xsl:include href='{href}'/><xsl:template match='/'><xsl:call-template name='b'/></xsl:template>"
+        ));
+        let files = [("a.xslt", entry.as_str()), (name, &middle), ("leaf.xslt", &leaf)];
+        assert_eq!(apply_files(&files, "<doc/>").expect("applied"), "leaf", "{href}");
+    }
+}
+
+#[test]
 fn parameters_of_an_imported_template_keep_their_values() {
     let entry = sheet(
         "<xsl:import href='b.xslt'/><xsl:template match='/'><xsl:call-template name='money'><xsl:with-param name='sum' select='/doc/sum'/></xsl:call-template></xsl:template>",

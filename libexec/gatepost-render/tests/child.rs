@@ -98,6 +98,11 @@ impl Session {
     }
 }
 
+/// Those of this build.
+fn engines() -> impl Iterator<Item = Engine> {
+    Engine::ALL.into_iter().filter(|engine| *engine != Engine::Xslt || cfg!(feature = "xslt"))
+}
+
 fn html(rendered: &Rendered) -> &str {
     rendered.result.as_ref().expect("rendered").html.as_deref().expect("html")
 }
@@ -137,7 +142,7 @@ fn every_way_out_is_shut_from_inside() {
 
 #[test]
 fn each_engine_serves_many_messages_of_a_bundle_told_once() {
-    for engine in Engine::ALL {
+    for engine in engines() {
         let mut session = Session::start(engine);
         session.tell_template("b", engine, &greeting(engine));
         session.tell_notice("<doc><a>1 &lt; 2</a></doc>");
@@ -164,7 +169,9 @@ fn a_failing_template_does_not_touch_the_others_of_its_frame() {
         (Engine::Tera, "\n{{ nowhere }}"),
         (Engine::Xslt, "\n<p>"),
     ];
-    for (engine, text) in broken {
+    for (engine, text) in
+        broken.into_iter().filter(|(engine, _)| engines().any(|known| known == *engine))
+    {
         let mut session = Session::start(engine);
         session.tell_template("good", engine, &greeting(engine));
         session.tell_template("bad", engine, text);
