@@ -220,3 +220,75 @@ fn the_form_asks_for_what_the_gate_reads_in_both_languages() {
         assert_eq!(problems("xoauth2"), ["token_command"]);
     }
 }
+
+/// An IMAP server that answers each command with what `answers` has for the first word that fits, `TAG`
+/// replaced; then it hangs up.
+fn imap_server(
+    answers: &'static [(&'static str, &'static str)],
+) -> (u16, std::thread::JoinHandle<()>) {
+    use std::io::{BufRead, BufReader, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut lines = BufReader::new(stream.try_clone().unwrap());
+        let _ = stream.write_all(b"* OK ready\r\n");
+        let mut line = String::new();
+        while matches!(lines.read_line(&mut line), Ok(1..)) {
+            let (tag, command) = line.trim_end().split_once(' ').unwrap_or_default();
+            let Some((_, answer)) = answers.iter().find(|(when, _)| command.starts_with(when))
+            else {
+                return;
+            };
+            let _ = stream.write_all(answer.replace("TAG", tag).as_bytes());
+            if answer.ends_with("...") {
+                // Without end, as far as the other end reads.
+                while stream.write_all(&[b'x'; 8_192]).is_ok() {}
+                return;
+            }
+            line.clear();
+        }
+    });
+    (port, server)
+}
+
+macro_rules! server {
+    ($fetch:literal) => {
+        &[
+            ("CAPABILITY", "* CAPABILITY IMAP4rev1\r\nTAG OK\r\n"),
+            ("LOGIN", "TAG OK\r\n"),
+            ("SELECT", "* 1 EXISTS\r\n* OK [UIDVALIDITY 5] x\r\nTAG OK\r\n"),
+            ("UID SEARCH", "* SEARCH 1\r\nTAG OK\r\n"),
+            ("UID FETCH 1 (UID RFC822.SIZE)", "* 1 FETCH (UID 1 RFC822.SIZE 5)\r\nTAG OK\r\n"),
+            ("UID FETCH", $fetch),
+        ]
+    };
+}
+
+#[test]
+fn a_hostile_server_ends_a_run_and_invents_no_message() {
+    let servers: [&'static [(&'static str, &'static str)]; 6] = [
+        server!("* 1 FETCH (UID 1 BODY[] {99999999}\r\n..."),
+        server!("* 1 FETCH (UID 1 BODY[] {5}\r\nab"),
+        server!("* 1 FETCH (UID 1 BODY[] {18446744073709551615}\r\nab)\r\nTAG OK\r\n"),
+        server!("* 1 FETCH (UID 99999999999999 BODY[] \"x\")\r\nTAG OK\r\n"),
+        server!("\0\u{ff}garbage\r\nTAG NO\r\n"),
+        server!("* BYE enough\r\n"),
+    ];
+    for (at, answers) in servers.into_iter().enumerate() {
+        let (port, server) = imap_server(answers);
+        let fields: Pairs = vec![
+            ("host", "127.0.0.1".into()),
+            ("port", port.to_string()),
+            ("security", "none".into()),
+            ("auth", "password".into()),
+            ("login", "a".into()),
+            ("password", "hidden".into()),
+            ("timeout_secs", "1".into()),
+        ];
+        let (reply, stderr) = run(&fields, &[]);
+        assert!(reply.failure.is_some(), "{at}: {reply:?} {stderr}");
+        assert!(reply.ingoing.messages.is_empty(), "{at}");
+        server.join().unwrap();
+    }
+}

@@ -189,6 +189,8 @@ struct Transaction {
 }
 
 fn talk(stream: &TcpStream, shared: &Shared) {
+    // Several replies in a row must not wait for each other's acknowledgement.
+    let _ = stream.set_nodelay(true);
     let mut lines = BufReader::with_capacity(1 << 20, Noted { stream, shared });
     let mut transaction = Transaction::default();
     if answer(stream, shared, "CONNECT", "220 sink ESMTP").is_none() {
