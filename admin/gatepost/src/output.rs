@@ -72,14 +72,14 @@ fn aligned(table: &Table, columns: usize) -> String {
     let cell = |row: &[String], column: usize| row.get(column).cloned().unwrap_or_default();
     let width = |column: usize| {
         let cells = table.rows.iter().map(|row| cell(row, column).chars().count());
-        cells.chain([table.columns[column].chars().count()]).max().unwrap_or_default()
+        cells.chain([title_of(table.columns[column]).chars().count()]).max().unwrap_or_default()
     };
     let is_number = |column: usize| {
         let mut cells = table.rows.iter().map(|row| cell(row, column)).filter(|text| !text.is_empty()).peekable();
         cells.peek().is_some() && cells.all(|text| text.parse::<i64>().is_ok())
     };
     let layout: Vec<(usize, bool)> = (0..columns).map(|column| (width(column), is_number(column))).collect();
-    let titles: Vec<String> = table.columns.iter().map(|title| title.to_uppercase()).collect();
+    let titles: Vec<String> = table.columns.iter().map(|name| title_of(name)).collect();
     let mut text = String::new();
     for row in std::iter::once(&titles).chain(&table.rows) {
         let cells = layout.iter().enumerate().map(|(column, (width, right))| {
@@ -90,6 +90,18 @@ fn aligned(table: &Table, columns: usize) -> String {
         text.push('\n');
     }
     text
+}
+
+/// A column's title: its name in the words of the house.
+fn title_of(name: &str) -> String {
+    let word = match name {
+        "modulename" | "notify_module" => "module",
+        "gateway_module" => "gate",
+        "err_info" => "reason",
+        "last_gateway" => "gateway",
+        other => other,
+    };
+    word.replace('_', " ").to_uppercase()
 }
 
 /// Prints text as it is. A reader that has left (`| head`) is no error.
@@ -103,6 +115,12 @@ pub(crate) fn print(text: &str) -> Result<()> {
 /// A line for the person, apart from what a program reads.
 pub(crate) fn tell(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// A question; the answer is typed behind it.
+pub(crate) fn prompt(question: &str) {
+    let mut screen = std::io::stderr();
+    let _ = write!(screen, "{question}").and_then(|()| screen.flush());
 }
 
 /// True when a person looks at stdout.
@@ -130,9 +148,9 @@ pub(crate) enum Tone {
 }
 
 impl Paint {
-    /// On for a terminal, unless `NO_COLOR` is set.
-    pub(crate) fn new(no_color: Option<&str>) -> Self {
-        Self { on: is_terminal() && no_color.is_none_or(str::is_empty) }
+    /// On for a terminal, unless colours are unwelcome.
+    pub(crate) fn new(colours: config::Colours) -> Self {
+        Self { on: is_terminal() && colours == config::Colours::Welcome }
     }
 
     /// The text in the tone's colour.

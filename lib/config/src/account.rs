@@ -47,6 +47,14 @@ impl Account {
     }
 }
 
+/// The number of a group, by its name or its number; None: there is none in `/etc/group`.
+pub fn group_id(name: &str) -> Option<u32> {
+    let groups = std::fs::read_to_string("/etc/group").unwrap_or_default();
+    let mut lines = groups.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    let found = lines.find(|line| line.len() > 2 && (line[0] == name || line[2] == name))?;
+    found[2].parse().ok()
+}
+
 fn member_group(line: &str, name: &str) -> Option<u32> {
     let fields: Vec<_> = line.split(':').collect();
     let is_member = fields.get(3)?.split(',').any(|member| member == name);

@@ -17,3 +17,20 @@ pub fn kill_at() -> Option<String> {
     }
     variable(names::KILL_AT)?.into_string().ok().filter(|point| !point.is_empty())
 }
+
+/// Whether the person at the terminal wants colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Colours {
+    /// As many as are useful.
+    Welcome,
+    /// None: `NO_COLOR` is set.
+    Unwelcome,
+}
+
+/// What `NO_COLOR` says.
+pub fn colours() -> Colours {
+    match variable(names::NO_COLOR) {
+        Some(value) if !value.is_empty() => Colours::Unwelcome,
+        _ => Colours::Welcome,
+    }
+}

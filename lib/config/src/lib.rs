@@ -17,9 +17,9 @@ mod root;
 mod source;
 mod vault;
 
-pub use account::Account;
+pub use account::{Account, group_id};
 pub use config::{Config, DEFAULTS, KeyOrigin, Origin};
-pub use environment::{kill_at, variable};
+pub use environment::{Colours, colours, kill_at, variable};
 pub use error::ConfigError;
 pub use keys::{
     Daemon, ForeignModule, Gate, Gateway, LogSettings, Ntemail, Ntsms, Order, Processing, Queue,

@@ -30,6 +30,9 @@ pub const HANDED_ON: [&str; 13] = [
     "ALL_PROXY",
 ];
 
+/// Not empty: no colours, whatever the terminal can show (no-color.org).
+pub const NO_COLOR: &str = "NO_COLOR";
+
 /// Names of the locale.
 pub const LOCALE_PREFIX: &str = "LC_";
 

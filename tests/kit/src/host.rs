@@ -286,3 +286,10 @@ pub fn has(tool: &str) -> bool {
     }
     found
 }
+
+/// A program of the workspace that was built beside the one that runs.
+pub fn beside_us(name: &str) -> PathBuf {
+    let own = std::env::current_exe().unwrap();
+    let folder = own.ancestors().skip(1).find(|folder| folder.join(name).is_file());
+    folder.unwrap_or_else(|| panic!("{name} is not built: run `cargo xtask test` or `cargo xtask bench`")).join(name)
+}

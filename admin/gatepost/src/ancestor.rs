@@ -1,0 +1,64 @@
+//! The ancestor's form: `gatepost -m NAME FUNC k=v …` and `sbin/mgrctl -m NAME FUNC …` (S0-6).
+//! Prints `id=1 name=…` lines unless `-o` says otherwise. Takes literal secrets, and warns.
+
+use crate::arguments::Format;
+use crate::failure::{Failure, Result};
+use crate::session::Session;
+use crate::{fields, output};
+use clap::ValueEnum;
+use platform::Platform;
+use std::process::ExitCode;
+
+/// A call in the ancestor's form.
+pub(crate) struct Form {
+    manager: String,
+    format: Option<Format>,
+    function: String,
+    parameters: Vec<String>,
+}
+
+/// Reads the form; None: it is not this form.
+pub(crate) fn form_of(words: &[String]) -> Option<Form> {
+    let is_mgrctl = words.first().is_some_and(|program| program.ends_with("mgrctl"));
+    let names_manager = words.get(1).is_some_and(|word| word == "-m");
+    if !is_mgrctl && !names_manager {
+        return None;
+    }
+    let mut form = Form { manager: String::new(), format: None, function: String::new(), parameters: Vec::new() };
+    let mut rest = words.iter().skip(1);
+    while let Some(word) = rest.next() {
+        match word.as_str() {
+            "-m" => form.manager = rest.next().cloned().unwrap_or_default(),
+            "-o" => form.format = rest.next().and_then(|name| Format::from_str(name, true).ok()),
+            _ if form.function.is_empty() => form.function.clone_from(word),
+            _ => form.parameters.push(word.clone()),
+        }
+    }
+    Some(form)
+}
+
+/// Calls it.
+pub(crate) fn run(form: &Form) -> Result<ExitCode> {
+    if form.manager.is_empty() || form.function.is_empty() {
+        return Err(Failure::usage("usage: mgrctl -m NAME FUNCTION [NAME=VALUE …]; `gatepost func` lists the functions"));
+    }
+    let mut session = Session::open(None, form.format)?;
+    let names = &session.platform.config().manager_names;
+    if !names.contains(&form.manager) {
+        return Err(Failure::usage(format!(
+            "`{}` is none of the manager_names of etc/gatepost.toml: {}",
+            form.manager,
+            names.join(", ")
+        )));
+    }
+    let given = fields::read(&form.parameters)?;
+    let function = Platform::function(&form.function);
+    for (name, _) in given.iter().filter(|(name, value)| {
+        !value.starts_with('@') && function.is_some_and(|function| function.is_secret(name))
+    }) {
+        output::tell(&format!("warning: the value of `{name}` stands in the list of processes and in the shell's history"));
+    }
+    let answer = session.call(&form.function, &given)?;
+    session.print(&answer)?;
+    Ok(ExitCode::SUCCESS)
+}

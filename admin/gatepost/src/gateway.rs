@@ -1,0 +1,161 @@
+//! `gatepost gateway …`, `pause` and `resume`.
+
+use crate::arguments::{Gateway, Pause};
+use crate::failure::{Failure, Result};
+use crate::output;
+use crate::session::Session;
+use crate::{ask, fields};
+use notice::Fields;
+use std::fs;
+use wire::form::{Control, FormDocument, Mark};
+use wire::xml::Document;
+
+const GATEWAY: &[&str] = &[
+    "id", "name", "gateway_module", "notify_module", "project", "state", "reason", "priority", "active", "gateway_type", "concurrency", "rate",
+    "on_unknown", "since",
+];
+
+/// Runs it.
+pub(crate) fn run(session: &mut Session, what: Gateway) -> Result<()> {
+    match what {
+        Gateway::List => {
+            let answer = session.ask("gateway", &[])?;
+            session.list(&answer, GATEWAY, 7)
+        }
+        Gateway::Add { gate, fields } => save(session, &Target { gate: &gate, elid: "" }, &fields),
+        Gateway::Edit { gateway, fields } => save(session, &Target { gate: "", elid: &gateway }, &fields),
+        Gateway::Test { gateway, to } => test(session, &gateway, to.as_deref()),
+        Gateway::Hold { gateway, reason } => {
+            let answer = session.ask("gateway.hold", &[("elid", &gateway), ("reason", &reason)])?;
+            session.report(&answer, &format!("{gateway} is held: nothing is handed to it"))
+        }
+        Gateway::Release { gateway } => {
+            let answer = session.ask("gateway.release", &[("elid", &gateway)])?;
+            session.report(&answer, &format!("{gateway} is used again"))
+        }
+        Gateway::Delete { gateway } => {
+            let answer = session.ask("gateway.delete", &[("elid", &gateway)])?;
+            session.report(&answer, &format!("deleted gateway {gateway}"))
+        }
+    }
+}
+
+fn test(session: &mut Session, gateway: &str, to: Option<&str>) -> Result<()> {
+    let answer = session.ask("gateway.test", &[("elid", gateway), ("to", to.unwrap_or_default())])?;
+    let words = match to {
+        None => format!("{gateway} is well: its check_connection says so"),
+        Some(contact) => format!("{gateway}: {} to {contact} {}", answer.text("outcome"), answer.text("reason")),
+    };
+    session.report(&answer, words.trim_end())
+}
+
+/// The gateway that is saved: a new one of a gate, or one that is there.
+struct Target<'a> {
+    gate: &'a str,
+    elid: &'a str,
+}
+
+/// Asks the form on a terminal when no fields were given, then saves: formtune, validation and check_connection
+/// are the platform's work, and nothing is saved unless all three went well.
+fn save(session: &mut Session, target: &Target<'_>, words: &[String]) -> Result<()> {
+    let mut given = fields::read(words)?;
+    if let Some(module) = given.remove("module") {
+        given.set("notify_module", module);
+    }
+    if !target.gate.is_empty() {
+        given.set("gateway_module", target.gate);
+    }
+    given.set("elid", target.elid);
+    let form = form_of(session, &given)?;
+    let secrets = form.form();
+    let secrets = secrets.secret_names();
+    let mut given = fields::with_secrets(&given, |name| secrets.contains(name))?;
+    if words.is_empty() {
+        if !ask::can_ask() {
+            return Err(Failure::usage(format!("give the fields as NAME=VALUE: {}", names_of(&form))));
+        }
+        given = asked(&form, given)?;
+    }
+    given.set("sok", "ok");
+    let answer = session.call("gateway.edit", &given)?;
+    let verb = if target.elid.is_empty() { "added" } else { "changed" };
+    session.report(&answer, &format!("{verb} gateway {}", answer.text("id")))
+}
+
+/// The form: what the gate's description asks, tuned by the gate.
+fn form_of(session: &mut Session, given: &Fields) -> Result<FormDocument> {
+    let base = ["elid", "gateway_module", "notify_module", "gateway_type"];
+    let known = given.iter().filter(|(name, value)| base.contains(name) && !value.is_empty());
+    let answer = session.call("gateway.edit", &known.collect())?;
+    Ok(FormDocument::from_document(Document::new(answer.document)))
+}
+
+fn names_of(form: &FormDocument) -> String {
+    let form = form.form();
+    let names: Vec<&str> = form.controls().filter(|control| control.takes_value()).map(|control| control.name.as_str()).collect();
+    names.join(" ")
+}
+
+/// Asks one field after the other; what was answered decides which are shown next.
+fn asked(document: &FormDocument, given: Fields) -> Result<Fields> {
+    let form = document.form();
+    let mut values = document.values();
+    for (name, value) in given.iter() {
+        values.set(name, value);
+    }
+    let mut done: Vec<&str> = Vec::new();
+    let mut answers = given.clone();
+    loop {
+        let visible = form.visible(&values);
+        let mut controls = visible.iter().flat_map(|field| &field.controls).filter(|control| control.takes_value());
+        let next = controls.find(|control| !done.contains(&control.name.as_str()) && given.get(&control.name).is_none());
+        let Some(control) = next.and_then(|control| form.control(&control.name)) else { return Ok(answers) };
+        done.push(&control.name);
+        let answer = ask_one(document, control, values.text(&control.name))?;
+        values.set(control.name.as_str(), answer.as_str());
+        answers.set(control.name.as_str(), answer);
+    }
+}
+
+fn ask_one(document: &FormDocument, control: &Control, known: &str) -> Result<String> {
+    if let Some(hint) = document.hint(&control.name) {
+        output::tell(&format!("  {hint}"));
+    }
+    let choices: Vec<String> = document.choices(&control.name).unwrap_or_default().into_iter().map(|choice| choice.key).collect();
+    let words = if choices.is_empty() { String::new() } else { format!(" ({})", choices.join(", ")) };
+    let mark = if control.is(Mark::Required) { " *" } else { "" };
+    let question = format!("{}{mark}{words}", document.label(&control.name));
+    if control.is_secret() { ask::secret(&question) } else { ask::line(&question, known) }
+}
+
+const PAUSE_FILE: &str = "etc/gatepost.DoNothing";
+
+/// `gatepost pause`: the whole queue by the DoNothing file, or one gateway by holding it.
+pub(crate) fn pause(session: &mut Session, what: &Pause) -> Result<()> {
+    if let Some(gateway) = &what.gateway {
+        let until = what.for_time.as_ref().map(|age| format!("+{}", age.trim_start_matches('+'))).unwrap_or_default();
+        let answer = session.ask("gateway.hold", &[("elid", gateway), ("reason", &what.reason), ("until", &until)])?;
+        return session.report(&answer, &format!("{gateway} is held: {}", what.reason));
+    }
+    let path = session.platform.root().path(PAUSE_FILE);
+    fs::write(&path, format!("{}\n", what.reason))?;
+    session.platform.store().wake();
+    output::tell("paused: nothing goes out but tasks queued with --while-paused; `gatepost resume` ends it");
+    Ok(())
+}
+
+/// `gatepost resume`
+pub(crate) fn resume(session: &mut Session, gateway: Option<&str>) -> Result<()> {
+    if let Some(gateway) = gateway {
+        let answer = session.ask("gateway.release", &[("elid", gateway)])?;
+        return session.report(&answer, &format!("{gateway} is used again"));
+    }
+    let mut ended = false;
+    while let Some(path) = config::paused(session.platform.root()) {
+        fs::remove_file(&path)?;
+        ended = true;
+    }
+    session.platform.store().wake();
+    output::tell(if ended { "the queue is open again" } else { "the queue was not paused" });
+    Ok(())
+}

@@ -1,0 +1,137 @@
+//! `gatepost init`: makes an installation. Safe to run again: what is there is left, what is missing is made.
+
+use crate::arguments::Init;
+use crate::failure::{Failure, Result, code};
+use crate::output;
+use crate::session::Session;
+use config::{Config, Root, Vault};
+use std::fs;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Folders that only the owner writes.
+const FOLDERS: [&str; 10] =
+    ["etc", "etc/xml", "etc/sql", "templates", "notify", "gate", "processing", "addon", "plugins", "share"];
+
+/// Folders that members of the submit group may write: they queue tasks and drop queue files.
+const SHARED: [&str; 5] = ["var", "var/notify", "var/attach", "var/run", "var/run/wake"];
+
+/// Set-group-id: what is made inside belongs to the group.
+const SHARED_MODE: u32 = 0o2770;
+
+const SETTINGS: &str = "\
+# What differs from the defaults. The defaults, with a comment for each key, stand in share/etc/gatepost.toml;
+# `gatepost config list --show-origin` says what is in force and why.
+";
+
+/// Makes the installation and says what to do next.
+pub(crate) fn run(argument: Option<&Path>, init: &Init) -> Result<ExitCode> {
+    let root = place(argument)?;
+    if root.path("var").is_dir() {
+        config::take_owner(&root)?;
+    }
+    make_folders(&root, init)?;
+    make_settings(&root, init)?;
+    Vault::create(&root)?;
+    let config = Config::load(&root)?;
+    let order = if init.order == "strict" { store::Order::Strict } else { store::Order::Ageing };
+    store::create(&config.database, &root.path("var"), order)?;
+    if init.demo {
+        demo(&root)?;
+    }
+    next(&root, init)
+}
+
+/// The folder that becomes ROOT: as everywhere, but the tree this program was installed in counts before it has `etc/`.
+fn place(argument: Option<&Path>) -> Result<Root> {
+    let root = Root::find(argument)?;
+    if root.is_made() || argument.is_some() {
+        return Ok(root);
+    }
+    let program = std::env::current_exe().ok();
+    let around = program.as_deref().and_then(Path::parent).and_then(Path::parent);
+    match around.filter(|folder| folder.join("share/etc/gatepost.toml").is_file()) {
+        Some(folder) if !root.folder().join("share").is_dir() => Ok(Root::at(folder)?),
+        _ => Ok(root),
+    }
+}
+
+fn make_folders(root: &Root, init: &Init) -> Result<()> {
+    for folder in FOLDERS {
+        make(&root.path(folder), 0o755)?;
+    }
+    for folder in SHARED {
+        let path = root.path(folder);
+        let is_new = !path.is_dir();
+        make(&path, SHARED_MODE)?;
+        if let Some(group) = &init.submit_group {
+            give(&path, group)?;
+        }
+        if is_new || init.submit_group.is_some() {
+            mode(&path, SHARED_MODE)?;
+        }
+    }
+    Ok(())
+}
+
+fn make(path: &Path, mode: u32) -> Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(mode).create(path).map_err(|error| cant("make", path, &error))
+}
+
+fn mode(path: &Path, mode: u32) -> Result<()> {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(|error| cant("set the mode of", path, &error))
+}
+
+fn give(path: &Path, group: &str) -> Result<()> {
+    let id = config::group_id(group)
+        .ok_or_else(|| Failure::new(code::USAGE, format!("there is no group `{group}`: `groupadd {group}` makes it")))?;
+    std::os::unix::fs::chown(path, None, Some(id)).map_err(|error| cant("give to the group", path, &error))
+}
+
+fn make_settings(root: &Root, init: &Init) -> Result<()> {
+    let path = root.path("etc/gatepost.toml");
+    if path.exists() {
+        return Ok(());
+    }
+    let mut text = SETTINGS.to_owned();
+    if init.order == "strict" {
+        text.push_str("\n[queue]\norder = \"strict\"\n");
+    }
+    fs::write(&path, text).map_err(|error| cant("write", &path, &error))?;
+    mode(&path, 0o644)
+}
+
+/// A project, a user and a gateway that writes mail to a file: enough for a first `gatepost send`.
+fn demo(root: &Root) -> Result<()> {
+    let mut session = Session::open(Some(root.folder()), None)?;
+    if session.ask("project", &[])?.rows().next().is_some() {
+        return Ok(());
+    }
+    let project = [("sok", "ok"), ("name", "Example"), ("notifyemail", "billing@example.com"), ("language", "en")];
+    session.ask("project.edit", &project)?;
+    let user = [("sok", "ok"), ("project", "Example"), ("name", "jane"), ("realname", "Jane Doe"), ("email", "jane@example.com"), ("language", "en")];
+    session.ask("user.edit", &user)?;
+    let gateway = [("sok", "ok"), ("name", "file"), ("gate", "gwfile"), ("module", "ntemail"), ("project", "Example"), ("folder", "var/mail")];
+    session.ask("gateway.edit", &gateway)?;
+    Ok(())
+}
+
+fn next(root: &Root, init: &Init) -> Result<ExitCode> {
+    let folder = root.folder().display();
+    let steps = if init.demo {
+        "gatepost send registration --user jane@example.com
+  notify/ntemail --command process
+  ls var/mail"
+    } else {
+        "gatepost project add name=… notifyemail=…
+  gatepost gateway add gwsmtp project=… host=…
+  gatepost status"
+    };
+    output::print(&format!("{folder} is ready. Next:\n  {steps}\n"))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn cant(operation: &str, path: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(code::CANT_CREATE, format!("can't {operation} `{}`: {error}", path.display()))
+}

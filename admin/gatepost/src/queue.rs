@@ -1,0 +1,136 @@
+//! `gatepost queue`, `show`, `log`, and `retry`, `done`, `cancel`.
+
+use crate::arguments::{Log, Queue, QueueOrder, Selection};
+use crate::failure::{Failure, Result};
+use crate::session::Session;
+use crate::{ask, output};
+use notice::Fields;
+use std::time::Duration;
+use store::Woken;
+
+const TASK: &[&str] = &[
+    "id", "state", "modulename", "notice", "priority", "queued", "due", "attempt", "err_info", "key", "project", "route", "last_gateway",
+    "error_count", "maybe_sent", "forcedonothing", "filename", "expires", "createdate",
+];
+const ATTEMPT: &[&str] = &[
+    "at", "task", "module", "notice", "outcome", "contact", "gateway", "reason", "attempt", "took_ms", "user", "project", "reference",
+    "segments", "queued", "key", "id",
+];
+
+/// How many tasks may be changed without asking.
+const WITHOUT_ASKING: u64 = 100;
+
+/// Lists tasks, or rebuilds their order.
+pub(crate) fn list(session: &mut Session, what: &Queue) -> Result<()> {
+    if let Some(QueueOrder::Order { order }) = &what.order {
+        return rebuild(session, order);
+    }
+    let limit = what.limit.to_string();
+    let values = [
+        ("state", what.state.as_deref().unwrap_or_default()),
+        ("module", what.module.as_deref().unwrap_or_default()),
+        ("gateway", what.gateway.as_deref().unwrap_or_default()),
+        ("limit", &limit),
+    ];
+    loop {
+        let answer = session.ask("task", &values)?;
+        if what.follow && output::is_terminal() {
+            output::print("\x1b[H\x1b[2J")?;
+        }
+        session.list(&answer, TASK, 9)?;
+        if !what.follow {
+            return Ok(());
+        }
+        let mut waker = session.platform.store().waker()?;
+        while waker.wait(Duration::from_secs(2)) == Woken::Timeout {}
+    }
+}
+
+fn rebuild(session: &Session, order: &str) -> Result<()> {
+    let order = store::Order::from_word(order).ok_or_else(|| Failure::usage(format!("`{order}` is no order")))?;
+    let root = session.platform.root();
+    store::rebuild_order(&session.platform.config().database, &root.path("var"), order)?;
+    Ok(output::print(&format!("the queue is ordered anew: {}\n", order.word()))?)
+}
+
+/// Everything about one task.
+pub(crate) fn show(session: &mut Session, id: i64) -> Result<()> {
+    let answer = session.ask("task.show", &[("elid", &id.to_string())])?;
+    if session.format.is_some() {
+        return session.print(&answer);
+    }
+    let mut table = output::Table::new(&["column", "value"], 2);
+    for element in answer.document.elements().filter(|element| element.elements().next().is_none()) {
+        table.rows.push(vec![element.name.clone(), element.text()]);
+    }
+    Ok(output::table(&table, None)?)
+}
+
+/// Attempts; with `-f` it stays and shows new ones.
+pub(crate) fn log(session: &mut Session, what: &Log) -> Result<()> {
+    let limit = what.limit.to_string();
+    let mut after = String::new();
+    loop {
+        let values = [
+            ("since", what.since.as_deref().unwrap_or_default()),
+            ("gateway", what.gateway.as_deref().unwrap_or_default()),
+            ("limit", &limit),
+            ("after", &after),
+        ];
+        let answer = session.ask("log", &values)?;
+        if answer.rows().next().is_some() || after.is_empty() {
+            session.list(&answer, ATTEMPT, 8)?;
+        }
+        if !what.follow {
+            return Ok(());
+        }
+        if let Some(newest) = answer.rows().filter_map(|row| row.child_text("id").parse::<i64>().ok()).max() {
+            after = newest.to_string();
+        } else if after.is_empty() {
+            "0".clone_into(&mut after);
+        }
+        session.platform.store().waker()?.wait(Duration::from_secs(1));
+    }
+}
+
+/// Calls `task.retry`, `task.done` or `task.cancel`; over 100 tasks it asks first.
+pub(crate) fn change(session: &mut Session, function: &str, which: &Selection) -> Result<()> {
+    let mut values = chosen(which)?;
+    values.set("dry_run", "on");
+    let found: u64 = session.call(function, &values)?.text("found").parse().unwrap_or_default();
+    let verb = function.trim_start_matches("task.");
+    if which.dry_run {
+        return Ok(output::print(&format!("{verb}: {found} tasks\n"))?);
+    }
+    if found > WITHOUT_ASKING && !which.yes {
+        ask::sure(&format!("{verb} {found} tasks?"))?;
+    }
+    values.remove("dry_run");
+    let answer = session.call(function, &values)?;
+    session.report(&answer, &format!("{verb}: {} tasks", answer.text("changed")))
+}
+
+fn chosen(which: &Selection) -> Result<Fields> {
+    let mut values = Fields::new();
+    if !which.ids.is_empty() {
+        let ids: Vec<String> = which.ids.iter().map(i64::to_string).collect();
+        values.set("elid", ids.join(", "));
+    }
+    let filters = [
+        ("state", &which.state),
+        ("gateway", &which.gateway),
+        ("notice", &which.notice),
+        ("module", &which.module),
+        ("reason", &which.reason),
+        ("older", &which.older),
+    ];
+    for (name, value) in filters {
+        if let Some(value) = value {
+            values.set(name, value.as_str());
+        }
+    }
+    if values.is_empty() {
+        return Err(Failure::usage("say which tasks: numbers, or --state, --gateway, --notice, --module, --reason, --older"));
+    }
+    Ok(values)
+}

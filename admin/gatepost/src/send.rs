@@ -1,0 +1,79 @@
+//! `gatepost send` and `gatepost enqueue`.
+
+use crate::arguments::{Enqueue, Send};
+use crate::failure::Result;
+use crate::fields;
+use crate::output::Table;
+use crate::session::Session;
+use crate::output;
+use notice::Fields;
+use platform::Answer;
+
+/// Sends a notice: one task for each module.
+pub(crate) fn send(session: &mut Session, what: &Send) -> Result<()> {
+    let mut values = Fields::new();
+    for (name, value) in fields::read(&what.data)?.iter() {
+        values.set(format!("data.{name}"), value);
+    }
+    let texts = [
+        ("notice", Some(&what.notice)),
+        ("user", what.user.as_ref()),
+        ("to", what.to.as_ref()),
+        ("lang", what.lang.as_ref()),
+        ("module", what.module.as_ref()),
+        ("project", what.project.as_ref()),
+        ("at", what.at.as_ref()),
+        ("expires", what.expires.as_ref()),
+        ("key", what.key.as_ref()),
+    ];
+    for (name, value) in texts {
+        if let Some(value) = value {
+            values.set(name, value.as_str());
+        }
+    }
+    if let Some(priority) = what.priority {
+        values.set("priority", priority.to_string());
+    }
+    if let Some(file) = &what.xml {
+        values.set("xml", fields::file(file)?);
+    }
+    if what.while_paused {
+        values.set("while_paused", "on");
+    }
+    let answer = session.call("notify.send", &values)?;
+    report(session, &answer)
+}
+
+/// One line a module: queued with its number, or why not.
+fn report(session: &Session, answer: &Answer) -> Result<()> {
+    if session.format.is_some() {
+        return session.print(answer);
+    }
+    let mut table = Table::new(&["module", "outcome", "task", "contact", "reason"], 5);
+    for row in answer.document.children_named("task") {
+        let outcome = if row.child_text("duplicate") == "on" { "known" } else { "queued" };
+        table.rows.push(vec![row.child_text("module"), outcome.into(), row.child_text("id"), row.child_text("contact"), String::new()]);
+    }
+    for row in answer.document.children_named("skipped") {
+        table.rows.push(vec![row.child_text("module"), row.child_text("reason"), String::new(), String::new(), row.child_text("text")]);
+    }
+    output::table(&table, None)?;
+    for name in ["at", "expires"] {
+        let understood = answer.text(name);
+        if !understood.is_empty() {
+            output::tell(&format!("{name}: {understood}"));
+        }
+    }
+    Ok(())
+}
+
+/// Puts a ready notification file into the queue.
+pub(crate) fn enqueue(session: &mut Session, what: &Enqueue) -> Result<()> {
+    let file = std::path::absolute(&what.file)?;
+    let priority = what.priority.map(|number| number.to_string()).unwrap_or_default();
+    let paused = if what.while_paused { "on" } else { "" };
+    let file = file.to_string_lossy();
+    let values = [("file", file.as_ref()), ("module", &what.module), ("priority", &priority), ("while_paused", paused)];
+    let answer = session.ask("notify.enqueue", &values)?;
+    session.report(&answer, &format!("queued task {}", answer.text("id")))
+}

@@ -1,0 +1,95 @@
+//! An open installation and how the person wants things printed.
+
+use crate::arguments::Format;
+use crate::failure::Result;
+use crate::{fields, output};
+use config::Root;
+use notice::Fields;
+use platform::{Answer, Caller, Platform};
+use std::path::Path;
+
+/// An open installation.
+pub(crate) struct Session {
+    /// The platform on it.
+    pub(crate) platform: Platform,
+    /// How to print.
+    pub(crate) format: Option<Format>,
+}
+
+/// Finds the installation and becomes its owner.
+pub(crate) fn root_of(argument: Option<&Path>) -> Result<Root> {
+    let root = Root::find(argument)?;
+    config::take_owner(&root)?;
+    config::refuse_if_writable_by_others(&root)?;
+    Ok(root)
+}
+
+impl Session {
+    /// Opens the installation.
+    pub(crate) fn open(root: Option<&Path>, format: Option<Format>) -> Result<Self> {
+        Ok(Self { platform: Platform::open(root_of(root)?)?, format })
+    }
+
+    /// Calls a function as the operator.
+    pub(crate) fn call(&mut self, function: &str, fields: &Fields) -> Result<Answer> {
+        Ok(self.platform.call(function, fields, &Caller::operator())?)
+    }
+
+    /// Calls a function with named values.
+    pub(crate) fn ask(&mut self, function: &str, values: &[(&str, &str)]) -> Result<Answer> {
+        let given = values.iter().filter(|(_, value)| !value.is_empty());
+        self.call(function, &given.map(|(name, value)| (*name, *value)).collect())
+    }
+
+    /// `gatepost func`: calls what was typed, or lists what there is.
+    pub(crate) fn function(&mut self, name: Option<&str>, words: &[String]) -> Result<()> {
+        let Some(name) = name else { return self.functions() };
+        let given = fields::read(words)?;
+        let declared = Platform::function(name);
+        let is_secret = |field: &str| declared.is_some_and(|function| function.is_secret(field));
+        let given = fields::with_secrets(&given, is_secret)?;
+        let answer = self.call(name, &given)?;
+        self.print(&answer)
+    }
+
+    fn functions(&self) -> Result<()> {
+        let mut table = output::Table::new(&["name", "help", "parameters"], 2);
+        for function in Platform::functions() {
+            let names: Vec<&str> = function.parameters.iter().map(|parameter| parameter.name).collect();
+            table.rows.push(vec![function.name.into(), function.help.into(), names.join(" ")]);
+        }
+        Ok(output::table(&table, self.format)?)
+    }
+
+    /// Prints an answer as it is: lines without `-o`, else the format.
+    pub(crate) fn print(&self, answer: &Answer) -> Result<()> {
+        let text = match self.format {
+            None | Some(Format::Table | Format::Wide | Format::Prometheus) => answer.to_lines(),
+            Some(Format::Json) => format!("{}\n", serde_json::to_string_pretty(&answer.to_json()).unwrap_or_default()),
+            Some(Format::Jsonl) => match answer.to_json() {
+                serde_json::Value::Array(rows) => rows.iter().map(|row| format!("{row}\n")).collect(),
+                value => format!("{value}\n"),
+            },
+            Some(Format::Xml) => format!("{}\n", answer.document.to_xml()),
+            Some(Format::Name) => answer.rows().map(|row| format!("{}\n", row.child_text("id"))).collect(),
+        };
+        Ok(output::print(&text)?)
+    }
+
+    /// Prints a list: these columns of each row, the first `narrow` of them in a narrow table.
+    pub(crate) fn list(&self, answer: &Answer, columns: &[&'static str], narrow: usize) -> Result<()> {
+        let mut table = output::Table::new(columns, narrow);
+        for row in answer.rows() {
+            table.rows.push(columns.iter().map(|name| row.child_text(name)).collect());
+        }
+        Ok(output::table(&table, self.format)?)
+    }
+
+    /// Says what was done, to a person; prints the answer when a format was asked for.
+    pub(crate) fn report(&self, answer: &Answer, words: &str) -> Result<()> {
+        if self.format.is_some() {
+            return self.print(answer);
+        }
+        Ok(output::print(&format!("{words}\n"))?)
+    }
+}

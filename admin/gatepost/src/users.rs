@@ -1,0 +1,107 @@
+//! Users, projects, subscriptions, contacts: thin forms of the functions.
+
+use crate::arguments::{Contact, Noun, Subscription, User};
+use crate::failure::Result;
+use crate::session::Session;
+use crate::{ask, fields, output};
+use notice::Fields;
+
+const USER: &[&str] = &["id", "name", "email", "phone", "language", "project", "external_id", "realname", "timezone", "account", "level"];
+const PROJECT: &[&str] =
+    &["id", "name", "notifyemail", "language", "active", "site", "billurl", "supportemail", "supportphone", "country_default", "timezone"];
+
+/// `gatepost user …`
+pub(crate) fn user(session: &mut Session, what: User) -> Result<()> {
+    match what {
+        User::List { fields } => list(session, "user", &fields, USER, 6),
+        User::Add { fields } => edit(session, "user", "", &fields),
+        User::Edit { user, fields } => edit(session, "user", &user, &fields),
+        User::Delete { user } => delete(session, "user", &user),
+        User::Import { file, project } => import(session, &file, project.as_deref()),
+    }
+}
+
+/// `gatepost project …`
+pub(crate) fn project(session: &mut Session, what: Noun) -> Result<()> {
+    match what {
+        Noun::List { fields } => list(session, "project", &fields, PROJECT, 5),
+        Noun::Add { fields } => edit(session, "project", "", &fields),
+        Noun::Edit { id, fields } => edit(session, "project", &id, &fields),
+        Noun::Delete { id } => delete(session, "project", &id),
+    }
+}
+
+fn list(session: &mut Session, noun: &str, words: &[String], columns: &[&'static str], narrow: usize) -> Result<()> {
+    let answer = session.call(noun, &fields::read(words)?)?;
+    session.list(&answer, columns, narrow)
+}
+
+fn edit(session: &mut Session, noun: &str, id: &str, words: &[String]) -> Result<()> {
+    let name = format!("{noun}.edit");
+    let declared = platform::Platform::function(&name);
+    let is_secret = |field: &str| declared.is_some_and(|function| function.is_secret(field));
+    let mut given = fields::with_secrets(&fields::read(words)?, is_secret)?;
+    given.set("sok", "ok");
+    given.set("elid", id);
+    let answer = session.call(&name, &given)?;
+    let verb = if id.is_empty() { "added" } else { "changed" };
+    session.report(&answer, &format!("{verb} {noun} {}", answer.text("id")))
+}
+
+fn delete(session: &mut Session, noun: &str, id: &str) -> Result<()> {
+    let answer = session.ask(&format!("{noun}.delete"), &[("elid", id)])?;
+    session.report(&answer, &format!("deleted {noun} {id}"))
+}
+
+fn import(session: &mut Session, file: &str, project: Option<&str>) -> Result<()> {
+    let text = fields::file(file)?;
+    let answer = session.ask("user.import", &[("csv", &text), ("project", project.unwrap_or_default())])?;
+    session.report(&answer, &format!("added {}, changed {}", answer.text("added"), answer.text("changed")))
+}
+
+/// `gatepost subscription …`
+pub(crate) fn subscription(session: &mut Session, what: Subscription) -> Result<()> {
+    let (of, active, verb) = match what {
+        Subscription::List { user } => {
+            let answer = session.ask("subscription", &[("user", &user)])?;
+            return session.list(&answer, &["notice", "module", "active"], 3);
+        }
+        Subscription::Add(of) => (of, "on", "gets"),
+        Subscription::Remove(of) => (of, "off", "does not get"),
+    };
+    let values = [("sok", "ok"), ("user", of.user.as_str()), ("notice", &of.notice), ("module", &of.module), ("active", active)];
+    let answer = session.ask("subscription.edit", &values)?;
+    session.report(&answer, &format!("{} {verb} {} by {}", of.user, of.notice, of.module))
+}
+
+/// `gatepost contact …`
+pub(crate) fn contact(session: &mut Session, what: Contact) -> Result<()> {
+    let (contact, state, reason) = match what {
+        Contact::Show { contact } => {
+            let answer = session.ask("contact_state", &[("kind", kind_of(&contact)), ("contact", &contact)])?;
+            return session.list(&answer, &["kind", "contact", "state", "reason", "since"], 5);
+        }
+        Contact::Block { contact, reason } => (contact, "blocked", reason),
+        Contact::Unblock { contact } => (contact, "ok", String::new()),
+    };
+    let kind = kind_of(&contact);
+    let values = [("sok", "ok"), ("kind", kind), ("contact", contact.as_str()), ("state", state), ("reason", &reason)];
+    let answer = session.ask("contact_state.edit", &values)?;
+    session.report(&answer, &format!("{contact} is {state}"))
+}
+
+/// An address has an @, everything else a person types here is a phone.
+fn kind_of(contact: &str) -> &'static str {
+    if contact.contains('@') { "email" } else { "phone" }
+}
+
+/// `gatepost forget USER`
+pub(crate) fn forget(session: &mut Session, user: &str, yes: bool) -> Result<()> {
+    if !yes {
+        ask::sure(&format!("Erase {user} from log, inbox and incoming messages? This can't be taken back."))?;
+    }
+    let values: Fields = [("user", user)].into_iter().collect();
+    let answer = session.call("user.forget", &values)?;
+    output::tell(&format!("{user} is forgotten"));
+    session.report(&answer, &format!("{} rows erased", answer.text("rows")))
+}

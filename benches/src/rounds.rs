@@ -1,0 +1,41 @@
+//! Medians and spread of interleaved rounds.
+
+/// Figures of one case, one a round.
+pub(crate) struct Case {
+    /// Its name.
+    pub(crate) name: String,
+    /// One a round.
+    pub(crate) figures: Vec<f64>,
+}
+
+impl Case {
+    /// A case without figures yet.
+    pub(crate) fn new(name: &str) -> Self {
+        Self { name: name.to_owned(), figures: Vec::new() }
+    }
+
+    /// The middle figure.
+    pub(crate) fn median(&self) -> f64 {
+        let mut sorted = self.figures.clone();
+        sorted.sort_by(f64::total_cmp);
+        sorted[sorted.len() / 2]
+    }
+}
+
+/// Prints cases as a Markdown table, each with its ratio to the first.
+pub(crate) fn print(cases: &[Case], unit: &str) {
+    println!("| case | median {unit} | least–most | rounds | ratio to the first |");
+    println!("|---|---:|---:|---:|---:|");
+    let first = cases[0].median();
+    for case in cases {
+        let least = case.figures.iter().copied().fold(f64::INFINITY, f64::min);
+        let most = case.figures.iter().copied().fold(0.0, f64::max);
+        let median = case.median();
+        println!(
+            "| {} | {median:.2} | {least:.2}–{most:.2} | {} | {:.3} |",
+            case.name,
+            case.figures.len(),
+            median / first
+        );
+    }
+}
