@@ -6,7 +6,7 @@
 mod ancestor;
 mod arguments;
 mod ask;
-
+mod check;
 mod failure;
 mod fields;
 mod gate;
@@ -18,9 +18,10 @@ mod queue;
 mod send;
 mod session;
 mod settings;
-
+mod status;
 mod template;
 mod users;
+mod why;
 
 
 use arguments::{Arguments, Command};
@@ -50,11 +51,12 @@ fn parsed(words: &[String]) -> Result<Arguments> {
 
 fn run(arguments: Arguments) -> Result<ExitCode> {
     let Some(command) = arguments.command else {
-        return Ok(ExitCode::SUCCESS);
+        return status::run(&mut Session::open(arguments.root.as_deref(), arguments.output)?, status::Look::Once);
     };
     match command {
         Command::Init(init) => return init::run(arguments.root.as_deref(), &init),
         Command::Completions { shell } => return completions(&shell),
+        Command::Check => return check::run(arguments.root.as_deref(), arguments.output),
         Command::Gate(what) => return gate::run(arguments.root.as_deref(), arguments.output, what),
         Command::Template(arguments::Template::Render(render)) => {
             return template::render(arguments.root.as_deref(), &render);
@@ -68,14 +70,14 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
 fn run_in(session: &mut Session, command: Command) -> Result<ExitCode> {
     match command {
         Command::Status { watch } => {
-            let _ = watch;
+            return status::run(session, if watch { status::Look::Watch } else { status::Look::Once });
         }
         Command::Func { name, parameters } => session.function(name.as_deref(), &parameters)?,
         Command::Send(what) => send::send(session, &what)?,
         Command::Enqueue(what) => send::enqueue(session, &what)?,
         Command::Queue(what) => queue::list(session, &what)?,
         Command::Show { id } => queue::show(session, id)?,
-        Command::Why { what } => drop(what),
+        Command::Why { what } => why::run(session, &what)?,
         Command::Log(what) => queue::log(session, &what)?,
         Command::Retry(which) => queue::change(session, "task.retry", &which)?,
         Command::Done(which) => queue::change(session, "task.done", &which)?,

@@ -46,7 +46,7 @@ fn json_of(cell: &str) -> Value {
 pub(crate) fn table(table: &Table, format: Option<Format>) -> Result<()> {
     let format = format.unwrap_or(Format::Table);
     let text = match format {
-        Format::Table | Format::Wide | Format::Prometheus => aligned(table, table.shown(format)),
+        Format::Table | Format::Wide | Format::Prometheus => columns_of(table, table.shown(format)),
         Format::Json => format!("{}\n", serde_json::to_string_pretty(&table.to_json())?),
         Format::Jsonl => table.to_json().iter().map(|row| format!("{row}\n")).collect(),
         Format::Name => table.rows.iter().filter_map(|row| row.first()).map(|name| format!("{name}\n")).collect(),
@@ -67,8 +67,18 @@ fn xml_of(table: &Table) -> String {
     format!("{}\n", document.to_xml())
 }
 
+/// The narrow table as text.
+pub(crate) fn aligned(table: &Table) -> String {
+    columns_of(table, table.narrow)
+}
+
+/// The rows as JSON.
+pub(crate) fn json_rows(table: &Table) -> Vec<Value> {
+    table.to_json()
+}
+
 /// Columns as wide as their widest cell; numbers to the right; the last column is not padded.
-fn aligned(table: &Table, columns: usize) -> String {
+fn columns_of(table: &Table, columns: usize) -> String {
     let cell = |row: &[String], column: usize| row.get(column).cloned().unwrap_or_default();
     let width = |column: usize| {
         let cells = table.rows.iter().map(|row| cell(row, column).chars().count());
@@ -178,7 +188,7 @@ mod tests {
 
     #[test]
     fn columns_line_up_and_numbers_stand_to_the_right() {
-        assert_eq!(aligned(&sample(), 2), "ID  NAME\n 1  Почта\n12  sms\n");
+        assert_eq!(aligned(&sample()), "ID  NAME\n 1  Почта\n12  sms\n");
     }
 
     #[test]

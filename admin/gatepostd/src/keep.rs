@@ -64,7 +64,7 @@ impl Keep {
             Streams { stdin: Stream::Piped, stdout: Stream::Inherited, stderr: Stream::Inherited };
         match host::spawn(&self.program, streams) {
             Ok(child) => {
-                log.info(&format!("{} started as process {}", self.name, child.pid()));
+                log.note(&format!("{} started as process {}", self.name, child.pid()));
                 self.running = Some((child, now));
             }
             Err(why) => {

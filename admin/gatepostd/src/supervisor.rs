@@ -111,7 +111,7 @@ impl Supervisor {
 
     /// Runs until a signal ends it.
     pub(crate) fn run(mut self, wishes: &Receiver<Wish>) -> Ended {
-        self.log.info(&format!("keeps {} modules running", self.keeps.len()));
+        self.log.note(&format!("keeps {} modules running", self.keeps.len()));
         let mut told_ready = false;
         loop {
             self.look();
@@ -240,7 +240,7 @@ impl Supervisor {
             }
             self.keeps[at].wait_for_end(until, &self.log);
         }
-        self.log.info(if ended == Ended::Leave { "leaves" } else { "begins anew" });
+        self.log.note(if ended == Ended::Leave { "leaves" } else { "begins anew" });
         ended
     }
 }

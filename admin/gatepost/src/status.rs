@@ -1,0 +1,172 @@
+//! `gatepost status`: what is going on, what is wrong, and the command that cures it.
+//! Exit 0: all is well; 1: a warning; 2: critical.
+
+use crate::arguments::Format;
+use crate::failure::Result;
+use crate::output::{self, Paint, Table, Tone};
+use crate::session::Session;
+use notice::{Ms, State};
+use platform::{Finding, Runner, Severity, Status, when};
+use std::fmt::Write;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// Once, or until a key ends it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Look {
+    Once,
+    Watch,
+}
+
+const EVERY: Duration = Duration::from_secs(2);
+
+/// Shows it.
+pub(crate) fn run(session: &mut Session, look: Look) -> Result<ExitCode> {
+    loop {
+        let status = session.platform.status()?;
+        let text = match session.format {
+            Some(Format::Prometheus) => metrics(&status),
+            Some(Format::Json | Format::Jsonl) => format!("{}\n", json(&status)),
+            _ => page(&status, Paint::new(config::colours())),
+        };
+        if look == Look::Watch {
+            output::print("\x1b[H\x1b[2J")?;
+        }
+        output::print(&text)?;
+        if look == Look::Once {
+            return Ok(exit(&status));
+        }
+        // A commit wakes us early; a pause keeps the screen quiet.
+        session.platform.store().waker()?.wait(EVERY);
+    }
+}
+
+fn exit(status: &Status) -> ExitCode {
+    match status.severity() {
+        None => ExitCode::SUCCESS,
+        Some(Severity::Warning) => ExitCode::from(1),
+        Some(Severity::Critical) => ExitCode::from(2),
+    }
+}
+
+/// The page a person sees.
+fn page(status: &Status, paint: Paint) -> String {
+    let mut text = String::new();
+    if let Some(pause) = &status.paused {
+        let since = pause.since.map(|since| format!(" for {}", when::distance(status.now.since(since)))).unwrap_or_default();
+        let reason = if pause.reason.is_empty() { String::new() } else { format!(": {}", pause.reason) };
+        let _ = writeln!(text, "{}", paint.say(Tone::Warning, &format!("paused{since}{reason}")));
+    }
+    text.push_str(&output::aligned(&modules(status)));
+    if !status.gateways.is_empty() {
+        text.push('\n');
+        text.push_str(&output::aligned(&gateways(status)));
+    }
+    text.push('\n');
+    if status.findings.is_empty() {
+        let _ = writeln!(text, "{}", paint.say(Tone::Good, "all is well"));
+    }
+    for finding in &status.findings {
+        let (tone, word) = tone_of(finding);
+        let _ = writeln!(text, "{} {}\n         {}", paint.say(tone, &format!("{word:<8}")), finding.text, paint.say(Tone::Quiet, &finding.cure));
+    }
+    text
+}
+
+fn tone_of(finding: &Finding) -> (Tone, &'static str) {
+    match finding.severity {
+        Severity::Warning => (Tone::Warning, "warning"),
+        Severity::Critical => (Tone::Bad, "critical"),
+    }
+}
+
+fn modules(status: &Status) -> Table {
+    let mut table = Table::new(&["module", "runs", "ready", "sending", "waiting", "failed", "asked", "oldest"], 8);
+    for module in &status.modules {
+        let mut row = vec![module.name.clone(), module.broken.clone().unwrap_or_else(|| runs(&module.runner, status.now))];
+        row.extend(State::ALL.iter().map(|state| module.tasks.get(state).copied().unwrap_or_default().to_string()));
+        row.push(age(status.now, module.oldest_ready));
+        table.rows.push(row);
+    }
+    table
+}
+
+fn runs(runner: &Runner, now: Ms) -> String {
+    match runner {
+        Runner::Daemon { .. } => "daemon".to_owned(),
+        Runner::Hung { beat, .. } => format!("hung {}", age(now, *beat)),
+        Runner::Process { .. } => "by cron or hand".to_owned(),
+        Runner::Nobody => "-".to_owned(),
+    }
+}
+
+fn gateways(status: &Status) -> Table {
+    let mut table = Table::new(&["gateway", "gate", "module", "state", "waiting", "oldest", "sent in 10 min", "last error"], 8);
+    for one in &status.gateways {
+        let error = one.state.as_ref().and_then(|state| state.last_error.as_ref()).map(|(at, text)| format!("{} ago: {text}", age(status.now, Some(*at))));
+        table.rows.push(vec![
+            one.gateway.name.clone(),
+            one.gateway.gate.clone(),
+            one.gateway.module.to_string(),
+            one.word.to_owned(),
+            one.waiting.to_string(),
+            age(status.now, one.oldest),
+            one.sent_in_10_min.to_string(),
+            error.unwrap_or_default(),
+        ]);
+    }
+    table
+}
+
+fn age(now: Ms, since: Option<Ms>) -> String {
+    since.map(|since| when::distance(now.since(since).max(0))).unwrap_or_default()
+}
+
+fn json(status: &Status) -> serde_json::Value {
+    let findings: Vec<_> = status
+        .findings
+        .iter()
+        .map(|finding| {
+            let severity = tone_of(finding).1;
+            serde_json::json!({"severity": severity, "code": finding.code, "text": finding.text, "cure": finding.cure})
+        })
+        .collect();
+    serde_json::json!({
+        "paused": status.paused.is_some(),
+        "modules": output::json_rows(&modules(status)),
+        "gateways": output::json_rows(&gateways(status)),
+        "findings": findings,
+    })
+}
+
+/// Prometheus text format 0.0.4.
+fn metrics(status: &Status) -> String {
+    let mut text = String::new();
+    let paused = i32::from(status.paused.is_some());
+    let _ = writeln!(text, "# TYPE gatepost_paused gauge\ngatepost_paused {paused}\n# TYPE gatepost_tasks gauge");
+    for module in &status.modules {
+        for state in State::ALL {
+            let count = module.tasks.get(&state).copied().unwrap_or_default();
+            let _ = writeln!(text, "gatepost_tasks{{module=\"{}\",state=\"{state}\"}} {count}", label(&module.name));
+        }
+    }
+    text.push_str("# TYPE gatepost_oldest_ready_seconds gauge\n");
+    for module in &status.modules {
+        let seconds = module.oldest_ready.map_or(0, |since| status.now.since(since).max(0) / 1_000);
+        let _ = writeln!(text, "gatepost_oldest_ready_seconds{{module=\"{}\"}} {seconds}", label(&module.name));
+    }
+    text.push_str("# TYPE gatepost_gateway_open gauge\n# TYPE gatepost_gateway_waiting gauge\n# TYPE gatepost_gateway_sent_10m gauge\n");
+    for one in &status.gateways {
+        let name = label(&one.gateway.name);
+        let open = i32::from(one.word == "open");
+        let _ = writeln!(text, "gatepost_gateway_open{{gateway=\"{name}\"}} {open}");
+        let _ = writeln!(text, "gatepost_gateway_waiting{{gateway=\"{name}\"}} {}", one.waiting);
+        let _ = writeln!(text, "gatepost_gateway_sent_10m{{gateway=\"{name}\"}} {}", one.sent_in_10_min);
+    }
+    let _ = writeln!(text, "# TYPE gatepost_findings gauge\ngatepost_findings {}", status.findings.len());
+    text
+}
+
+fn label(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}

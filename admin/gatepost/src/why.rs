@@ -1,0 +1,22 @@
+//! `gatepost why`: the life of a task in plain words; everything is gathered and worded by the platform.
+
+use crate::arguments::Format;
+use crate::failure::{Failure, Result, code};
+use crate::output;
+use crate::session::Session;
+
+/// Tells it. Nothing known of it: 66.
+pub(crate) fn run(session: &mut Session, what: &str) -> Result<()> {
+    let why = session.platform.why(what)?;
+    let sentences = platform::sentences(&why);
+    let text = match session.format {
+        Some(Format::Json) => format!("{}\n", serde_json::json!(sentences)),
+        Some(Format::Jsonl) => sentences.iter().map(|line| format!("{}\n", serde_json::json!(line))).collect(),
+        _ => sentences.join("\n") + "\n",
+    };
+    output::print(&text)?;
+    if why.tasks.is_empty() && why.contact.is_none() {
+        return Err(Failure::new(code::NOT_FOUND, format!("nothing is known of `{what}`")));
+    }
+    Ok(())
+}
