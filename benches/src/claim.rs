@@ -13,8 +13,8 @@ pub(crate) fn run() {
     for rows in [10_000, 100_000, 1_000_000] {
         let folder = tempfile::tempdir().unwrap();
         let path = format!("sqlite:{}", folder.path().join("queue.db").display());
-        store::create(&path, folder.path(), Order::Ageing).unwrap();
-        let mut store = store::open(&path, folder.path()).unwrap();
+        store::create(&path, &folder.path().join("var"), Order::Ageing).unwrap();
+        let mut store = store::open(&path, &folder.path().join("var")).unwrap();
         fill(store.as_mut(), rows);
         let mut case = Case::new(&format!("{rows} rows, claim of 100"));
         case.figures.extend((0..ROUNDS).map(|_| claim_ms(store.as_mut())));
@@ -28,7 +28,7 @@ fn fill(store: &mut dyn store::Store, rows: usize) {
         module: ModuleName::new("ntemail").unwrap(),
         body: Body::Stored(StoredBody {
             bundle: None,
-            notice: Blob::of(b"<doc/>".to_vec()),
+            notice: Blob::new(b"<doc/>".to_vec()),
             user: "<user/>".to_owned(),
             project: Some(ProjectId(1)),
         }),
