@@ -139,6 +139,11 @@ fn what_can_not_be_a_gateway_is_refused_with_the_reason() {
         "gate/gwint",
         "#!/bin/sh\necho '<doc><features><feature name=\"outgoing\"/></features><notify_module>ntinternal</notify_module></doc>'\n",
     );
+    let listed = bench.ok("gate", &[]);
+    let row =
+        |name: &str| listed.rows().find(|row| row.child_text("name") == name).unwrap().clone();
+    assert_eq!(row("gwx").child_text("notify_module"), "ntsms");
+    assert!(!row("gwjunk").child_text("error").is_empty(), "listed with the reason");
     for (params, words) in [
         (vec![("gateway_module", "gwnone")], "no gate `gwnone`"),
         (vec![("gateway_module", "../bin/sh")], "no gate"),

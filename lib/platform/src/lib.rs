@@ -29,7 +29,10 @@ mod modules;
 mod notice_xml;
 mod notices;
 mod pipeline;
+#[cfg(test)]
+mod pipeline_tests;
 mod plan;
+mod programs;
 mod projects;
 mod queue_files;
 mod ready_files;

@@ -6,13 +6,13 @@ use crate::context::Context;
 use crate::function::Request;
 use crate::plan::{Applied, Change, Pages, Plan, Planned};
 use crate::projects;
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, nearest};
 use crate::sending::{Made, Purpose, Sending};
 use notice::UserId;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use store::{Accepted, User, UserFilter};
+use store::{Accepted, USER_FIELDS, User, UserFilter};
 use wire::xml::Element;
 
 /// Rows of one transaction.
@@ -36,6 +36,9 @@ pub(crate) fn mass(context: &mut Context<'_>, request: &Request) -> Result<Plann
     let project =
         context.read(|snapshot| projects::named_or_only(snapshot, request.given("project")))?;
     let filter = filter_of(request, &project)?;
+    if let Some((column, _)) = &filter.field {
+        refuse_unknown_column(context, column)?;
+    }
     let zone = project.fields.text("timezone").to_owned();
     let purpose = Purpose { project, zone, by_contact: None };
     let sending = Sending::prepare(context, request, purpose)?;
@@ -73,6 +76,19 @@ fn filter_of(request: &Request, project: &store::Project) -> Result<UserFilter, 
         },
     };
     Ok(UserFilter { project: Some(project.id), external_id: None, field })
+}
+
+fn refuse_unknown_column(context: &mut Context<'_>, column: &str) -> Result<(), Refusal> {
+    let added = context.read(|snapshot| Ok(snapshot.user_columns()?))?;
+    let known = || USER_FIELDS.iter().copied().chain(added.iter().map(String::as_str));
+    if known().any(|name| name == column) {
+        return Ok(());
+    }
+    Err(Refusal::Value {
+        field: "where".to_owned(),
+        value: column.to_owned(),
+        reason: format!("users have no such column{}", nearest(column, known())),
+    })
 }
 
 impl Walk {

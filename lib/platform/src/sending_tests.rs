@@ -241,6 +241,8 @@ fn a_mass_mailing_reaches_every_user_once_in_pages() {
     assert_eq!((sent.text("queued"), sent.text("duplicates")), ("131".into(), "0".into()));
     let again = bench.ok("notify.mass", &params);
     assert_eq!((again.text("queued"), again.text("duplicates")), ("0".into(), "131".into()));
+    let refused = bench.refused("notify.mass", &[("notice", "hi"), ("where", "nmae=x")]);
+    assert!(refused.contains("did you mean `name`?"), "{refused}");
     let some =
         bench.ok("notify.mass", &[("notice", "hi"), ("language", "en"), ("module", "ntemail")]);
     assert_eq!(some.text("queued"), "65");

@@ -3,8 +3,8 @@
 use crate::caller::Level;
 use crate::function::{Alias, Extra, Function, Kind, PRIORITY, Parameter, optional, required};
 use crate::{
-    gateway_edit, gateway_test, gateways, inbox, mass, notices, projects, ready_files, sending,
-    subscriptions, tasks, templates, user_import, users,
+    gateway_edit, gateway_test, gateways, inbox, mass, notices, programs, projects, ready_files,
+    sending, subscriptions, tasks, templates, user_import, users,
 };
 
 const SOK: Parameter =
@@ -189,6 +189,27 @@ pub(crate) static FUNCTIONS: &[Function] = &[
         ],
         extra: Extra::Refused,
         plan: templates::list,
+    },
+    Function {
+        name: "module",
+        aliases: &[Alias::Same("module.list")],
+        level: Level::Admin,
+        help: "Lists the programs in notify/ and what each can do.",
+        parameters: &[optional("name", Kind::Line, "only this one")],
+        extra: Extra::Refused,
+        plan: programs::modules,
+    },
+    Function {
+        name: "gate",
+        aliases: &[Alias::Same("gate.list")],
+        level: Level::Admin,
+        help: "Lists the programs in gate/ and what each can do.",
+        parameters: &[
+            optional("name", Kind::Line, "only this one"),
+            optional("lang", Kind::Language, "language of the captions"),
+        ],
+        extra: Extra::Refused,
+        plan: programs::gates,
     },
     Function {
         name: "gateway",

@@ -6,7 +6,7 @@ use notice::{Clock, ManualClock, Ms};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
-use store::sqlite;
+use store::{Store, sqlite};
 
 /// 2026-11-21T22:26:40Z.
 pub(crate) const NOW: Ms = Ms(1_795_300_000_000);
@@ -19,8 +19,17 @@ pub(crate) struct Bench {
 }
 
 impl Bench {
-    /// An installation without anything.
+    /// An installation without anything, over `SQLite`.
     pub(crate) fn empty() -> Self {
+        Self::over(|root| {
+            let options = sqlite::Options::default();
+            let database = root.path("var/gatepost.db");
+            Box::new(sqlite::create(&database, sqlite::Order::Ageing, options).unwrap())
+        })
+    }
+
+    /// An installation without anything, over the store that is made in it.
+    pub(crate) fn over(make: impl FnOnce(&Root) -> Box<dyn Store>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         for name in ["etc/xml", "etc/sql", "var/run", "notify", "gate", "templates"] {
             fs::create_dir_all(folder.path().join(name)).unwrap();
@@ -28,20 +37,24 @@ impl Bench {
         fs::write(folder.path().join("etc/gatepost.toml"), DEFAULTS).unwrap();
         let root = Root::at(folder.path()).unwrap();
         Vault::create(&root).unwrap();
-        let options = sqlite::Options::default();
-        let database = root.path("var/gatepost.db");
-        let store = sqlite::create(&database, sqlite::Order::Ageing, options).unwrap();
+        let store = make(&root);
         let config = Config::defaults(&root).unwrap();
         let clock = Arc::new(ManualClock::at(NOW));
         let as_clock: Arc<dyn Clock> = clock.clone();
-        let platform = Platform::over(root, config, as_clock, Box::new(store));
+        let platform = Platform::over(root, config, as_clock, store);
         Self { folder, platform, clock }
     }
 
     /// With project 1 `Brand` (language en, zone Europe/Moscow) and user 1 `bob`, who has mail and a phone.
     pub(crate) fn with_user() -> Self {
         let mut bench = Self::empty();
-        bench.ok(
+        bench.add_user();
+        bench
+    }
+
+    /// Project 1 and user 1.
+    pub(crate) fn add_user(&mut self) {
+        self.ok(
             "project.add",
             &[("name", "Brand"), ("language", "en"), ("timezone", "Europe/Moscow")],
         );
@@ -52,8 +65,7 @@ impl Bench {
             ("language", "ru"),
             ("external_id", "B-1"),
         ];
-        bench.ok("user.add", &bob);
-        bench
+        self.ok("user.add", &bob);
     }
 
     pub(crate) fn call(&mut self, name: &str, params: &[(&str, &str)]) -> Result<Answer, Refusal> {

@@ -38,8 +38,16 @@ pub(crate) fn filter(
         None => None,
     };
     let added = snapshot.user_columns()?;
-    let columns = USER_FIELDS.iter().copied().chain(added.iter().map(String::as_str));
-    let mut fields = columns
+    let known = || USER_FIELDS.iter().copied().chain(added.iter().map(String::as_str));
+    if let Some((name, _)) = request.extra.iter().find(|(name, _)| !known().any(|one| one == *name))
+    {
+        return Err(Refusal::NoParameter {
+            function: request.function.name.to_owned(),
+            name: name.to_owned(),
+            nearest: nearest(name, known()),
+        });
+    }
+    let mut fields = known()
         .filter_map(|name| {
             let value = request.given(name).or_else(|| request.extra.get(name));
             value.map(|value| (name.to_owned(), value.to_owned()))
@@ -384,6 +392,7 @@ mod tests {
             let refused = bench.refused("user.add", &[(name, value)]);
             assert!(refused.contains(&format!("`{name}`")), "{refused}");
         }
+        assert!(bench.refused("user", &[("nmae", "x")]).contains("did you mean `name`?"));
         assert!(bench.refused("user.add", &[]).contains("at least a name"));
         assert!(bench.refused("user.add", &[("nmae", "x")]).contains("did you mean `name`?"));
     }
