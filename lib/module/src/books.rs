@@ -27,15 +27,6 @@ pub(crate) struct Batch {
     pub(crate) returned: Vec<Lease>,
 }
 
-impl Batch {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.ended.is_empty()
-            && self.files.is_empty()
-            && self.probed.is_empty()
-            && self.returned.is_empty()
-    }
-}
-
 /// What the transaction looks at.
 pub(crate) struct Books<'a> {
     pub(crate) rules: &'a Rules,
@@ -107,6 +98,10 @@ pub(crate) struct Written {
     /// What is still ours; None when nothing was extended.
     pub(crate) extended: Option<Vec<Lease>>,
     pub(crate) reaped: u32,
+    /// Files that became tasks.
+    pub(crate) split: u32,
+    /// Files whose lease was lost: they are somebody else's now.
+    pub(crate) lost_files: Vec<Lease>,
 }
 
 impl Books<'_> {
@@ -395,11 +390,10 @@ impl Books<'_> {
                 continue;
             };
             match &file.result {
-                Ok(parts) => {
-                    if tx.split(self.owner, file.lease, parts, self.now)?.is_none() {
-                        written.turn.lost.push(file.lease);
-                    }
-                }
+                Ok(parts) => match tx.split(self.owner, file.lease, parts, self.now)? {
+                    Some(_) => written.split += 1,
+                    None => written.lost_files.push(file.lease),
+                },
                 Err(trouble) => done.push(self.file_trouble(task, file, trouble)),
             }
         }

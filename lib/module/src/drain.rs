@@ -132,8 +132,22 @@ impl Drain {
 
     /// Keeps an event for the next turn.
     pub fn remember(&mut self, event: Event) {
-        if !matches!(event, Event::News) {
-            self.pending.push_back(event);
+        match &event {
+            Event::News => return,
+            Event::Ended(ended) => self.make_room(ended.lease),
+            Event::Read(_) | Event::Probed(..) => {}
+        }
+        self.pending.push_back(event);
+    }
+
+    /// What has ended makes room at once, so that the turn that settles it claims the next.
+    fn make_room(&mut self, lease: store::Lease) {
+        let Some(task) = self.desk.hand.get(&lease.task).filter(|task| task.lease == lease) else {
+            return;
+        };
+        let gateway = task.gateway;
+        if let Some(counter) = self.desk.known(gateway) {
+            counter.window.landed();
         }
     }
 
@@ -154,7 +168,9 @@ impl Drain {
 
     /// One turn. After an error nothing is lost: the same events are settled by the next turn.
     pub fn turn(&mut self, events: Vec<Event>, appetite: Appetite) -> Result<Turned, StoreError> {
-        self.pending.extend(events.into_iter().filter(|event| !matches!(event, Event::News)));
+        for event in events {
+            self.remember(event);
+        }
         let now = self.door.clock.now();
         let paused = self.door.paused();
         let scope = if paused { Scope::ForcedOnly } else { Scope::All };
@@ -360,12 +376,13 @@ impl Drain {
         }
         let wanted: u32 = plan.demands.iter().map(|demand| demand.count).sum();
         let got = u32::try_from(written.turn.claimed.len()).unwrap_or(u32::MAX);
-        wanted >= self.rules.turn_tasks.max(1) && got > 0
-            || got > 0 && got < wanted
-            || written.turn.promoted > 0
-            || written.reaped > 0
-            || !written.turn.claimed.is_empty()
-                && plan.demands.iter().any(|demand| demand.gateway.is_none())
+        let moved = written.turn.promoted + written.reaped + written.split;
+        let settled = !written.closed.is_empty() || moved > 0;
+        match got {
+            0 => settled,
+            // a route with less than its share leaves room for another; one with more has more
+            _ => moved > 0 || got < wanted || wanted >= self.rules.turn_tasks,
+        }
     }
 
     fn apply(
@@ -382,7 +399,7 @@ impl Drain {
             self.desk.reading = self.desk.reading.saturating_sub(1);
             self.desk.hand.remove(&file.lease.task);
             if let (Ok(_), Some(path)) = (&file.result, &file.remove)
-                && !written.turn.lost.contains(&file.lease)
+                && !written.lost_files.contains(&file.lease)
             {
                 let _ = std::fs::remove_file(path);
             }
@@ -435,7 +452,7 @@ impl Drain {
         match closed.tone {
             Tone::Took => counter.window.took(now),
             Tone::Failed | Tone::Strike | Tone::Hold => counter.window.failed(),
-            Tone::Unasked => counter.window.returned(),
+            Tone::Unasked => counter.window.refund(),
         }
         if closed.tone == Tone::Strike && unfit.is_none() {
             counter.strikes.push(closed.lease);
@@ -453,7 +470,7 @@ impl Drain {
         let Some(task) = self.desk.hand.remove(&lease.task) else { return };
         self.tally.back += 1;
         if let Some(counter) = self.desk.known(task.gateway) {
-            counter.window.returned();
+            counter.window.refund();
         }
     }
 
@@ -567,7 +584,7 @@ impl Drain {
     }
 
     fn refuse(&mut self, lease: store::Lease, refusal: Refusal, details: Details) {
-        self.pending.push_back(Ended::before_a_gate(lease, How::Refused(refusal), details));
+        self.remember(Ended::before_a_gate(lease, How::Refused(refusal), details));
     }
 
     /// What waits to be settled.
@@ -593,3 +610,6 @@ pub fn is_final(outcome: Outcome) -> bool {
         Outcome::Later | Outcome::Hold | Outcome::Unknown => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use store::{Claimed, Effect, Gateway, Lease, NewTask};
 
 /// Does what the store thread has decided.
-pub trait Pipeline {
+pub trait Pipeline: Send {
     /// Takes work. May block while the stages behind it are full.
     fn take(&mut self, work: Vec<Work>);
     /// At most so many messages of a gateway at once from now on.

@@ -132,9 +132,13 @@ impl Window {
         }
     }
 
-    /// One was given back without a hand-over: its place and token are free again.
-    pub fn returned(&mut self) {
+    /// One has ended, whatever became of it: its place is free.
+    pub fn landed(&mut self) {
         self.in_hand = self.in_hand.saturating_sub(1);
+    }
+
+    /// What has ended was never handed over: its token is back.
+    pub fn refund(&mut self) {
         if let Some(bucket) = &mut self.bucket {
             bucket.millionths += TOKEN;
         }
@@ -142,7 +146,6 @@ impl Window {
 
     /// The gateway took one: the window grows by 1/N.
     pub fn took(&mut self, now: Ms) {
-        self.in_hand = self.in_hand.saturating_sub(1);
         self.failures = 0;
         self.taken.push_back(now);
         self.size = (self.size + 1.0 / self.size).min(f64::from(self.most).max(1.0));
@@ -150,7 +153,6 @@ impl Window {
 
     /// The gateway failed one: the window shrinks by 1/N, by 1 when failures follow each other.
     pub fn failed(&mut self) {
-        self.in_hand = self.in_hand.saturating_sub(1);
         self.failures = self.failures.saturating_add(1);
         let step = if self.failures > PATIENCE { 1.0 } else { 1.0 / self.size };
         self.size = (self.size - step).max(1.0);
@@ -186,6 +188,7 @@ mod tests {
         assert_eq!(window.open(), 5);
         for round in 0..100 {
             window.claimed(1);
+            window.landed();
             window.took(Ms(round * 1_000));
         }
         assert_eq!(window.open(), 8);
@@ -196,6 +199,7 @@ mod tests {
         let mut window = window(8, None);
         for _ in 0..50 {
             window.claimed(1);
+            window.landed();
             window.failed();
         }
         assert_eq!(window.open(), 1);
@@ -208,8 +212,10 @@ mod tests {
         assert_eq!(window.free(Ms(0)), 4);
         window.claimed(4);
         assert_eq!(window.free(Ms(0)), 0);
-        window.took(Ms(10));
-        window.took(Ms(20));
+        for at in [10, 20] {
+            window.landed();
+            window.took(Ms(at));
+        }
         assert_eq!((window.in_hand(), window.free(Ms(50))), (2, 4));
         assert_eq!(window.free(Ms(115)), 3);
         assert_eq!(window.free(Ms(500)), 2);
@@ -225,7 +231,8 @@ mod tests {
         assert_eq!(window.next_token(Ms(499)), Some(Ms(500)));
         assert_eq!(window.free(Ms(500)), 1);
         window.claimed(1);
-        window.returned();
+        window.landed();
+        window.refund();
         assert_eq!(window.free(Ms(500)), 1);
         // saved up: a second's worth, not an hour's
         assert_eq!(window.free(Ms(3_600_000)), 2);
