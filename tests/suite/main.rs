@@ -3,4 +3,6 @@
 
 mod house;
 mod layout;
+mod shipped;
+mod shipped_templates;
 mod words;
