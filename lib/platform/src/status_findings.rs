@@ -127,6 +127,10 @@ fn no_gateway(count: &Count, seen: &Seen) -> Option<Finding> {
         return None;
     }
     let known = seen.projects.iter().find(|one| one.id == project);
+    let gate = seen.gates.iter().find(|gate| {
+        let module = gate.features.as_ref().ok().and_then(|known| known.notify_module.as_ref());
+        module.is_some_and(|module| *module == count.module)
+    });
     let name = known.map(|project| project.fields.text("name")).unwrap_or_default();
     Some(critical(
         "no_gateway",
@@ -134,7 +138,11 @@ fn no_gateway(count: &Count, seen: &Seen) -> Option<Finding> {
             "project {project} {name} has no active gateway for {}: {} tasks wait",
             count.module, count.tasks
         ),
-        format!("gatepost gateway add project={project} notify_module={}", count.module),
+        format!(
+            "gatepost gateway add {} project={project} notify_module={}",
+            gate.map_or("GATE", |gate| gate.name.as_str()),
+            count.module
+        ),
     ))
 }
 

@@ -222,7 +222,7 @@ fn a_route_without_a_gateway_is_critical_and_comes_with_its_cure() {
     let mut bench = bench();
     let found = finding(&mut bench, "no_gateway");
     assert_eq!(found.severity, Severity::Critical);
-    assert!(found.cure.starts_with("gatepost gateway add"), "{}", found.cure);
+    assert!(found.cure.starts_with("gatepost gateway add gwx project=1"), "{}", found.cure);
     assert_eq!(findings(&mut bench)[0].severity, Severity::Critical, "the worst comes first");
 }
 

@@ -143,10 +143,12 @@ fn of_gateways(task: &TaskStory, row: &TaskRow, now: Ms) -> Vec<String> {
         ];
     }
     if task.gateways.is_empty() {
-        let by =
-            if task.module == ModuleName::EMAIL { "; it goes out through sendmail" } else { "" };
+        if task.module == ModuleName::EMAIL {
+            let words = "has no gateway for ntemail, so it goes out through sendmail.";
+            return vec![format!("Project {project} {words}")];
+        }
         return vec![format!(
-            "no_gateway: project {project} has no gateway for {}{by}; `gatepost gateway add` makes one.",
+            "no_gateway: project {project} has no gateway for {}; `gatepost gateway add` makes one.",
             task.module
         )];
     }
@@ -298,7 +300,7 @@ fn of_contact(story: &ContactStory, now: Ms) -> Vec<String> {
     }];
     if let Some(state) = story.state.as_ref().filter(|state| state.state != "ok") {
         said.push(format!(
-            "It is marked {} since {}: {}; `gatepost contact set` changes that.",
+            "It is marked {} since {}: {}; `gatepost contact unblock` changes that.",
             state.state,
             moment(state.since, now),
             reason_of(&state.reason)
