@@ -7,6 +7,7 @@ use gatepost_module::render_child::{RenderChildren, RenderSettings};
 use notice::{ModuleName, ProjectId};
 use platform::{BundleWanted, Notice};
 use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -56,7 +57,7 @@ pub(crate) fn sample(name: &str) -> Element {
     let mut attachments = Element::new("attachments");
     for entry in fs::read_dir(&folder).unwrap() {
         let file = entry.unwrap().file_name().to_string_lossy().into_owned();
-        if file.ends_with(".pdf") {
+        if Path::new(&file).extension().is_some_and(|ending| ending == "pdf") {
             let attachment = Element::new("attachment")
                 .with_attribute("name", &file)
                 .with_attribute("type", "application/pdf");
