@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 
 /// An installation in a temporary folder, removed at the end of the test.
 pub struct Host {
-    folder: tempfile::TempDir,
+    root: PathBuf,
+    /// Removed with the value.
+    _temporary: Option<tempfile::TempDir>,
 }
 
 /// What a program printed and how it ended.
@@ -83,12 +85,17 @@ impl Host {
         let folder = tempfile::Builder::new().prefix("gatepost-").tempdir().unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
         lay_out(&prefix(), folder.path());
-        Self { folder }
+        Self { root: folder.path().to_path_buf(), _temporary: Some(folder) }
+    }
+
+    /// An installation that stays: a tree that `cargo xtask install` laid out.
+    pub fn at(root: &Path) -> Self {
+        Self { root: std::path::absolute(root).unwrap(), _temporary: None }
     }
 
     /// ROOT.
     pub fn root(&self) -> &Path {
-        self.folder.path()
+        &self.root
     }
 
     /// A path under ROOT.
@@ -291,5 +298,9 @@ pub fn has(tool: &str) -> bool {
 pub fn beside_us(name: &str) -> PathBuf {
     let own = std::env::current_exe().unwrap();
     let folder = own.ancestors().skip(1).find(|folder| folder.join(name).is_file());
-    folder.unwrap_or_else(|| panic!("{name} is not built: run `cargo xtask test` or `cargo xtask bench`")).join(name)
+    folder
+        .unwrap_or_else(|| {
+            panic!("{name} is not built: run `cargo xtask test` or `cargo xtask bench`")
+        })
+        .join(name)
 }

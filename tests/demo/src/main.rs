@@ -1,0 +1,58 @@
+//! The main job on real input, with local receivers: what `cargo xtask demo` runs.
+//!
+//! `gatepost-demo ROOT` takes a tree that `cargo xtask install` laid out, makes two projects, gateways and 500 users,
+//! queues a mix of notices, drains the queue as cron would, and says what was sent, refused and waits, and why. ROOT and
+//! what the receivers got stay to be looked at. It never touches a ROOT it did not make itself.
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a demo talks, and ends when it can't go on"
+)]
+
+mod scene;
+mod tell;
+
+use gatepost_kit::host::Host;
+use std::path::Path;
+use std::time::Instant;
+
+fn main() {
+    let root = std::env::args().nth(1).expect("usage: gatepost-demo ROOT");
+    let start = Instant::now();
+    scene::clear(Path::new(&root));
+    let host = Host::at(Path::new(&root));
+
+    println!("== {root}: two projects, 500 users, seven gateways");
+    host.gatepost(&["init"]).ended(0);
+    let receivers = scene::Receivers::start();
+    scene::projects(&host);
+    let relay = scene::gateways(&host, &receivers);
+    scene::users(&host);
+    scene::templates(&host);
+    drop(relay);
+
+    println!(
+        "== queueing: registration in three engines, sms, the inbox, and an urgent one behind the bulk"
+    );
+    scene::notices(&host);
+    tell::queue(&host);
+
+    println!("== draining, as cron would");
+    for module in ["ntemail", "ntsms", "ntinternal"] {
+        let begin = Instant::now();
+        let ran = host.run(&format!("notify/{module}"), &["--command", "process"]);
+        println!(
+            "   notify/{module} --command process   exit {}, {:.1} s",
+            ran.code.unwrap(),
+            begin.elapsed().as_secs_f64()
+        );
+        print!("{}{}", ran.stdout, ran.stderr);
+    }
+    receivers.keep(&host);
+    tell::outcome(&host);
+    tell::place_of_the_urgent_one(&receivers);
+    tell::one_mail(&host);
+    println!("\n== {:.1} s in all. Look around:", start.elapsed().as_secs_f64());
+    println!("   {root}/receivers/     mail as .eml, sms as JSON lines");
+    println!("   {root}/bin/gatepost   status, log, queue, why ID, inbox USER, gateway list");
+}
