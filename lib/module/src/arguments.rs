@@ -103,10 +103,10 @@ impl Arguments {
                 return Err(ArgumentError::UnknownArgument(argument));
             }
             let (name, value) = match bare.split_once('=') {
-                Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
-                None => (bare.to_owned(), None),
+                Some((name, value)) => (name, Some(value)),
+                None => (bare, None),
             };
-            given.take(&name, value, &mut arguments)?;
+            given.take(name, value, &mut arguments)?;
         }
         given.command()
     }
@@ -125,11 +125,12 @@ impl Given {
     fn take(
         &mut self,
         name: &str,
-        value: Option<String>,
+        value: Option<&str>,
         rest: &mut impl Iterator<Item = String>,
     ) -> Result<(), ArgumentError> {
         let wants = |name, wants| ArgumentError::Value { name, wants };
-        let mut value = |name, what| value.clone().or_else(|| rest.next()).ok_or(wants(name, what));
+        let mut value =
+            |name, what| value.map(str::to_owned).or_else(|| rest.next()).ok_or(wants(name, what));
         match name {
             "command" => self.command = Some(value("command", "features, process or getmessage")?),
             "gate" => self.gate = Some(value("gate", "a gateway's id, or all")?),

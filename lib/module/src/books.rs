@@ -7,7 +7,7 @@ use crate::choose::gateways_of;
 use crate::desk::{Desk, InHand};
 use crate::kill::{KillPoint, Sabotage};
 use crate::pipeline::{Ended, FileRead, FileTrouble, How};
-use crate::plan::{Plan, View};
+use crate::plan::{Pause, Plan, View};
 use crate::reaper::{Reaper, Suspect};
 use crate::retry::age_ms;
 use crate::rules::Rules;
@@ -15,7 +15,9 @@ use crate::settle::{self, Attempt, Settled, Via, settle};
 use crate::standing::{self, Blame, Check, Moment, Seen, Spoke, after, probing, unblemished};
 use notice::{Answer, GatewayId, Ms, OnUnknown, Outcome};
 use std::collections::{HashMap, HashSet};
-use store::{Done, Downtime, GatewayState, Lease, NewLog, Owner, Settlement, StoreError, Turn, Tx};
+use store::{
+    Done, Downtime, GatewayState, Lease, NewLog, Owner, Settlement, StoreError, Turn, Tx, Worker,
+};
 
 /// What came in since the last turn.
 #[derive(Default)]
@@ -45,8 +47,10 @@ pub(crate) struct Orders<'a> {
     /// True: every lease is extended.
     pub(crate) extend: Extend,
     pub(crate) suspects: &'a [Suspect],
-    /// The pause has begun or ended since it was last written.
+    /// The pause has begun or ended, and the database does not know.
     pub(crate) pause: Option<Pause>,
+    /// The row of this worker, until it is written.
+    pub(crate) register: Option<&'a Worker>,
 }
 
 /// Whether it is time to extend.
@@ -54,13 +58,6 @@ pub(crate) struct Orders<'a> {
 pub(crate) enum Extend {
     Now,
     NotYet,
-}
-
-/// A change of the `DoNothing` files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Pause {
-    Begun,
-    Ended,
 }
 
 /// How a task was settled, for the desk and the progress.
@@ -112,14 +109,17 @@ impl Books<'_> {
         orders: &Orders<'_>,
     ) -> Result<Written, StoreError> {
         let mut written = Written::default();
+        if let Some(worker) = orders.register {
+            tx.add_worker(worker)?;
+        }
         if let Some(pause) = orders.pause {
-            tx.set_paused(pause == Pause::Begun, self.now)?;
+            tx.set_paused(pause == Pause::On, self.now)?;
         }
         self.reap(tx, orders.suspects, &mut written)?;
         let mut states = Standings::read(tx)?;
         for (gateway, result) in &orders.batch.probed {
             let state = states.of(*gateway, self.now);
-            let result = result.as_ref().map(|()| ()).map_err(String::as_str);
+            let result = result.as_ref().copied().map_err(String::as_str);
             states.set(standing::after_probe(state, result, self.moment()));
         }
         let mut done = self.settle_all(tx, &orders.batch.ended, (&mut states, &mut written))?;
@@ -198,7 +198,7 @@ impl Books<'_> {
         let (settled, log, tone) = match &end.how {
             How::Answered { answer, spoke, check, .. } => {
                 let heard = Heard { answer, spoke: *spoke, check };
-                let (settled, tone) = self.answered(tx, (task, end), &heard, (states, written))?;
+                let (settled, tone) = self.answered(tx, (task, end, &heard), (states, written))?;
                 let logged = self.log(task, end, answer).with_answer(answer);
                 let log = (settled.settlement != Settlement::Back).then_some(logged);
                 (settled, log, tone)
@@ -236,35 +236,13 @@ impl Books<'_> {
     fn answered(
         &self,
         tx: &mut dyn Tx,
-        (task, end): (&InHand, &Ended),
-        heard: &Heard<'_>,
+        (task, end, heard): (&InHand, &Ended, &Heard<'_>),
         (states, written): (&mut Standings, &mut Written),
     ) -> Result<(Settled, Tone), StoreError> {
         let blame = match task.gateway {
+            Some(gateway) => self.blame(gateway, (end, heard), (states, written)),
             None => Blame::Task,
-            Some(gateway) => {
-                let first = self
-                    .desk
-                    .peek(task.gateway)
-                    .is_none_or(|counter| !counter.held_tasks.contains(&end.lease.task));
-                let ended = standing::Ended {
-                    answer: heard.answer,
-                    spoke: heard.spoke,
-                    check: heard.check.clone(),
-                    seen: if first { Seen::First } else { Seen::Again },
-                };
-                let step = after(states.of(gateway, self.now), &ended, self.moment());
-                if step.became_unfit {
-                    written.unfit.insert(gateway);
-                }
-                if heard.answer.outcome == Outcome::Sent {
-                    written.well.insert(gateway);
-                }
-                states.set(step.state);
-                step.blame
-            }
         };
-        let tone = tone(heard, blame);
         let attempt = self.attempt(tx, task, heard.answer)?;
         let mut settled = settle(&attempt, heard.answer, blame, &self.settling(task, end));
         if let (None, Settlement::Wait { maybe_sent, .. }) = (task.gateway, &mut settled.settlement)
@@ -272,7 +250,33 @@ impl Books<'_> {
             // the module has one way only: there is no gateway to bind the task to
             *maybe_sent = false;
         }
-        Ok((settled, tone))
+        Ok((settled, tone(heard, blame)))
+    }
+
+    /// What the attempt means for the gateway, and whose fault it was.
+    fn blame(
+        &self,
+        gateway: GatewayId,
+        (end, heard): (&Ended, &Heard<'_>),
+        (states, written): (&mut Standings, &mut Written),
+    ) -> Blame {
+        let known = self.desk.peek(Some(gateway));
+        let again = known.is_some_and(|counter| counter.held_tasks.contains(&end.lease.task));
+        let ended = standing::Ended {
+            answer: heard.answer,
+            spoke: heard.spoke,
+            check: heard.check.clone(),
+            seen: if again { Seen::Again } else { Seen::First },
+        };
+        let step = after(states.of(gateway, self.now), &ended, self.moment());
+        if step.became_unfit {
+            written.unfit.insert(gateway);
+        }
+        if heard.answer.outcome == Outcome::Sent {
+            written.well.insert(gateway);
+        }
+        states.set(step.state);
+        step.blame
     }
 
     fn settling(&self, task: &InHand, end: &Ended) -> settle::Rules {
@@ -458,7 +462,7 @@ struct Heard<'a> {
 
 fn tone(heard: &Heard<'_>, blame: Blame) -> Tone {
     match (heard.answer.outcome, heard.spoke, blame) {
-        (Outcome::Sent, _, _) | (Outcome::Never, _, _) => Tone::Took,
+        (Outcome::Sent | Outcome::Never, _, _) => Tone::Took,
         (Outcome::Hold, _, _) => Tone::Hold,
         (Outcome::Later | Outcome::Unknown, Spoke::Nothing, Blame::Task) => Tone::Strike,
         (Outcome::Later | Outcome::Unknown, _, _) => Tone::Failed,

@@ -1,16 +1,16 @@
 //! Turns: gather what ended, ask what is ready, write both in one transaction, give away what was claimed.
 
-use crate::books::{Batch, Books, Closed, Extend, Orders, Pause, Tone, Written};
+use crate::books::{Batch, Books, Closed, Extend, Orders, Tone, Written};
 use crate::choose::Rounds;
 use crate::contact::{Contact, Person, Refusal, contact_of};
 use crate::desk::{Desk, InHand};
 use crate::handover::Door;
 use crate::kill::{Fault, KillPoint};
 use crate::pipeline::{Details, Ended, Event, How, LeaseTime, Order, Pipeline, Work};
-use crate::plan::{Desks, GateBook, Plan, Scope, View, plan};
+use crate::plan::{Desks, GateBook, Pause, Plan, Scope, View, plan};
 use crate::reaper::{bury, suspects};
 use crate::rules::Rules;
-use notice::{Fields, GatewayId, Ms, Outcome, ProjectId};
+use notice::{Fields, GatewayId, Ms, ProjectId};
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -34,7 +34,7 @@ pub struct Drain {
     claimed_in_all: u64,
     extended_at: Ms,
     reaped_at: Ms,
-    pause_written: Option<Pause>,
+    registered: bool,
     chance: u64,
 }
 
@@ -59,9 +59,11 @@ pub struct DrainParts {
 pub struct Tally {
     /// Sent.
     pub sent: u64,
+    /// Gone without being sent: no contact, no text, too late.
+    pub refused: u64,
     /// Waiting for another attempt.
     pub later: u64,
-    /// Refused or given up.
+    /// Failed, and kept for a person.
     pub failed: u64,
     /// A person is asked.
     pub asked: u64,
@@ -100,13 +102,13 @@ pub enum Appetite {
 }
 
 impl Drain {
-    /// A drain; writes its row in `notifyworker`.
-    pub fn open(mut parts: DrainParts) -> Result<Self, StoreError> {
-        let worker = parts.door.identity.worker.clone();
-        store::write(&mut *parts.store, parts.rules.durability, |tx| tx.add_worker(&worker))?;
+    /// A drain. Its row in `notifyworker` is written with its first transaction: looking at an empty queue
+    /// changes nothing.
+    pub fn open(parts: DrainParts) -> Self {
+        let pid = parts.door.identity.worker.pid;
         let now = parts.door.clock.since_boot();
-        let seed = parts.door.clock.now().0.unsigned_abs() ^ worker.pid.unsigned_abs() << 32;
-        Ok(Self {
+        let seed = parts.door.clock.now().0.unsigned_abs() ^ pid.unsigned_abs() << 32;
+        Self {
             store: parts.store,
             pipeline: parts.pipeline,
             gates: parts.gates,
@@ -120,9 +122,9 @@ impl Drain {
             claimed_in_all: 0,
             extended_at: now,
             reaped_at: now.plus(-REAP_MS),
-            pause_written: None,
+            registered: false,
             chance: seed | 1,
-        })
+        }
     }
 
     /// What has been done so far.
@@ -182,7 +184,8 @@ impl Drain {
         let plan = self.plan(&view, (scope, appetite), now);
         let suspects = self.suspects(&view);
         let extend = self.extend_due();
-        let pause = self.pause_change(paused);
+        let pause =
+            Some(if paused { Pause::On } else { Pause::Off }).filter(|pause| *pause != view.pause);
         let is_due = view.next_due.is_some_and(|due| due <= now);
         let waits = !self.pending.is_empty() || !plan.demands.is_empty() || !plan.probes.is_empty();
         let mut turned = Turned {
@@ -196,7 +199,10 @@ impl Drain {
             return Ok(turned);
         }
         let batch = self.take_batch();
-        let orders = Orders { batch: &batch, plan: &plan, extend, suspects: &suspects, pause };
+        let door = Arc::clone(&self.door);
+        let register = (!self.registered).then_some(&door.identity.worker);
+        let orders =
+            Orders { batch: &batch, plan: &plan, extend, suspects: &suspects, pause, register };
         let written = match self.write(&view, &orders, now) {
             Ok(written) => written,
             Err(error) => {
@@ -207,9 +213,7 @@ impl Drain {
         for suspect in &suspects {
             bury(&self.run, suspect);
         }
-        if pause.is_some() {
-            self.pause_written = pause;
-        }
+        self.registered = true;
         turned.claimed = u32::try_from(written.turn.claimed.len()).unwrap_or(u32::MAX);
         turned.again = self.is_worth_again(&plan, &written);
         self.apply(batch, written, (&view, &plan))?;
@@ -217,14 +221,21 @@ impl Drain {
         Ok(turned)
     }
 
-    /// Gives back everything that is in hand and not in a gate's hands; for the end of a clean stop.
-    pub fn release(&mut self, leases: &[store::Lease]) -> Result<(), StoreError> {
-        let now = self.door.clock.now();
+    /// Makes itself known before there is anything to do: a daemon that others look for.
+    pub fn register(&mut self) -> Result<(), StoreError> {
+        let worker = self.door.identity.worker.clone();
+        store::write(&mut *self.store, self.rules.durability, |tx| tx.add_worker(&worker))?;
+        self.registered = true;
+        Ok(())
+    }
+
+    /// Removes the worker's row: a clean stop, with nothing in hand.
+    pub fn leave(&mut self) -> Result<(), StoreError> {
+        if !self.registered {
+            return Ok(());
+        }
         let owner = self.door.identity.owner.clone();
-        store::write(&mut *self.store, self.rules.durability, |tx| {
-            tx.release(&owner, leases, now)?;
-            tx.remove_worker(&owner.0)
-        })
+        store::write(&mut *self.store, self.rules.durability, |tx| tx.remove_worker(&owner.0))
     }
 
     fn in_hand(&self) -> u32 {
@@ -277,21 +288,12 @@ impl Drain {
         if since >= self.rules.extend_ms { Extend::Now } else { Extend::NotYet }
     }
 
-    fn pause_change(&self, paused: bool) -> Option<Pause> {
-        let is = if paused { Pause::Begun } else { Pause::Ended };
-        match self.pause_written {
-            Some(was) if was == is => None,
-            // the first look of an unpaused worker: another one may have died while it was paused
-            Some(_) | None => Some(is),
-        }
-    }
-
     fn take_batch(&mut self) -> Batch {
         let mut batch = Batch::default();
         for _ in 0..self.pending.len().min(self.rules.turn_tasks.max(1) as usize) {
             match self.pending.pop_front() {
                 Some(Event::Ended(ended)) if ended.how == How::Returned => {
-                    batch.returned.push(ended.lease)
+                    batch.returned.push(ended.lease);
                 }
                 Some(Event::Ended(ended)) => batch.ended.push(*ended),
                 Some(Event::Read(file)) => batch.files.push(*file),
@@ -431,14 +433,15 @@ impl Drain {
             if written.turn.lost.contains(&closed.lease) {
                 continue;
             }
-            self.count(&closed.settlement);
+            self.count(closed);
             let unfit = closed.gateway.is_some_and(|gateway| written.unfit.contains(&gateway));
             self.turn_window(closed, now, unfit.then_some(()));
         }
     }
 
-    fn count(&mut self, settlement: &Settlement) {
-        match settlement {
+    fn count(&mut self, closed: &Closed) {
+        match &closed.settlement {
+            Settlement::Gone if closed.tone == Tone::Unasked => self.tally.refused += 1,
             Settlement::Gone => self.tally.sent += 1,
             Settlement::Wait { spent: true, .. } => self.tally.later += 1,
             Settlement::Wait { spent: false, .. } | Settlement::Back => self.tally.back += 1,
@@ -513,7 +516,7 @@ impl Drain {
             let lease = row.lease;
             match self.contact(&person, &project) {
                 Ok(contact) => {
-                    orders.push(Order { claimed: row, person, contact, gateway, project, until })
+                    orders.push(Order { claimed: row, person, contact, gateway, project, until });
                 }
                 Err(refusal) => self.refuse(lease, refusal, Details::default()),
             }
@@ -600,14 +603,6 @@ impl Drain {
     /// Leases that have not ended, and may be in a gate's hands.
     pub fn leases(&self) -> Vec<store::Lease> {
         self.desk.leases()
-    }
-}
-
-/// True for outcomes after which a row is gone for good.
-pub fn is_final(outcome: Outcome) -> bool {
-    match outcome {
-        Outcome::Sent | Outcome::Never => true,
-        Outcome::Later | Outcome::Hold | Outcome::Unknown => false,
     }
 }
 

@@ -135,9 +135,11 @@ fn body_of(notification: &Notification, claimed: &Claimed) -> StoredBody {
     }
 }
 
-/// A template does not say what it makes. For mail: HTML, unless nothing in it looks like a tag.
+/// A template does not say what it makes. For mail, and the inbox which is made from it: HTML, unless
+/// nothing in it looks like a tag.
 fn kind_of(notification: &Notification, module: &str) -> BodyKind {
-    if module != notice::ModuleName::EMAIL {
+    use notice::ModuleName;
+    if module != ModuleName::EMAIL && module != ModuleName::INTERNAL {
         return BodyKind::Text;
     }
     let html = match notification.engine {

@@ -77,14 +77,15 @@ impl Desk<'_> {
     fn fetch(&self, store: &mut dyn Store, gateway: &Gateway) -> Result<(), String> {
         let listed = self.programs.one(Folder::Gate, &gateway.gate);
         let opened = open(gateway, self.vault.as_ref())?;
-        let uids =
-            store::read(store, |snapshot| snapshot.stored_uids(gateway.id)).map_err(words)?;
+        let uids = store::read(store, |snapshot| snapshot.stored_uids(gateway.id))
+            .map_err(|error| words(&error))?;
         let input = ingoing_input(&opened.columns, &opened.xmlparams, &uids);
         let received = host::gates::ingoing(&self.caller, &listed, &input, &opened.mask)
             .map_err(|failure| opened.mask.apply(&failure.to_string()))?;
         // half a document does not prove that the gate has read what it was told
         if received.failure.is_none() && !uids.is_empty() {
-            write(store, Durability::Power, |tx| tx.mark_told(gateway.id, &uids)).map_err(words)?;
+            write(store, Durability::Power, |tx| tx.mark_told(gateway.id, &uids))
+                .map_err(|error| words(&error))?;
         }
         self.take(store, gateway, (&received.reply.ingoing, &opened))?;
         match received.failure {
@@ -100,14 +101,14 @@ impl Desk<'_> {
         (ingoing, opened): (&Ingoing, &Opened),
     ) -> Result<(), String> {
         for message in &ingoing.messages {
-            let incoming = self.matched(store, gateway, message).map_err(words)?;
+            let incoming = self.matched(store, gateway, message).map_err(|error| words(&error))?;
             let now = self.site.clock.now();
             // one transaction each, on disk before the gate is told
             write(store, Durability::Power, |tx| tx.accept_incoming(&incoming, now))
-                .map_err(words)?;
+                .map_err(|error| words(&error))?;
         }
         for receipt in &ingoing.receipts {
-            self.record(store, gateway.id, receipt, opened).map_err(words)?;
+            self.record(store, gateway.id, (receipt, opened)).map_err(|error| words(&error))?;
         }
         Ok(())
     }
@@ -155,8 +156,7 @@ impl Desk<'_> {
         &self,
         store: &mut dyn Store,
         gateway: GatewayId,
-        receipt: &Receipt,
-        opened: &Opened,
+        (receipt, opened): (&Receipt, &Opened),
     ) -> Result<(), StoreError> {
         let filter = LogFilter {
             gateway: Some(gateway),
@@ -278,8 +278,8 @@ fn hash(source: &[u8]) -> String {
     Sha256::digest(source).iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
-fn words(error: StoreError) -> String {
-    chain(&error)
+fn words(error: &StoreError) -> String {
+    chain(error)
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ pub mod contact;
 mod desk;
 pub mod drain;
 pub mod files;
+pub mod foreign;
 pub mod gates;
 mod getmessage;
 pub mod handover;

@@ -33,6 +33,15 @@ pub(crate) struct View {
     pub(crate) workers: Vec<Worker>,
     pub(crate) lease_owners: Vec<String>,
     pub(crate) next_due: Option<Ms>,
+    /// What the database says of the pause.
+    pub(crate) pause: Pause,
+}
+
+/// Whether the queue is paused, by its `DoNothing` files or as the database knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pause {
+    On,
+    Off,
 }
 
 impl View {
@@ -42,6 +51,9 @@ impl View {
         scope: Scope,
     ) -> Result<Self, StoreError> {
         let forced_only = scope == Scope::ForcedOnly;
+        // those that are still open count from any moment on
+        let is_paused =
+            snapshot.downtimes(None, Ms(i64::MAX))?.iter().any(|down| down.to.is_none());
         Ok(Self {
             gateways: snapshot.gateways()?.into_iter().map(Arc::new).collect(),
             states: snapshot
@@ -54,6 +66,7 @@ impl View {
             workers: snapshot.workers()?,
             lease_owners: snapshot.lease_owners()?,
             next_due: snapshot.next_due()?,
+            pause: if is_paused { Pause::On } else { Pause::Off },
         })
     }
 

@@ -46,7 +46,7 @@ pub enum Prepared {
 
 impl Preparation {
     /// Prepares all of them; one frame of the render child holds many.
-    pub fn prepare(&mut self, orders: Vec<Box<Order>>) -> Vec<Prepared> {
+    pub fn prepare(&mut self, orders: Vec<Order>) -> Vec<Prepared> {
         let mut prepared = Vec::with_capacity(orders.len());
         let mut jobs = Vec::new();
         let mut waiting = Vec::new();
@@ -119,7 +119,7 @@ impl Preparation {
 
     fn message(
         &self,
-        order: Box<Order>,
+        order: Order,
         job: &RenderJob,
         texts: Result<Texts, RenderFailure>,
     ) -> Prepared {
@@ -138,7 +138,7 @@ impl Preparation {
 
     fn compose(
         &self,
-        order: Box<Order>,
+        order: Order,
         job: &RenderJob,
         (texts, details): (Texts, Details),
     ) -> Result<Message, How> {
@@ -153,7 +153,7 @@ impl Preparation {
             attachments: Vec::new(),
             phone: None,
             details,
-            order,
+            order: Box::new(order),
         };
         match self.style {
             Style::Mail => {
@@ -260,16 +260,9 @@ fn with_macros(text: &str, user: &Fields) -> String {
         let value = user
             .get(&name.to_ascii_lowercase())
             .filter(|_| after.len() >= whole && !name.is_empty());
-        match value {
-            Some(value) => {
-                out.push_str(&percent(value));
-                rest = &after[whole..];
-            }
-            None => {
-                out.push_str("__");
-                rest = &after[2..];
-            }
-        }
+        let (written, taken) = value.map_or(("__".to_owned(), 2), |value| (percent(value), whole));
+        out.push_str(&written);
+        rest = &after[taken..];
     }
     out.push_str(rest);
     out

@@ -243,7 +243,8 @@ impl Site {
         door.sabotage
             .arm(self.clock.since_boot().0.unsigned_abs() ^ u64::from(std::process::id()) << 7);
         let (outcomes, events) = channel();
-        let caller = Caller::new(&self.root, &self.config);
+        let stop = Arc::new(host::Stop::new().map_err(mask_off)?);
+        let caller = Caller::new(&self.root, &self.config).until(Arc::clone(&stop));
         let programs = Arc::new(Programs::new(&caller));
         let log = Arc::clone(&self.log);
         let tools = Arc::new(OneShotTools {
@@ -268,17 +269,19 @@ impl Site {
             listen(waker, outcomes.clone(), self.config.queue.poll);
         }
         let signals = watch_signals(outcomes)?;
-        let drain = Drain::open(DrainParts {
+        let mut drain = Drain::open(DrainParts {
             store,
             pipeline: Box::new(Workers::new(parts)),
             gates: Arc::new(Gates::new(programs, self.config.gateway.window_most)),
             door: Arc::clone(&door),
             rules,
             run,
-        })
-        .map_err(|error| Exit::temporary(crate::files::chain(&error)))?;
+        });
+        if options.follow == Follow::Yes {
+            drain.register().map_err(|error| Exit::temporary(crate::files::chain(&error)))?;
+        }
         let progress = if looks.is_some() { Progress::on_terminal(0) } else { Progress::silent() };
-        Ok(Run { drain, events, door, signals, progress, bounds: self.bounds(options) })
+        Ok(Run { drain, events, door, signals, stop, progress, bounds: self.bounds(options) })
     }
 
     fn bounds(&self, options: &ProcessOptions) -> Bounds {
@@ -347,9 +350,7 @@ impl Site {
         }
         match left {
             Left::Clean => {
-                run.drain
-                    .release(&[])
-                    .map_err(|error| Exit::temporary(crate::files::chain(&error)))?;
+                run.drain.leave().map_err(|error| Exit::temporary(crate::files::chain(&error)))?;
                 let _ = run.door.notes.remove();
                 let _ = run.door.identity.remove();
                 Ok(())

@@ -34,7 +34,7 @@ impl Progress {
     /// Shows what has been done and how many are ready.
     pub fn show(&self, tally: Tally, waiting: u64) {
         let Some(bar) = &self.bar else { return };
-        let ended = tally.sent + tally.later + tally.failed + tally.asked;
+        let ended = tally.sent + tally.refused + tally.later + tally.failed + tally.asked;
         bar.set_length(ended + waiting);
         bar.set_position(ended);
         bar.set_message(words(tally, waiting));

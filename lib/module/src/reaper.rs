@@ -109,7 +109,7 @@ impl Reaper<'_> {
             match (self.rules.way, noted) {
                 (Way::Module, _) | (_, Some(None)) => unharmed.push(lease),
                 (_, None | Some(Some(Noted::Started))) => {
-                    done.push(self.in_doubt(tx, lease, gateway)?)
+                    done.push(self.in_doubt(tx, lease, gateway)?);
                 }
                 (_, Some(Some(Noted::Ended(answer)))) => {
                     done.push(self.as_noted(tx, (lease, gateway), answer)?);

@@ -47,6 +47,8 @@ pub struct Run {
     pub door: Arc<Door>,
     /// Signals so far: 1 finishes, 2 leaves.
     pub signals: Arc<AtomicU32>,
+    /// Ends the gates that run.
+    pub stop: Arc<host::Stop>,
     /// For a person.
     pub progress: Progress,
     /// Limits.
@@ -55,6 +57,8 @@ pub struct Run {
 
 /// After an error that may pass, the next try.
 const AFTER_ERROR: Duration = Duration::from_millis(500);
+/// Gates that are ended have so long to be heard.
+const AFTER_STOP: Duration = Duration::from_secs(5);
 /// A run without `--follow` gives up after so many errors in a row.
 const ERRORS: u32 = 3;
 /// The progress is counted anew after that.
@@ -148,10 +152,11 @@ impl Run {
     }
 
     /// SIGTERM (queue 3.8): nothing begins any more, what is not handed over goes back, in-flight sends get
-    /// their grace. A second signal: what is known is written, and that is all.
+    /// their grace, then their gates are ended. A second signal: what is known is written, and that is all.
     fn stop(&mut self) -> Left {
         self.door.stopping.store(true, Ordering::SeqCst);
-        let until = Instant::now() + self.bounds.grace;
+        let mut until = Instant::now() + self.bounds.grace;
+        let mut ended = false;
         loop {
             let events: Vec<Event> = self.events.try_iter().collect();
             let turned = match self.drain.turn(events, Appetite::Finish) {
@@ -161,8 +166,14 @@ impl Run {
             if turned.in_hand == 0 && !self.drain.has_pending() {
                 return Left::Clean;
             }
-            if self.signals.load(Ordering::SeqCst) > 1 || Instant::now() >= until {
+            let is_over = Instant::now() >= until;
+            if self.signals.load(Ordering::SeqCst) > 1 || is_over && ended {
                 return Left::InFlight;
+            }
+            if is_over {
+                self.stop.raise();
+                until += AFTER_STOP;
+                ended = true;
             }
             self.wait(Duration::from_millis(50));
         }

@@ -103,12 +103,14 @@ pub fn after(mut state: GatewayState, ended: &Ended<'_>, at: Moment<'_>) -> Step
         state.last_error = Some((at.now, ended.answer.reason.clone()));
     }
     match (ended.answer.outcome, ended.answer.reach, ended.spoke) {
-        (Outcome::Sent, _, _) => well(state, at),
         (Outcome::Hold, _, _) => after_hold(state, ended, at),
         (Outcome::Later, Reach::Unreached, spoke) => after_unreached(state, ended, (spoke, at)),
         (Outcome::Never, _, Spoke::Nothing) => counted(state),
-        (Outcome::Later | Outcome::Never | Outcome::Unknown, _, Spoke::Document) => well(state, at),
         (Outcome::Later | Outcome::Unknown, _, Spoke::Nothing) => after_strike(state, ended, at),
+        (Outcome::Sent, _, _)
+        | (Outcome::Later | Outcome::Never | Outcome::Unknown, _, Spoke::Document) => {
+            well(state, at)
+        }
     }
 }
 

@@ -100,11 +100,6 @@ impl Window {
 
     /// How many may be claimed now: the free window plus what the gateway took in the last 100 ms (queue 2),
     /// as far as there are tokens.
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "tokens ≥ 0; `as` saturates"
-    )]
     pub fn free(&mut self, now: Ms) -> u32 {
         while self.taken.front().is_some_and(|at| now.since(*at) > self.ahead_ms) {
             self.taken.pop_front();

@@ -39,7 +39,7 @@ pub struct WorkersParts {
 pub struct Workers {
     parts: Arc<WorkersParts>,
     lanes: Arc<Lanes>,
-    orders: Option<SyncSender<Vec<Box<Order>>>>,
+    orders: Option<SyncSender<Vec<Order>>>,
     files: Option<SyncSender<Box<Claimed>>>,
 }
 
@@ -63,7 +63,7 @@ impl Workers {
         Self { parts, lanes: Arc::new(lanes), orders: None, files: None }
     }
 
-    fn preparers(&mut self) -> &SyncSender<Vec<Box<Order>>> {
+    fn preparers(&mut self) -> &SyncSender<Vec<Order>> {
         let (parts, lanes) = (&self.parts, &self.lanes);
         self.orders.get_or_insert_with(|| {
             let (sender, receiver) = sync_channel(BATCHES);
@@ -97,7 +97,7 @@ impl Pipeline for Workers {
         let mut orders = Vec::new();
         for piece in work {
             match piece {
-                Work::Deliver(order) => orders.push(order),
+                Work::Deliver(order) => orders.push(*order),
                 Work::Read(claimed) => {
                     let _ = self.readers().send(claimed);
                 }
@@ -147,7 +147,7 @@ impl WorkersParts {
 }
 
 fn prepare_all(
-    receiver: &Mutex<Receiver<Vec<Box<Order>>>>,
+    receiver: &Mutex<Receiver<Vec<Order>>>,
     mut preparation: Preparation,
     lanes: &Lanes,
 ) {

@@ -10,7 +10,7 @@ use std::path::Path;
 pub(crate) fn bytes_of(message: &Message, root: &Path) -> Result<Vec<u8>, String> {
     let project = &message.order.project;
     let sender = [project.text("notifyemail"), project.text("supportemail")];
-    let sender = sender.into_iter().find(|address| is_plain(address)).ok_or(
+    let sender = sender.into_iter().find(is_plain).ok_or(
         "the project has no notifyemail to send from: set it with `gatepost project edit`, or add a gateway",
     )?;
     let mut builder = MessageBuilder::new()

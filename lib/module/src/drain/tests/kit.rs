@@ -109,8 +109,7 @@ impl Bench {
             door,
             rules: rules(limit),
             run,
-        })
-        .unwrap();
+        });
         Self { drain, events, stage, clock, folder, looking }
     }
 
