@@ -85,7 +85,7 @@ pub struct Contact {
 /// How a module's contacts are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ContactForm {
-    /// One mail address.
+    /// One mail address, or several with commas between.
     Email,
     /// A phone number.
     Phone,
@@ -117,7 +117,7 @@ pub fn contact_of(
     let plain =
         |address: &str| Contact { kind: kind.to_owned(), address: address.to_owned(), phone: None };
     match form {
-        ContactForm::Email => is_address(stored)
+        ContactForm::Email => are_addresses(stored)
             .then(|| plain(stored))
             .ok_or_else(|| Refusal::BadContact(format!("`{}` is no mail address", shown(stored)))),
         ContactForm::Phone => {
@@ -134,6 +134,14 @@ pub fn contact_of(
         }
         ContactForm::User => Err(Refusal::NoContact(String::new())),
     }
+}
+
+/// At most so many addresses in one contact.
+const ADDRESSES: usize = 20;
+
+/// One address, or several with commas between: one mail goes to all of them.
+fn are_addresses(text: &str) -> bool {
+    text.split(',').count() <= ADDRESSES && text.split(',').all(|one| is_address(one.trim()))
 }
 
 /// One address: something before the last `@`, a domain behind it, no white space, no control character,
@@ -178,7 +186,8 @@ mod tests {
             ("", ContactForm::Email, "no_contact"),
             ("", ContactForm::User, "no_contact"),
             ("<user><email>nobody</email></user>", ContactForm::Email, "bad_contact"),
-            ("<user><email>a@b.c, d@e.f</email></user>", ContactForm::Email, "bad_contact"),
+            ("<user><email>a@b.c, d</email></user>", ContactForm::Email, "bad_contact"),
+            ("<user><email>a@b.c,</email></user>", ContactForm::Email, "bad_contact"),
             ("<user><email>a@b.c&#10;Bcc: d@e.f</email></user>", ContactForm::Email, "bad_contact"),
             ("<user><email>none</email></user>", ContactForm::Phone, "bad_contact"),
         ] {
@@ -199,6 +208,11 @@ mod tests {
         assert_eq!(
             contact_of("email", ContactForm::Email, &user, "").unwrap().address,
             "Иван+x@пример.рф"
+        );
+        let several = person("<user><email>a@b.c, d@e.f</email></user>");
+        assert_eq!(
+            contact_of("email", ContactForm::Email, &several, "").unwrap().address,
+            "a@b.c, d@e.f"
         );
         assert_eq!(
             contact_of("phone", ContactForm::Phone, &user, "RU").unwrap().address,

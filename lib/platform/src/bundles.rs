@@ -52,9 +52,21 @@ pub fn bundle(
                 name: file.name.clone(),
             })
             .collect(),
-        subject: subject.map(|text| (first.engine, text.to_owned())),
+        subject: subject.map(|text| (subject_engine(text, first.engine), text.to_owned())),
         files: collected.files,
     }))
+}
+
+/// The engine of a subject in `notice.toml`: a project's own template may be of another engine than the
+/// notice's, and the subject keeps its tags. Without tags it is the body's.
+fn subject_engine(subject: &str, of_body: Engine) -> Engine {
+    if subject.contains("<%") {
+        Engine::Ejs
+    } else if subject.contains("{{") || subject.contains("{%") {
+        Engine::Tera
+    } else {
+        of_body
+    }
 }
 
 /// An own template of the module; ntinternal without one takes the mail's (S3-6).
@@ -239,6 +251,13 @@ mod tests {
         assert_eq!(head.1, "own head <%- include('logo') %>");
         assert!(bundle.files.iter().any(|(name, _)| name == "logo"));
         assert_eq!(bundle.subject.unwrap().1, "Привет");
+    }
+
+    #[test]
+    fn a_subject_keeps_its_engine_when_a_project_brings_a_body_of_another() {
+        assert_eq!(subject_engine("Hi <%= user.name %>", Engine::Tera), Engine::Ejs);
+        assert_eq!(subject_engine("Hi {{ user.name }}", Engine::Xslt), Engine::Tera);
+        assert_eq!(subject_engine("Hi __name__", Engine::Xslt), Engine::Xslt);
     }
 
     #[test]

@@ -22,7 +22,7 @@ fn main() {
     scene::clear(Path::new(&root));
     let host = Host::at(Path::new(&root));
 
-    println!("== {root}: two projects, 500 users, seven gateways");
+    println!("== {root}: two projects, 500 users, five gateways");
     host.gatepost(&["init"]).ended(0);
     let receivers = scene::Receivers::start();
     scene::projects(&host);

@@ -187,7 +187,7 @@ pub(crate) fn notices(host: &Host) {
             ),
         );
     }
-    done(host, "send service_suspended --user north3 --module ntsms");
+    done(host, "send low_balance --user south1 --module ntemail --at +2h");
     done(
         host,
         "send staff_alert --to duty@north.example --lang en --module ntemail --project North --priority 100",

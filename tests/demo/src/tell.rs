@@ -34,7 +34,7 @@ pub(crate) fn outcome(host: &Host) {
     }
     println!("\n== what still stands in the queue");
     println!("{}", indented(&host.gatepost(&["queue"]).stdout));
-    for what in ["nobody@north.example", "north3"] {
+    for what in ["nobody@north.example", "south1@south.example"] {
         println!("== gatepost why {what}");
         println!("{}", indented(&host.gatepost(&["why", what]).stdout));
     }
