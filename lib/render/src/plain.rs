@@ -13,7 +13,8 @@ pub(crate) fn text_of(html: &str) -> Result<String, String> {
             "an HTML body over {MOST_BYTES} bytes needs a text template of its own"
         ));
     }
-    let plain = config::plain()
+    let plain = config::plain_no_decorate()
+        .link_footnotes(true)
         .no_table_borders()
         .allow_width_overflow()
         .string_from_read(html.as_bytes(), COLUMNS);
