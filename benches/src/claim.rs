@@ -43,7 +43,10 @@ fn fill(store: &mut dyn store::Store, rows: usize) {
     };
     let chunk = vec![task; 1_000];
     for _ in 0..rows / chunk.len() {
-        store::write(store, Durability::Crash, |tx| tx.enqueue(&chunk, SystemClock.now()).map(drop)).unwrap();
+        store::write(store, Durability::Crash, |tx| {
+            tx.enqueue(&chunk, SystemClock.now()).map(drop)
+        })
+        .unwrap();
     }
 }
 
@@ -60,7 +63,10 @@ fn claim_ms(store: &mut dyn store::Store) -> f64 {
     };
     let owner = Owner("bench".to_owned());
     let start = Instant::now();
-    let turn = store::write(store, Durability::Crash, |tx| tx.turn(&owner, &[], std::slice::from_ref(&demand), now)).unwrap();
+    let turn = store::write(store, Durability::Crash, |tx| {
+        tx.turn(&owner, &[], std::slice::from_ref(&demand), now)
+    })
+    .unwrap();
     let took = start.elapsed().as_secs_f64() * 1_000.0;
     let leases: Vec<_> = turn.claimed.iter().map(|task| task.lease).collect();
     assert_eq!(leases.len(), 100);

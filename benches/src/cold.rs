@@ -12,9 +12,15 @@ pub(crate) fn run() {
     let host = Host::new();
     let programs: [(&str, Box<dyn Fn() -> Command>); 4] = [
         ("bare exec", Box::new(|| Command::new(beside_us("bench-bare")))),
-        ("ntemail features", Box::new(|| host.command("notify/ntemail", &["--command", "features"]))),
+        (
+            "ntemail features",
+            Box::new(|| host.command("notify/ntemail", &["--command", "features"])),
+        ),
         ("gwfile features", Box::new(|| host.command("gate/gwfile", &["--command", "features"]))),
-        ("ntemail process, empty queue", Box::new(|| host.command("notify/ntemail", &["--command", "process", "--force"]))),
+        (
+            "ntemail process, empty queue",
+            Box::new(|| host.command("notify/ntemail", &["--command", "process", "--force"])),
+        ),
     ];
     let mut times: Vec<Case> = programs.iter().map(|(name, _)| Case::new(name)).collect();
     for _ in 0..ROUNDS {

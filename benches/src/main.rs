@@ -2,7 +2,12 @@
 //!
 //! Each bench runs Gatepost and what it is compared with in turn, several rounds in one run, and prints medians,
 //! spread and ratios. Rates belong to the machine; ratios inside one run are what counts. Nothing here is a test.
-#![expect(clippy::print_stdout, clippy::unwrap_used, clippy::disallowed_methods, reason = "a bench prints, and ends when it can't go on")]
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a bench prints, and ends when it can't go on"
+)]
 
 mod claim;
 mod cold;
@@ -13,7 +18,11 @@ type Bench = (&'static str, &'static str, fn());
 
 const BENCHES: &[Bench] = &[
     ("spawn", "one gate process a message, beside a bare spawn loop of the same gate", spawn::run),
-    ("cold", "start of `features`, and of `process` on an empty queue, above a bare exec", cold::run),
+    (
+        "cold",
+        "start of `features`, and of `process` on an empty queue, above a bare exec",
+        cold::run,
+    ),
     ("claim", "one claim with 10 thousand, 100 thousand and 1 million ready rows", claim::run),
 ];
 
@@ -32,8 +41,15 @@ fn main() {
 fn machine() -> String {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let cpu = read("/proc/cpuinfo");
-    let model = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or(": unknown processor");
+    let model = cpu
+        .lines()
+        .find_map(|line| line.strip_prefix("model name"))
+        .unwrap_or(": unknown processor");
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let kernel = read("/proc/sys/kernel/osrelease");
-    format!("{}, {cores} cores, Linux {}", model.trim_start_matches([' ', '\t', ':']), kernel.trim())
+    format!(
+        "{}, {cores} cores, Linux {}",
+        model.trim_start_matches([' ', '\t', ':']),
+        kernel.trim()
+    )
 }

@@ -72,19 +72,35 @@ fn drain(host: &Host, messages: usize) -> f64 {
     let ran = host.run("notify/ntemail", &["--command", "process", "--force", "--for", "600"]);
     let rate = rate(messages, start);
     ran.ended(0);
-    assert_eq!(host.sql("SELECT count(*) FROM notifylog WHERE outcome='sent'"), messages.to_string());
+    assert_eq!(
+        host.sql("SELECT count(*) FROM notifylog WHERE outcome='sent'"),
+        messages.to_string()
+    );
     rate
 }
 
 fn fill(host: &Host, messages: usize) {
     host.gatepost(&["project", "add", "name=Bench", "notifyemail=bench@example.com"]).ended(0);
-    host.gatepost(&["gateway", "add", "bench", "name=bench", "module=ntemail", "project=Bench", "concurrency=4"]).ended(0);
+    host.gatepost(&[
+        "gateway",
+        "add",
+        "bench",
+        "name=bench",
+        "module=ntemail",
+        "project=Bench",
+        "concurrency=4",
+    ])
+    .ended(0);
     let mut users = "name,email\n".to_owned();
     for number in 0..messages {
         users.push_str(&format!("u{number},u{number}@example.com\n"));
     }
-    host.run_with("bin/gatepost", &["user", "import", "-", "--project", "Bench"], users.as_bytes()).ended(0);
-    host.write("templates/bench/en.ntemail.text.tera", "Dear {{ user.name }}, this is a message.\n");
+    host.run_with("bin/gatepost", &["user", "import", "-", "--project", "Bench"], users.as_bytes())
+        .ended(0);
+    host.write(
+        "templates/bench/en.ntemail.text.tera",
+        "Dear {{ user.name }}, this is a message.\n",
+    );
     host.write("templates/bench/notice.toml", "[subject]\nen = \"Bench\"\n");
     host.gatepost(&["func", "notify.mass", "notice=bench", "module=ntemail"]).ended(0);
 }

@@ -1,7 +1,13 @@
 //! One binary of whole-program tests and tests of the house; a file per area.
-#![expect(clippy::unwrap_used, reason = "a test that can't go on ends")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test that can't go on ends; it starts programs itself"
+)]
 
+mod documents;
 mod house;
+mod jabber;
 mod layout;
 mod shipped;
 mod shipped_templates;

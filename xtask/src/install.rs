@@ -26,6 +26,9 @@ const PROGRAMS: &[(&str, &str)] = &[
 /// What a gate author gets: the crates that `gatepost-gate` consists of.
 const SDK: &[&str] = &["lib/gate", "lib/wire", "lib/notice"];
 
+/// The gate to copy.
+const EXAMPLE: &str = "gate/gwfile";
+
 /// Builds and lays out.
 pub(crate) fn run(prefix: &Path, build: Build) -> Result<()> {
     let programs = programs()?;
@@ -60,8 +63,15 @@ fn lay_out_sdk(to: &Path) -> Result<()> {
         copy_folder(&steps::repository().join(part), &to.join(part))?;
     }
     let manifest = fs::read_to_string(steps::repository().join("Cargo.toml"))?;
-    let members = manifest.lines().find(|line| line.starts_with("members")).context("Cargo.toml has no members")?;
-    fs::write(to.join("Cargo.toml"), manifest.replace(members, "members = [\"lib/*\"]"))?;
+    let members = manifest
+        .lines()
+        .find(|line| line.starts_with("members"))
+        .context("Cargo.toml has no members")?;
+    fs::write(
+        to.join("Cargo.toml"),
+        manifest.replace(members, "members = [\"lib/*\", \"examples/*\"]"),
+    )?;
+    copy_folder(&steps::repository().join(EXAMPLE), &to.join("examples/gwfile"))?;
     Ok(())
 }
 

@@ -24,7 +24,12 @@ pub(crate) fn form_of(words: &[String]) -> Option<Form> {
     if !is_mgrctl && !names_manager {
         return None;
     }
-    let mut form = Form { manager: String::new(), format: None, function: String::new(), parameters: Vec::new() };
+    let mut form = Form {
+        manager: String::new(),
+        format: None,
+        function: String::new(),
+        parameters: Vec::new(),
+    };
     let mut rest = words.iter().skip(1);
     while let Some(word) = rest.next() {
         match word.as_str() {
@@ -40,7 +45,9 @@ pub(crate) fn form_of(words: &[String]) -> Option<Form> {
 /// Calls it.
 pub(crate) fn run(form: &Form) -> Result<ExitCode> {
     if form.manager.is_empty() || form.function.is_empty() {
-        return Err(Failure::usage("usage: mgrctl -m NAME FUNCTION [NAME=VALUE …]; `gatepost func` lists the functions"));
+        return Err(Failure::usage(
+            "usage: mgrctl -m NAME FUNCTION [NAME=VALUE …]; `gatepost func` lists the functions",
+        ));
     }
     let mut session = Session::open(None, form.format)?;
     let names = &session.platform.config().manager_names;
@@ -56,7 +63,9 @@ pub(crate) fn run(form: &Form) -> Result<ExitCode> {
     for (name, _) in given.iter().filter(|(name, value)| {
         !value.starts_with('@') && function.is_some_and(|function| function.is_secret(name))
     }) {
-        output::tell(&format!("warning: the value of `{name}` stands in the list of processes and in the shell's history"));
+        output::tell(&format!(
+            "warning: the value of `{name}` stands in the list of processes and in the shell's history"
+        ));
     }
     let answer = session.call(&form.function, &given)?;
     session.print(&answer)?;

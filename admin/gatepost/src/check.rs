@@ -22,7 +22,11 @@ pub(crate) fn run(argument: Option<&Path>, format: Option<Format>) -> Result<Exi
     let config = Config::load(&root)?;
     let mut lines = vec![ok("owner and modes of the tree"), ok("etc/gatepost.toml")];
     for name in config.strange_names() {
-        lines.push(wrong("environment", format!("`{name}` is no key of ours"), "unset it, or see `gatepost config list`"));
+        lines.push(wrong(
+            "environment",
+            format!("`{name}` is no key of ours"),
+            "unset it, or see `gatepost config list`",
+        ));
     }
     programs(&Caller::new(&root, &config), &mut lines);
     isolation(&Caller::new(&root, &config), &mut lines);
@@ -45,7 +49,11 @@ fn programs(caller: &Caller, lines: &mut Vec<Line>) {
             let what = format!("{}/{}", folder.name(), found.name);
             lines.push(match &found.features {
                 Ok(_) => ok(&what),
-                Err(why) => wrong(&what, why.clone(), "mend it or take it away; others are used all the same"),
+                Err(why) => wrong(
+                    &what,
+                    why.clone(),
+                    "mend it or take it away; others are used all the same",
+                ),
             });
         }
     }
@@ -62,7 +70,11 @@ fn isolation(caller: &Caller, lines: &mut Vec<Line>) {
         ok("isolation of templates")
     } else {
         let words = String::from_utf8_lossy(&ran.stderr_tail).trim().to_owned();
-        wrong("isolation of templates", format!("{said} {words}"), "use a kernel with seccomp and Landlock (Linux 5.13)")
+        wrong(
+            "isolation of templates",
+            format!("{said} {words}"),
+            "use a kernel with seccomp and Landlock (Linux 5.13)",
+        )
     });
 }
 
@@ -73,10 +85,17 @@ fn database(root: &Root, lines: &mut Vec<Line>) -> Result<()> {
     for notice in session.ask("notice", &[])?.rows() {
         let error = notice.child_text("error");
         let what = format!("templates/{}", notice.child_text("name"));
-        lines.push(if error.is_empty() { ok(&what) } else { wrong(&what, error, "mend its notice.toml") });
+        lines.push(if error.is_empty() {
+            ok(&what)
+        } else {
+            wrong(&what, error, "mend its notice.toml")
+        });
     }
     for finding in session.platform.status()?.findings {
-        lines.push(Line { what: finding.code.to_owned(), problem: Some((finding.text, finding.cure)) });
+        lines.push(Line {
+            what: finding.code.to_owned(),
+            problem: Some((finding.text, finding.cure)),
+        });
     }
     Ok(())
 }
@@ -94,15 +113,24 @@ fn report(lines: &[Line], format: Option<Format>) -> Result<ExitCode> {
         let paint = Paint::new(config::colours());
         for line in lines {
             match &line.problem {
-                None => output::print(&format!("{}  {}\n", paint.say(Tone::Good, "ok   "), line.what))?,
+                None => {
+                    output::print(&format!("{}  {}\n", paint.say(Tone::Good, "ok   "), line.what))?
+                }
                 Some((problem, cure)) => {
-                    output::print(&format!("{}  {}: {problem}\n       {cure}\n", paint.say(Tone::Bad, "wrong"), line.what))?;
+                    output::print(&format!(
+                        "{}  {}: {problem}\n       {cure}\n",
+                        paint.say(Tone::Bad, "wrong"),
+                        line.what
+                    ))?;
                 }
             }
         }
     }
     if problems > 0 {
-        return Err(Failure::new(code::CONFIG, format!("{problems} of {} checks found something", lines.len())));
+        return Err(Failure::new(
+            code::CONFIG,
+            format!("{problems} of {} checks found something", lines.len()),
+        ));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -23,8 +23,9 @@ pub(crate) fn looked_up(name: &str, value: &str) -> Result<Option<String>> {
     if place.starts_with("file:") || place.starts_with("env:") {
         return Ok(Some(value.to_owned()));
     }
-    let text = text_of(place)
-        .map_err(|error| Failure::new(code::NOT_FOUND, format!("can't read `{place}` for `{name}`: {error}")))?;
+    let text = text_of(place).map_err(|error| {
+        Failure::new(code::NOT_FOUND, format!("can't read `{place}` for `{name}`: {error}"))
+    })?;
     let line = text.strip_suffix('\n').map(|text| text.strip_suffix('\r').unwrap_or(text));
     Ok(Some(line.unwrap_or(&text).to_owned()))
 }
@@ -41,7 +42,8 @@ pub(crate) fn text_of(file: &str) -> std::io::Result<String> {
 
 /// The same, with the failure in words.
 pub(crate) fn file(file: &str) -> Result<String> {
-    text_of(file).map_err(|error| Failure::new(code::NOT_FOUND, format!("can't read `{file}`: {error}")))
+    text_of(file)
+        .map_err(|error| Failure::new(code::NOT_FOUND, format!("can't read `{file}`: {error}")))
 }
 
 /// The fields after `secret_names` were looked up. A literal secret is refused: it would stand in the shell's

@@ -5,8 +5,8 @@ use crate::failure::{Failure, Result, code};
 use crate::output::{self, Paint, Table, Tone};
 use crate::session::root_of;
 use config::Config;
-use host::{Caller, Folder, Programs};
 use host::proof::{Finding, Subject, Verdict};
+use host::{Caller, Folder, Programs};
 use notice::{Fields, ModuleName};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -32,10 +32,30 @@ const SCRIPT: u32 = 0o755;
 const SOURCE: u32 = 0o644;
 
 const SCAFFOLDS: &[Scaffold] = &[
-    Scaffold { lang: "sh", files: &[("gate/gwexample", include_str!("../scaffold/sh/gate"))], mode: SCRIPT, next: "" },
-    Scaffold { lang: "py", files: &[("gate/gwexample", include_str!("../scaffold/py/gate"))], mode: SCRIPT, next: "" },
-    Scaffold { lang: "php", files: &[("gate/gwexample", include_str!("../scaffold/php/gate"))], mode: SCRIPT, next: "" },
-    Scaffold { lang: "js", files: &[("gate/gwexample", include_str!("../scaffold/js/gate"))], mode: SCRIPT, next: "" },
+    Scaffold {
+        lang: "sh",
+        files: &[("gate/gwexample", include_str!("../scaffold/sh/gate"))],
+        mode: SCRIPT,
+        next: "",
+    },
+    Scaffold {
+        lang: "py",
+        files: &[("gate/gwexample", include_str!("../scaffold/py/gate"))],
+        mode: SCRIPT,
+        next: "",
+    },
+    Scaffold {
+        lang: "php",
+        files: &[("gate/gwexample", include_str!("../scaffold/php/gate"))],
+        mode: SCRIPT,
+        next: "",
+    },
+    Scaffold {
+        lang: "js",
+        files: &[("gate/gwexample", include_str!("../scaffold/js/gate"))],
+        mode: SCRIPT,
+        next: "",
+    },
     Scaffold {
         lang: "go",
         files: &[("src/gwexample/main.go", include_str!("../scaffold/go/main.go"))],
@@ -53,7 +73,8 @@ const SCAFFOLDS: &[Scaffold] = &[
     },
 ];
 
-const DESCRIPTION: (&str, &str) = ("etc/xml/gatepost_mod_gwexample.xml", include_str!("../scaffold/description.xml"));
+const DESCRIPTION: (&str, &str) =
+    ("etc/xml/gatepost_mod_gwexample.xml", include_str!("../scaffold/description.xml"));
 
 /// Runs it.
 pub(crate) fn run(root: Option<&Path>, format: Option<Format>, what: Gate) -> Result<ExitCode> {
@@ -69,10 +90,20 @@ fn list(caller: &Caller, format: Option<Format>) -> Result<ExitCode> {
     let mut table = Table::new(&["name", "module", "features", "problem", "path"], 4);
     for found in Programs::new(caller).list(Folder::Gate) {
         let (module, features, problem) = match &found.features {
-            Ok(features) => (features.notify_module.clone().unwrap_or_default(), features.names.join(" "), String::new()),
+            Ok(features) => (
+                features.notify_module.clone().unwrap_or_default(),
+                features.names.join(" "),
+                String::new(),
+            ),
             Err(why) => (String::new(), String::new(), why.to_string()),
         };
-        table.rows.push(vec![found.name.clone(), module, features, problem, found.path.display().to_string()]);
+        table.rows.push(vec![
+            found.name.clone(),
+            module,
+            features,
+            problem,
+            found.path.display().to_string(),
+        ]);
     }
     output::table(&table, format)?;
     Ok(ExitCode::SUCCESS)
@@ -91,7 +122,11 @@ fn test(caller: &Caller, path: &Path, format: Option<Format>) -> Result<ExitCode
     let failed = report.iter().filter(|finding| !finding.passed()).count();
     if format.is_some() {
         let mut table = Table::new(&["check", "verdict", "words"], 3);
-        table.rows.extend(report.iter().map(|line| vec![line.check.to_owned(), line.verdict.to_string(), line.words.clone()]));
+        table.rows.extend(
+            report.iter().map(|line| {
+                vec![line.check.to_owned(), line.verdict.to_string(), line.words.clone()]
+            }),
+        );
         output::table(&table, format)?;
     } else {
         print_report(&report)?;
@@ -119,7 +154,8 @@ fn print_report(report: &[Finding]) -> Result<()> {
 fn new(root: &config::Root, name: &str, lang: &str) -> Result<ExitCode> {
     ModuleName::new(name).map_err(|error| Failure::usage(error.to_string()))?;
     let scaffold = SCAFFOLDS.iter().find(|scaffold| scaffold.lang == lang);
-    let scaffold = scaffold.ok_or_else(|| Failure::usage(format!("no gate is written in `{lang}`")))?;
+    let scaffold =
+        scaffold.ok_or_else(|| Failure::usage(format!("no gate is written in `{lang}`")))?;
     let files: Vec<(PathBuf, &str)> = scaffold
         .files
         .iter()
@@ -127,7 +163,10 @@ fn new(root: &config::Root, name: &str, lang: &str) -> Result<ExitCode> {
         .map(|(path, text)| (root.path(path.replace(EXAMPLE, name)), *text))
         .collect();
     if let Some((path, _)) = files.iter().find(|(path, _)| path.exists()) {
-        return Err(Failure::new(code::CANT_CREATE, format!("`{}` is there already; choose another name", path.display())));
+        return Err(Failure::new(
+            code::CANT_CREATE,
+            format!("`{}` is there already; choose another name", path.display()),
+        ));
     }
     for (at, (path, text)) in files.iter().enumerate() {
         fs::create_dir_all(path.parent().unwrap_or(root.folder()))?;
@@ -136,7 +175,13 @@ fn new(root: &config::Root, name: &str, lang: &str) -> Result<ExitCode> {
         fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
     }
     let written: String = files.iter().map(|(path, _)| format!("  {}\n", path.display())).collect();
-    let build = if scaffold.next.is_empty() { String::new() } else { format!("  {}\n", scaffold.next.replace(EXAMPLE, name)) };
-    output::print(&format!("written:\n{written}next:\n{build}  gatepost gate test gate/{name}\n  gatepost gateway add {name}\n"))?;
+    let build = if scaffold.next.is_empty() {
+        String::new()
+    } else {
+        format!("  {}\n", scaffold.next.replace(EXAMPLE, name))
+    };
+    output::print(&format!(
+        "written:\n{written}next:\n{build}  gatepost gate test gate/{name}\n  gatepost gateway add {name}\n"
+    ))?;
     Ok(ExitCode::SUCCESS)
 }

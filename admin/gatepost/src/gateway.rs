@@ -11,8 +11,20 @@ use wire::form::{Control, FormDocument, Mark};
 use wire::xml::Document;
 
 const GATEWAY: &[&str] = &[
-    "id", "name", "gateway_module", "notify_module", "project", "state", "reason", "priority", "active", "gateway_type", "concurrency", "rate",
-    "on_unknown", "since",
+    "id",
+    "name",
+    "gateway_module",
+    "notify_module",
+    "project",
+    "state",
+    "reason",
+    "priority",
+    "active",
+    "gateway_type",
+    "concurrency",
+    "rate",
+    "on_unknown",
+    "since",
 ];
 
 /// Runs it.
@@ -23,7 +35,9 @@ pub(crate) fn run(session: &mut Session, what: Gateway) -> Result<()> {
             session.list(&answer, GATEWAY, 7)
         }
         Gateway::Add { gate, fields } => save(session, &Target { gate: &gate, elid: "" }, &fields),
-        Gateway::Edit { gateway, fields } => save(session, &Target { gate: "", elid: &gateway }, &fields),
+        Gateway::Edit { gateway, fields } => {
+            save(session, &Target { gate: "", elid: &gateway }, &fields)
+        }
         Gateway::Test { gateway, to } => test(session, &gateway, to.as_deref()),
         Gateway::Hold { gateway, reason } => {
             let answer = session.ask("gateway.hold", &[("elid", &gateway), ("reason", &reason)])?;
@@ -41,10 +55,13 @@ pub(crate) fn run(session: &mut Session, what: Gateway) -> Result<()> {
 }
 
 fn test(session: &mut Session, gateway: &str, to: Option<&str>) -> Result<()> {
-    let answer = session.ask("gateway.test", &[("elid", gateway), ("to", to.unwrap_or_default())])?;
+    let answer =
+        session.ask("gateway.test", &[("elid", gateway), ("to", to.unwrap_or_default())])?;
     let words = match to {
         None => format!("{gateway} is well: its check_connection says so"),
-        Some(contact) => format!("{gateway}: {} to {contact} {}", answer.text("outcome"), answer.text("reason")),
+        Some(contact) => {
+            format!("{gateway}: {} to {contact} {}", answer.text("outcome"), answer.text("reason"))
+        }
     };
     session.report(&answer, words.trim_end())
 }
@@ -72,7 +89,10 @@ fn save(session: &mut Session, target: &Target<'_>, words: &[String]) -> Result<
     let mut given = fields::with_secrets(&given, |name| secrets.contains(name))?;
     if words.is_empty() {
         if !ask::can_ask() {
-            return Err(Failure::usage(format!("give the fields as NAME=VALUE: {}", names_of(&form))));
+            return Err(Failure::usage(format!(
+                "give the fields as NAME=VALUE: {}",
+                names_of(&form)
+            )));
         }
         given = asked(&form, given)?;
     }
@@ -92,7 +112,11 @@ fn form_of(session: &mut Session, given: &Fields) -> Result<FormDocument> {
 
 fn names_of(form: &FormDocument) -> String {
     let form = form.form();
-    let names: Vec<&str> = form.controls().filter(|control| control.takes_value()).map(|control| control.name.as_str()).collect();
+    let names: Vec<&str> = form
+        .controls()
+        .filter(|control| control.takes_value())
+        .map(|control| control.name.as_str())
+        .collect();
     names.join(" ")
 }
 
@@ -107,9 +131,16 @@ fn asked(document: &FormDocument, given: Fields) -> Result<Fields> {
     let mut answers = given.clone();
     loop {
         let visible = form.visible(&values);
-        let mut controls = visible.iter().flat_map(|field| &field.controls).filter(|control| control.takes_value());
-        let next = controls.find(|control| !done.contains(&control.name.as_str()) && given.get(&control.name).is_none());
-        let Some(control) = next.and_then(|control| form.control(&control.name)) else { return Ok(answers) };
+        let mut controls = visible
+            .iter()
+            .flat_map(|field| &field.controls)
+            .filter(|control| control.takes_value());
+        let next = controls.find(|control| {
+            !done.contains(&control.name.as_str()) && given.get(&control.name).is_none()
+        });
+        let Some(control) = next.and_then(|control| form.control(&control.name)) else {
+            return Ok(answers);
+        };
         done.push(&control.name);
         let answer = ask_one(document, control, values.text(&control.name))?;
         values.set(control.name.as_str(), answer.as_str());
@@ -121,8 +152,14 @@ fn ask_one(document: &FormDocument, control: &Control, known: &str) -> Result<St
     if let Some(hint) = document.hint(&control.name) {
         output::tell(&format!("  {hint}"));
     }
-    let choices: Vec<String> = document.choices(&control.name).unwrap_or_default().into_iter().map(|choice| choice.key).collect();
-    let words = if choices.is_empty() { String::new() } else { format!(" ({})", choices.join(", ")) };
+    let choices: Vec<String> = document
+        .choices(&control.name)
+        .unwrap_or_default()
+        .into_iter()
+        .map(|choice| choice.key)
+        .collect();
+    let words =
+        if choices.is_empty() { String::new() } else { format!(" ({})", choices.join(", ")) };
     let mark = if control.is(Mark::Required) { " *" } else { "" };
     let question = format!("{}{mark}{words}", document.label(&control.name));
     if control.is_secret() { ask::secret(&question) } else { ask::line(&question, known) }
@@ -133,14 +170,23 @@ const PAUSE_FILE: &str = "etc/gatepost.DoNothing";
 /// `gatepost pause`: the whole queue by the DoNothing file, or one gateway by holding it.
 pub(crate) fn pause(session: &mut Session, what: &Pause) -> Result<()> {
     if let Some(gateway) = &what.gateway {
-        let until = what.for_time.as_ref().map(|age| format!("+{}", age.trim_start_matches('+'))).unwrap_or_default();
-        let answer = session.ask("gateway.hold", &[("elid", gateway), ("reason", &what.reason), ("until", &until)])?;
+        let until = what
+            .for_time
+            .as_ref()
+            .map(|age| format!("+{}", age.trim_start_matches('+')))
+            .unwrap_or_default();
+        let answer = session.ask(
+            "gateway.hold",
+            &[("elid", gateway), ("reason", &what.reason), ("until", &until)],
+        )?;
         return session.report(&answer, &format!("{gateway} is held: {}", what.reason));
     }
     let path = session.platform.root().path(PAUSE_FILE);
     fs::write(&path, format!("{}\n", what.reason))?;
     session.platform.store().wake();
-    output::tell("paused: nothing goes out but tasks queued with --while-paused; `gatepost resume` ends it");
+    output::tell(
+        "paused: nothing goes out but tasks queued with --while-paused; `gatepost resume` ends it",
+    );
     Ok(())
 }
 

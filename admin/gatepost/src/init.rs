@@ -11,8 +11,18 @@ use std::path::Path;
 use std::process::ExitCode;
 
 /// Folders that only the owner writes.
-const FOLDERS: [&str; 10] =
-    ["etc", "etc/xml", "etc/sql", "templates", "notify", "gate", "processing", "addon", "plugins", "share"];
+const FOLDERS: [&str; 10] = [
+    "etc",
+    "etc/xml",
+    "etc/sql",
+    "templates",
+    "notify",
+    "gate",
+    "processing",
+    "addon",
+    "plugins",
+    "share",
+];
 
 /// Folders that members of the submit group may write: they queue tasks and drop queue files.
 const SHARED: [&str; 5] = ["var", "var/notify", "var/attach", "var/run", "var/run/wake"];
@@ -76,17 +86,27 @@ fn make_folders(root: &Root, init: &Init) -> Result<()> {
 }
 
 fn make(path: &Path, mode: u32) -> Result<()> {
-    fs::DirBuilder::new().recursive(true).mode(mode).create(path).map_err(|error| cant("make", path, &error))
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(mode)
+        .create(path)
+        .map_err(|error| cant("make", path, &error))
 }
 
 fn mode(path: &Path, mode: u32) -> Result<()> {
-    fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(|error| cant("set the mode of", path, &error))
+    fs::set_permissions(path, fs::Permissions::from_mode(mode))
+        .map_err(|error| cant("set the mode of", path, &error))
 }
 
 fn give(path: &Path, group: &str) -> Result<()> {
-    let id = config::group_id(group)
-        .ok_or_else(|| Failure::new(code::USAGE, format!("there is no group `{group}`: `groupadd {group}` makes it")))?;
-    std::os::unix::fs::chown(path, None, Some(id)).map_err(|error| cant("give to the group", path, &error))
+    let id = config::group_id(group).ok_or_else(|| {
+        Failure::new(
+            code::USAGE,
+            format!("there is no group `{group}`: `groupadd {group}` makes it"),
+        )
+    })?;
+    std::os::unix::fs::chown(path, None, Some(id))
+        .map_err(|error| cant("give to the group", path, &error))
 }
 
 fn make_settings(root: &Root, init: &Init) -> Result<()> {
@@ -108,11 +128,30 @@ fn demo(root: &Root) -> Result<()> {
     if session.ask("project", &[])?.rows().next().is_some() {
         return Ok(());
     }
-    let project = [("sok", "ok"), ("name", "Example"), ("notifyemail", "billing@example.com"), ("language", "en")];
+    let project = [
+        ("sok", "ok"),
+        ("name", "Example"),
+        ("notifyemail", "billing@example.com"),
+        ("language", "en"),
+    ];
     session.ask("project.edit", &project)?;
-    let user = [("sok", "ok"), ("project", "Example"), ("name", "jane"), ("realname", "Jane Doe"), ("email", "jane@example.com"), ("language", "en")];
+    let user = [
+        ("sok", "ok"),
+        ("project", "Example"),
+        ("name", "jane"),
+        ("realname", "Jane Doe"),
+        ("email", "jane@example.com"),
+        ("language", "en"),
+    ];
     session.ask("user.edit", &user)?;
-    let gateway = [("sok", "ok"), ("name", "file"), ("gate", "gwfile"), ("module", "ntemail"), ("project", "Example"), ("folder", "var/mail")];
+    let gateway = [
+        ("sok", "ok"),
+        ("name", "file"),
+        ("gate", "gwfile"),
+        ("module", "ntemail"),
+        ("project", "Example"),
+        ("folder", "var/mail"),
+    ];
     session.ask("gateway.edit", &gateway)?;
     Ok(())
 }

@@ -6,7 +6,20 @@ use crate::session::Session;
 /// `gatepost notice list`
 pub(crate) fn notices(session: &mut Session) -> Result<()> {
     let answer = session.ask("notice", &[])?;
-    session.list(&answer, &["name", "title", "modules", "priority", "unsubscribable", "email_only", "on_unknown", "error"], 5)
+    session.list(
+        &answer,
+        &[
+            "name",
+            "title",
+            "modules",
+            "priority",
+            "unsubscribable",
+            "email_only",
+            "on_unknown",
+            "error",
+        ],
+        5,
+    )
 }
 
 /// `gatepost inbox USER`

@@ -23,7 +23,6 @@ mod template;
 mod users;
 mod why;
 
-
 use arguments::{Arguments, Command};
 use clap::{CommandFactory, Parser};
 use failure::{Failure, Result};
@@ -31,7 +30,8 @@ use session::Session;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let words: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+    let words: Vec<String> =
+        std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
     let result = match ancestor::form_of(&words) {
         Some(form) => ancestor::run(&form),
         None => parsed(&words).and_then(run),
@@ -51,7 +51,10 @@ fn parsed(words: &[String]) -> Result<Arguments> {
 
 fn run(arguments: Arguments) -> Result<ExitCode> {
     let Some(command) = arguments.command else {
-        return status::run(&mut Session::open(arguments.root.as_deref(), arguments.output)?, status::Look::Once);
+        return status::run(
+            &mut Session::open(arguments.root.as_deref(), arguments.output)?,
+            status::Look::Once,
+        );
     };
     match command {
         Command::Init(init) => return init::run(arguments.root.as_deref(), &init),
@@ -61,7 +64,9 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Template(arguments::Template::Render(render)) => {
             return template::render(arguments.root.as_deref(), &render);
         }
-        Command::Config(what) => return settings::run(arguments.root.as_deref(), arguments.output, what),
+        Command::Config(what) => {
+            return settings::run(arguments.root.as_deref(), arguments.output, what);
+        }
         _ => {}
     }
     run_in(&mut Session::open(arguments.root.as_deref(), arguments.output)?, command)
@@ -70,7 +75,10 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
 fn run_in(session: &mut Session, command: Command) -> Result<ExitCode> {
     match command {
         Command::Status { watch } => {
-            return status::run(session, if watch { status::Look::Watch } else { status::Look::Once });
+            return status::run(
+                session,
+                if watch { status::Look::Watch } else { status::Look::Once },
+            );
         }
         Command::Func { name, parameters } => session.function(name.as_deref(), &parameters)?,
         Command::Send(what) => send::send(session, &what)?,
@@ -94,7 +102,11 @@ fn run_in(session: &mut Session, command: Command) -> Result<ExitCode> {
         Command::Contact(what) => users::contact(session, what)?,
         Command::Inbox { user } => listing::inbox(session, &user)?,
         Command::Forget { user, yes } => users::forget(session, &user, yes)?,
-        Command::Init(_) | Command::Completions { .. } | Command::Gate(_) | Command::Check | Command::Config(_) => {}
+        Command::Init(_)
+        | Command::Completions { .. }
+        | Command::Gate(_)
+        | Command::Check
+        | Command::Config(_) => {}
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -28,7 +28,11 @@ impl Table {
     fn to_json(&self) -> Vec<Value> {
         let object = |row: &Vec<String>| {
             let cells = self.columns.iter().zip(row);
-            Value::Object(cells.map(|(name, cell)| ((*name).to_owned(), json_of(cell))).collect::<Map<_, _>>())
+            Value::Object(
+                cells
+                    .map(|(name, cell)| ((*name).to_owned(), json_of(cell)))
+                    .collect::<Map<_, _>>(),
+            )
         };
         self.rows.iter().map(object).collect()
     }
@@ -49,7 +53,12 @@ pub(crate) fn table(table: &Table, format: Option<Format>) -> Result<()> {
         Format::Table | Format::Wide | Format::Prometheus => columns_of(table, table.shown(format)),
         Format::Json => format!("{}\n", serde_json::to_string_pretty(&table.to_json())?),
         Format::Jsonl => table.to_json().iter().map(|row| format!("{row}\n")).collect(),
-        Format::Name => table.rows.iter().filter_map(|row| row.first()).map(|name| format!("{name}\n")).collect(),
+        Format::Name => table
+            .rows
+            .iter()
+            .filter_map(|row| row.first())
+            .map(|name| format!("{name}\n"))
+            .collect(),
         Format::Xml => xml_of(table),
     };
     print(&text)
@@ -85,10 +94,16 @@ fn columns_of(table: &Table, columns: usize) -> String {
         cells.chain([title_of(table.columns[column]).chars().count()]).max().unwrap_or_default()
     };
     let is_number = |column: usize| {
-        let mut cells = table.rows.iter().map(|row| cell(row, column)).filter(|text| !text.is_empty()).peekable();
+        let mut cells = table
+            .rows
+            .iter()
+            .map(|row| cell(row, column))
+            .filter(|text| !text.is_empty())
+            .peekable();
         cells.peek().is_some() && cells.all(|text| text.parse::<i64>().is_ok())
     };
-    let layout: Vec<(usize, bool)> = (0..columns).map(|column| (width(column), is_number(column))).collect();
+    let layout: Vec<(usize, bool)> =
+        (0..columns).map(|column| (width(column), is_number(column))).collect();
     let titles: Vec<String> = table.columns.iter().map(|name| title_of(name)).collect();
     let mut text = String::new();
     for row in std::iter::once(&titles).chain(&table.rows) {
@@ -194,6 +209,9 @@ mod tests {
     #[test]
     fn json_has_every_column_and_keeps_numbers() {
         let json = serde_json::to_string(&sample().to_json()).unwrap();
-        assert_eq!(json, r#"[{"id":1,"name":"Почта","reason":"x"},{"id":12,"name":"sms","reason":""}]"#);
+        assert_eq!(
+            json,
+            r#"[{"id":1,"name":"Почта","reason":"x"},{"id":12,"name":"sms","reason":""}]"#
+        );
     }
 }

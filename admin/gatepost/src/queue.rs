@@ -9,12 +9,44 @@ use std::time::Duration;
 use store::Woken;
 
 const TASK: &[&str] = &[
-    "id", "state", "modulename", "notice", "priority", "queued", "due", "attempt", "err_info", "key", "project", "route", "last_gateway",
-    "error_count", "maybe_sent", "forcedonothing", "filename", "expires", "createdate",
+    "id",
+    "state",
+    "modulename",
+    "notice",
+    "priority",
+    "queued",
+    "due",
+    "attempt",
+    "err_info",
+    "key",
+    "project",
+    "route",
+    "last_gateway",
+    "error_count",
+    "maybe_sent",
+    "forcedonothing",
+    "filename",
+    "expires",
+    "createdate",
 ];
 const ATTEMPT: &[&str] = &[
-    "at", "task", "module", "notice", "outcome", "contact", "gateway", "reason", "attempt", "took_ms", "user", "project", "reference",
-    "segments", "queued", "key", "id",
+    "at",
+    "task",
+    "module",
+    "notice",
+    "outcome",
+    "contact",
+    "gateway",
+    "reason",
+    "attempt",
+    "took_ms",
+    "user",
+    "project",
+    "reference",
+    "segments",
+    "queued",
+    "key",
+    "id",
 ];
 
 /// How many tasks may be changed without asking.
@@ -47,7 +79,8 @@ pub(crate) fn list(session: &mut Session, what: &Queue) -> Result<()> {
 }
 
 fn rebuild(session: &Session, order: &str) -> Result<()> {
-    let order = store::Order::from_word(order).ok_or_else(|| Failure::usage(format!("`{order}` is no order")))?;
+    let order = store::Order::from_word(order)
+        .ok_or_else(|| Failure::usage(format!("`{order}` is no order")))?;
     let root = session.platform.root();
     store::rebuild_order(&session.platform.config().database, &root.path("var"), order)?;
     Ok(output::print(&format!("the queue is ordered anew: {}\n", order.word()))?)
@@ -60,7 +93,8 @@ pub(crate) fn show(session: &mut Session, id: i64) -> Result<()> {
         return session.print(&answer);
     }
     let mut table = output::Table::new(&["column", "value"], 2);
-    for element in answer.document.elements().filter(|element| element.elements().next().is_none()) {
+    for element in answer.document.elements().filter(|element| element.elements().next().is_none())
+    {
         table.rows.push(vec![element.name.clone(), element.text()]);
     }
     Ok(output::table(&table, None)?)
@@ -84,7 +118,9 @@ pub(crate) fn log(session: &mut Session, what: &Log) -> Result<()> {
         if !what.follow {
             return Ok(());
         }
-        if let Some(newest) = answer.rows().filter_map(|row| row.child_text("id").parse::<i64>().ok()).max() {
+        if let Some(newest) =
+            answer.rows().filter_map(|row| row.child_text("id").parse::<i64>().ok()).max()
+        {
             after = newest.to_string();
         } else if after.is_empty() {
             "0".clone_into(&mut after);
@@ -130,7 +166,9 @@ fn chosen(which: &Selection) -> Result<Fields> {
         }
     }
     if values.is_empty() {
-        return Err(Failure::usage("say which tasks: numbers, or --state, --gateway, --notice, --module, --reason, --older"));
+        return Err(Failure::usage(
+            "say which tasks: numbers, or --state, --gateway, --notice, --module, --reason, --older",
+        ));
     }
     Ok(values)
 }

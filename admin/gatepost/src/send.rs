@@ -3,9 +3,9 @@
 use crate::arguments::{Enqueue, Send};
 use crate::failure::Result;
 use crate::fields;
+use crate::output;
 use crate::output::Table;
 use crate::session::Session;
-use crate::output;
 use notice::Fields;
 use platform::Answer;
 
@@ -52,10 +52,22 @@ fn report(session: &Session, answer: &Answer) -> Result<()> {
     let mut table = Table::new(&["module", "outcome", "task", "contact", "reason"], 5);
     for row in answer.document.children_named("task") {
         let outcome = if row.child_text("duplicate") == "on" { "known" } else { "queued" };
-        table.rows.push(vec![row.child_text("module"), outcome.into(), row.child_text("id"), row.child_text("contact"), String::new()]);
+        table.rows.push(vec![
+            row.child_text("module"),
+            outcome.into(),
+            row.child_text("id"),
+            row.child_text("contact"),
+            String::new(),
+        ]);
     }
     for row in answer.document.children_named("skipped") {
-        table.rows.push(vec![row.child_text("module"), row.child_text("reason"), String::new(), String::new(), row.child_text("text")]);
+        table.rows.push(vec![
+            row.child_text("module"),
+            row.child_text("reason"),
+            String::new(),
+            String::new(),
+            row.child_text("text"),
+        ]);
     }
     output::table(&table, None)?;
     for name in ["at", "expires"] {
@@ -73,7 +85,12 @@ pub(crate) fn enqueue(session: &mut Session, what: &Enqueue) -> Result<()> {
     let priority = what.priority.map(|number| number.to_string()).unwrap_or_default();
     let paused = if what.while_paused { "on" } else { "" };
     let file = file.to_string_lossy();
-    let values = [("file", file.as_ref()), ("module", &what.module), ("priority", &priority), ("while_paused", paused)];
+    let values = [
+        ("file", file.as_ref()),
+        ("module", &what.module),
+        ("priority", &priority),
+        ("while_paused", paused),
+    ];
     let answer = session.ask("notify.enqueue", &values)?;
     session.report(&answer, &format!("queued task {}", answer.text("id")))
 }

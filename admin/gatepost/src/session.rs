@@ -55,7 +55,8 @@ impl Session {
     fn functions(&self) -> Result<()> {
         let mut table = output::Table::new(&["name", "help", "parameters"], 2);
         for function in Platform::functions() {
-            let names: Vec<&str> = function.parameters.iter().map(|parameter| parameter.name).collect();
+            let names: Vec<&str> =
+                function.parameters.iter().map(|parameter| parameter.name).collect();
             table.rows.push(vec![function.name.into(), function.help.into(), names.join(" ")]);
         }
         Ok(output::table(&table, self.format)?)
@@ -65,19 +66,30 @@ impl Session {
     pub(crate) fn print(&self, answer: &Answer) -> Result<()> {
         let text = match self.format {
             None | Some(Format::Table | Format::Wide | Format::Prometheus) => answer.to_lines(),
-            Some(Format::Json) => format!("{}\n", serde_json::to_string_pretty(&answer.to_json()).unwrap_or_default()),
+            Some(Format::Json) => {
+                format!("{}\n", serde_json::to_string_pretty(&answer.to_json()).unwrap_or_default())
+            }
             Some(Format::Jsonl) => match answer.to_json() {
-                serde_json::Value::Array(rows) => rows.iter().map(|row| format!("{row}\n")).collect(),
+                serde_json::Value::Array(rows) => {
+                    rows.iter().map(|row| format!("{row}\n")).collect()
+                }
                 value => format!("{value}\n"),
             },
             Some(Format::Xml) => format!("{}\n", answer.document.to_xml()),
-            Some(Format::Name) => answer.rows().map(|row| format!("{}\n", row.child_text("id"))).collect(),
+            Some(Format::Name) => {
+                answer.rows().map(|row| format!("{}\n", row.child_text("id"))).collect()
+            }
         };
         Ok(output::print(&text)?)
     }
 
     /// Prints a list: these columns of each row, the first `narrow` of them in a narrow table.
-    pub(crate) fn list(&self, answer: &Answer, columns: &[&'static str], narrow: usize) -> Result<()> {
+    pub(crate) fn list(
+        &self,
+        answer: &Answer,
+        columns: &[&'static str],
+        narrow: usize,
+    ) -> Result<()> {
         let mut table = output::Table::new(columns, narrow);
         for row in answer.rows() {
             table.rows.push(columns.iter().map(|name| row.child_text(name)).collect());

@@ -47,7 +47,12 @@ fn plain(value: &str) -> &str {
 
 fn found<'a>(config: &'a Config, key: &str) -> Result<&'a KeyOrigin> {
     let known = config.keys().iter().find(|known| known.key == key);
-    known.ok_or_else(|| Failure::new(code::NOT_FOUND, format!("there is no key `{key}`; `gatepost config list` shows every one")))
+    known.ok_or_else(|| {
+        Failure::new(
+            code::NOT_FOUND,
+            format!("there is no key `{key}`; `gatepost config list` shows every one"),
+        )
+    })
 }
 
 /// Tries the value on the settings as they are, then writes it; comments and order stay.
@@ -59,6 +64,8 @@ fn set(root: &Root, key: &str, value: &str) -> Result<()> {
     let beside = root.path("etc/gatepost.toml.new");
     fs::write(&beside, text)?;
     fs::rename(&beside, &path)?;
-    output::tell("running programs read it when they start; `kill -HUP` the daemon to have it at once");
+    output::tell(
+        "running programs read it when they start; `kill -HUP` the daemon to have it at once",
+    );
     Ok(())
 }

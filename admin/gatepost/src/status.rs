@@ -53,8 +53,12 @@ fn exit(status: &Status) -> ExitCode {
 fn page(status: &Status, paint: Paint) -> String {
     let mut text = String::new();
     if let Some(pause) = &status.paused {
-        let since = pause.since.map(|since| format!(" for {}", when::distance(status.now.since(since)))).unwrap_or_default();
-        let reason = if pause.reason.is_empty() { String::new() } else { format!(": {}", pause.reason) };
+        let since = pause
+            .since
+            .map(|since| format!(" for {}", when::distance(status.now.since(since))))
+            .unwrap_or_default();
+        let reason =
+            if pause.reason.is_empty() { String::new() } else { format!(": {}", pause.reason) };
         let _ = writeln!(text, "{}", paint.say(Tone::Warning, &format!("paused{since}{reason}")));
     }
     text.push_str(&output::aligned(&modules(status)));
@@ -68,7 +72,13 @@ fn page(status: &Status, paint: Paint) -> String {
     }
     for finding in &status.findings {
         let (tone, word) = tone_of(finding);
-        let _ = writeln!(text, "{} {}\n         {}", paint.say(tone, &format!("{word:<8}")), finding.text, paint.say(Tone::Quiet, &finding.cure));
+        let _ = writeln!(
+            text,
+            "{} {}\n         {}",
+            paint.say(tone, &format!("{word:<8}")),
+            finding.text,
+            paint.say(Tone::Quiet, &finding.cure)
+        );
     }
     text
 }
@@ -81,10 +91,20 @@ fn tone_of(finding: &Finding) -> (Tone, &'static str) {
 }
 
 fn modules(status: &Status) -> Table {
-    let mut table = Table::new(&["module", "runs", "ready", "sending", "waiting", "failed", "asked", "oldest"], 8);
+    let mut table = Table::new(
+        &["module", "runs", "ready", "sending", "waiting", "failed", "asked", "oldest"],
+        8,
+    );
     for module in &status.modules {
-        let mut row = vec![module.name.clone(), module.broken.clone().unwrap_or_else(|| runs(&module.runner, status.now))];
-        row.extend(State::ALL.iter().map(|state| module.tasks.get(state).copied().unwrap_or_default().to_string()));
+        let mut row = vec![
+            module.name.clone(),
+            module.broken.clone().unwrap_or_else(|| runs(&module.runner, status.now)),
+        ];
+        row.extend(
+            State::ALL
+                .iter()
+                .map(|state| module.tasks.get(state).copied().unwrap_or_default().to_string()),
+        );
         row.push(age(status.now, module.oldest_ready));
         table.rows.push(row);
     }
@@ -101,9 +121,25 @@ fn runs(runner: &Runner, now: Ms) -> String {
 }
 
 fn gateways(status: &Status) -> Table {
-    let mut table = Table::new(&["gateway", "gate", "module", "state", "waiting", "oldest", "sent in 10 min", "last error"], 8);
+    let mut table = Table::new(
+        &[
+            "gateway",
+            "gate",
+            "module",
+            "state",
+            "waiting",
+            "oldest",
+            "sent in 10 min",
+            "last error",
+        ],
+        8,
+    );
     for one in &status.gateways {
-        let error = one.state.as_ref().and_then(|state| state.last_error.as_ref()).map(|(at, text)| format!("{} ago: {text}", age(status.now, Some(*at))));
+        let error = one
+            .state
+            .as_ref()
+            .and_then(|state| state.last_error.as_ref())
+            .map(|(at, text)| format!("{} ago: {text}", age(status.now, Some(*at))));
         table.rows.push(vec![
             one.gateway.name.clone(),
             one.gateway.gate.clone(),
@@ -143,17 +179,28 @@ fn json(status: &Status) -> serde_json::Value {
 fn metrics(status: &Status) -> String {
     let mut text = String::new();
     let paused = i32::from(status.paused.is_some());
-    let _ = writeln!(text, "# TYPE gatepost_paused gauge\ngatepost_paused {paused}\n# TYPE gatepost_tasks gauge");
+    let _ = writeln!(
+        text,
+        "# TYPE gatepost_paused gauge\ngatepost_paused {paused}\n# TYPE gatepost_tasks gauge"
+    );
     for module in &status.modules {
         for state in State::ALL {
             let count = module.tasks.get(&state).copied().unwrap_or_default();
-            let _ = writeln!(text, "gatepost_tasks{{module=\"{}\",state=\"{state}\"}} {count}", label(&module.name));
+            let _ = writeln!(
+                text,
+                "gatepost_tasks{{module=\"{}\",state=\"{state}\"}} {count}",
+                label(&module.name)
+            );
         }
     }
     text.push_str("# TYPE gatepost_oldest_ready_seconds gauge\n");
     for module in &status.modules {
         let seconds = module.oldest_ready.map_or(0, |since| status.now.since(since).max(0) / 1_000);
-        let _ = writeln!(text, "gatepost_oldest_ready_seconds{{module=\"{}\"}} {seconds}", label(&module.name));
+        let _ = writeln!(
+            text,
+            "gatepost_oldest_ready_seconds{{module=\"{}\"}} {seconds}",
+            label(&module.name)
+        );
     }
     text.push_str("# TYPE gatepost_gateway_open gauge\n# TYPE gatepost_gateway_waiting gauge\n# TYPE gatepost_gateway_sent_10m gauge\n");
     for one in &status.gateways {
@@ -161,9 +208,17 @@ fn metrics(status: &Status) -> String {
         let open = i32::from(one.word == "open");
         let _ = writeln!(text, "gatepost_gateway_open{{gateway=\"{name}\"}} {open}");
         let _ = writeln!(text, "gatepost_gateway_waiting{{gateway=\"{name}\"}} {}", one.waiting);
-        let _ = writeln!(text, "gatepost_gateway_sent_10m{{gateway=\"{name}\"}} {}", one.sent_in_10_min);
+        let _ = writeln!(
+            text,
+            "gatepost_gateway_sent_10m{{gateway=\"{name}\"}} {}",
+            one.sent_in_10_min
+        );
     }
-    let _ = writeln!(text, "# TYPE gatepost_findings gauge\ngatepost_findings {}", status.findings.len());
+    let _ = writeln!(
+        text,
+        "# TYPE gatepost_findings gauge\ngatepost_findings {}",
+        status.findings.len()
+    );
     text
 }
 

@@ -15,8 +15,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 use wire::frames::{append_frame, read_frame};
 use wire::rendering::{
-    BodyKind, BodyTemplate, Bundle, Engine, NoticeForm, Part, RenderMessage, Rendered, Reply, Texts, included, write_bundle, write_notice,
-    write_render,
+    BodyKind, BodyTemplate, Bundle, Engine, NoticeForm, Part, RenderMessage, Rendered, Reply,
+    Texts, included, write_bundle, write_notice, write_render,
 };
 use wire::xml::Document;
 
@@ -32,7 +32,11 @@ pub(crate) fn run(session: &mut Session, what: Template) -> Result<()> {
     match what {
         Template::List => {
             let answer = session.ask("template", &[])?;
-            session.list(&answer, &["notice", "language", "module", "kind", "engine", "project", "path"], 7)
+            session.list(
+                &answer,
+                &["notice", "language", "module", "kind", "engine", "project", "path"],
+                7,
+            )
         }
         Template::Test { notice } => test(session, notice.as_deref()),
         Template::Render(_) => Ok(()),
@@ -52,7 +56,10 @@ struct Question<'a> {
 pub(crate) fn render(root: Option<&Path>, render: &Render) -> Result<ExitCode> {
     let root = root_of(root)?;
     let caller = Caller::new(&root, &Config::load(&root)?);
-    let engine: Engine = render.engine.parse().map_err(|error: notice::UnknownWord| Failure::usage(error.to_string()))?;
+    let engine: Engine = render
+        .engine
+        .parse()
+        .map_err(|error: notice::UnknownWord| Failure::usage(error.to_string()))?;
     let bundle = bundle_of(render, engine)?;
     let (form, path) = match (&render.xml, &render.json) {
         (Some(path), _) => (NoticeForm::Xml, path),
@@ -61,11 +68,18 @@ pub(crate) fn render(root: Option<&Path>, render: &Render) -> Result<ExitCode> {
     };
     let notice = fields::file(&path.to_string_lossy())?;
     if form == NoticeForm::Xml {
-        Document::parse(notice.as_bytes()).map_err(|error| wrong(&format!("{}: {error}", path.display())))?;
+        Document::parse(notice.as_bytes())
+            .map_err(|error| wrong(&format!("{}: {error}", path.display())))?;
     }
     let user = render.user.as_ref().map_or(Ok(String::new()), |path| element_of(path))?;
     let part = if bundle.bodies[0].kind == BodyKind::Html { Part::Html } else { Part::Text };
-    let question = Question { bundle: &bundle, notice: (form, &notice), parts: &[part], lang: "en", user: &user };
+    let question = Question {
+        bundle: &bundle,
+        notice: (form, &notice),
+        parts: &[part],
+        lang: "en",
+        user: &user,
+    };
     let texts = ask(&caller, engine, &question)?;
     output::print(&texts.html.or(texts.text).unwrap_or_default())?;
     Ok(ExitCode::SUCCESS)
@@ -73,12 +87,21 @@ pub(crate) fn render(root: Option<&Path>, render: &Render) -> Result<ExitCode> {
 
 /// The bundle of a template given by itself: what it includes comes from the folder, and cannot leave it.
 fn bundle_of(render: &Render, engine: Engine) -> Result<Bundle> {
-    let name = render.template.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let kind = if name.contains(".text.") || name.ends_with(".txt") { BodyKind::Text } else { BodyKind::Html };
+    let name = render
+        .template
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    let kind = if name.contains(".text.") || name.ends_with(".txt") {
+        BodyKind::Text
+    } else {
+        BodyKind::Html
+    };
     let text = fields::file(&render.template.to_string_lossy())?;
     let beside = render.template.parent().map(Path::to_path_buf).unwrap_or_default();
     let folder = render.templates.clone().unwrap_or(beside);
-    let mut bundle = Bundle::of_one(BodyTemplate { kind, engine, name: name.clone() }, text.clone());
+    let mut bundle =
+        Bundle::of_one(BodyTemplate { kind, engine, name: name.clone() }, text.clone());
     "en".clone_into(&mut bundle.lang);
     let mut known = BTreeSet::from([name]);
     let mut wanted = included(engine, &text);
@@ -99,16 +122,25 @@ fn bundle_of(render: &Render, engine: Engine) -> Result<Bundle> {
 fn inside(folder: &Path, name: &str, engine: Engine) -> Option<PathBuf> {
     let folder = folder.canonicalize().ok()?;
     let plain = folder.join(name.trim_start_matches("tmpl:"));
-    let candidates = [plain.clone(), PathBuf::from(format!("{}.{}", plain.display(), engine.word()))];
-    let found = candidates.iter().find_map(|path| path.canonicalize().ok().filter(|path| path.is_file()))?;
+    let candidates =
+        [plain.clone(), PathBuf::from(format!("{}.{}", plain.display(), engine.word()))];
+    let found = candidates
+        .iter()
+        .find_map(|path| path.canonicalize().ok().filter(|path| path.is_file()))?;
     found.starts_with(&folder).then_some(found)
 }
 
 fn element_of(path: &Path) -> Result<String> {
     let text = fields::file(&path.to_string_lossy())?;
-    let document = Document::parse(text.as_bytes()).map_err(|error| wrong(&format!("{}: {error}", path.display())))?;
-    let user = if document.root.name == "user" { Some(&document.root) } else { document.root.child("user") };
-    user.map(wire::xml::Element::to_xml).ok_or_else(|| wrong(&format!("{}: no element <user>", path.display())))
+    let document = Document::parse(text.as_bytes())
+        .map_err(|error| wrong(&format!("{}: {error}", path.display())))?;
+    let user = if document.root.name == "user" {
+        Some(&document.root)
+    } else {
+        document.root.child("user")
+    };
+    user.map(wire::xml::Element::to_xml)
+        .ok_or_else(|| wrong(&format!("{}: no element <user>", path.display())))
 }
 
 fn wrong(text: &str) -> Failure {
@@ -123,9 +155,15 @@ fn ask(caller: &Caller, engine: Engine, question: &Question<'_>) -> Result<Texts
     program.environment = host::Environment::default();
     let ran = caller.run(&program, &frames_of(question));
     let mut printed = ran.stdout.as_slice();
-    let reply = read_frame(&mut printed, REPLY_BYTES).ok().flatten().and_then(|frame| Reply::parse(&frame).ok());
+    let reply = read_frame(&mut printed, REPLY_BYTES)
+        .ok()
+        .flatten()
+        .and_then(|frame| Reply::parse(&frame).ok());
     let Some(rendered) = reply.and_then(|reply| reply.messages.into_iter().next()) else {
-        return Err(Failure::new(code::UNAVAILABLE, format!("gatepost-render {engine} gave no answer: {}", end_of(&ran))));
+        return Err(Failure::new(
+            code::UNAVAILABLE,
+            format!("gatepost-render {engine} gave no answer: {}", end_of(&ran)),
+        ));
     };
     let Rendered { result, .. } = rendered;
     result.map_err(|error| wrong(&error.to_string()))
@@ -173,13 +211,22 @@ fn test(session: &mut Session, only: Option<&str>) -> Result<()> {
     let mut wanted: BTreeSet<(String, String, String, i64)> = BTreeSet::new();
     for row in answer.rows() {
         let project = row.child_text("project").parse().unwrap_or_default();
-        wanted.insert((row.child_text("notice"), row.child_text("module"), row.child_text("language"), project));
+        wanted.insert((
+            row.child_text("notice"),
+            row.child_text("module"),
+            row.child_text("language"),
+            project,
+        ));
     }
     let root = session.platform.root().clone();
     let mut table = Table::new(&["notice", "module", "language", "project", "result"], 5);
     let mut failed = 0;
     for (notice, module, lang, project) in wanted {
-        let result = match sample(&root, &caller, &Entry { notice: &notice, module: &module, lang: &lang, project }) {
+        let result = match sample(
+            &root,
+            &caller,
+            &Entry { notice: &notice, module: &module, lang: &lang, project },
+        ) {
             Ok(()) => "ok".to_owned(),
             Err(Failure::Said { text, .. }) => {
                 failed += 1;
@@ -187,7 +234,13 @@ fn test(session: &mut Session, only: Option<&str>) -> Result<()> {
             }
             Err(failure) => return Err(failure),
         };
-        table.rows.push(vec![notice, module, lang, if project == 0 { String::new() } else { project.to_string() }, result]);
+        table.rows.push(vec![
+            notice,
+            module,
+            lang,
+            if project == 0 { String::new() } else { project.to_string() },
+            result,
+        ]);
     }
     output::table(&table, session.format)?;
     if failed > 0 {
@@ -206,16 +259,31 @@ struct Entry<'a> {
 fn sample(root: &Root, caller: &Caller, entry: &Entry<'_>) -> Result<()> {
     let notice = platform::load_notice(root, entry.notice)?;
     let module = ModuleName::new(entry.module).map_err(|error| wrong(&error.to_string()))?;
-    let wanted = BundleWanted { module: &module, project: ProjectId(entry.project), languages: [entry.lang, ""] };
+    let wanted = BundleWanted {
+        module: &module,
+        project: ProjectId(entry.project),
+        languages: [entry.lang, ""],
+    };
     let Some(bundle) = platform::bundle(root, &notice, &wanted)? else { return Ok(()) };
     let path = root.overlay(format!("templates/{}/{}", entry.notice, notice.sample));
     let xml = fields::file(&path.to_string_lossy())?;
-    let document = Document::parse(xml.as_bytes()).map_err(|error| wrong(&format!("{}: {error}", path.display())))?;
+    let document = Document::parse(xml.as_bytes())
+        .map_err(|error| wrong(&format!("{}: {error}", path.display())))?;
     let user = document.root.child("user").map(wire::xml::Element::to_xml).unwrap_or_default();
     for body in &bundle.bodies {
         let part = if body.kind == BodyKind::Html { Part::Html } else { Part::Text };
-        let question = Question { bundle: &bundle, notice: (NoticeForm::Xml, &xml), parts: &[part, Part::Subject], lang: entry.lang, user: &user };
-        let parts = if bundle.subject.as_ref().is_some_and(|(engine, _)| *engine == body.engine) { question.parts } else { &question.parts[..1] };
+        let question = Question {
+            bundle: &bundle,
+            notice: (NoticeForm::Xml, &xml),
+            parts: &[part, Part::Subject],
+            lang: entry.lang,
+            user: &user,
+        };
+        let parts = if bundle.subject.as_ref().is_some_and(|(engine, _)| *engine == body.engine) {
+            question.parts
+        } else {
+            &question.parts[..1]
+        };
         ask(caller, body.engine, &Question { parts, ..question })?;
     }
     Ok(())

@@ -6,9 +6,32 @@ use crate::session::Session;
 use crate::{ask, fields, output};
 use notice::Fields;
 
-const USER: &[&str] = &["id", "name", "email", "phone", "language", "project", "external_id", "realname", "timezone", "account", "level"];
-const PROJECT: &[&str] =
-    &["id", "name", "notifyemail", "language", "active", "site", "billurl", "supportemail", "supportphone", "country_default", "timezone"];
+const USER: &[&str] = &[
+    "id",
+    "name",
+    "email",
+    "phone",
+    "language",
+    "project",
+    "external_id",
+    "realname",
+    "timezone",
+    "account",
+    "level",
+];
+const PROJECT: &[&str] = &[
+    "id",
+    "name",
+    "notifyemail",
+    "language",
+    "active",
+    "site",
+    "billurl",
+    "supportemail",
+    "supportphone",
+    "country_default",
+    "timezone",
+];
 
 /// `gatepost user …`
 pub(crate) fn user(session: &mut Session, what: User) -> Result<()> {
@@ -31,7 +54,13 @@ pub(crate) fn project(session: &mut Session, what: Noun) -> Result<()> {
     }
 }
 
-fn list(session: &mut Session, noun: &str, words: &[String], columns: &[&'static str], narrow: usize) -> Result<()> {
+fn list(
+    session: &mut Session,
+    noun: &str,
+    words: &[String],
+    columns: &[&'static str],
+    narrow: usize,
+) -> Result<()> {
     let answer = session.call(noun, &fields::read(words)?)?;
     session.list(&answer, columns, narrow)
 }
@@ -55,8 +84,12 @@ fn delete(session: &mut Session, noun: &str, id: &str) -> Result<()> {
 
 fn import(session: &mut Session, file: &str, project: Option<&str>) -> Result<()> {
     let text = fields::file(file)?;
-    let answer = session.ask("user.import", &[("csv", &text), ("project", project.unwrap_or_default())])?;
-    session.report(&answer, &format!("added {}, changed {}", answer.text("added"), answer.text("changed")))
+    let answer =
+        session.ask("user.import", &[("csv", &text), ("project", project.unwrap_or_default())])?;
+    session.report(
+        &answer,
+        &format!("added {}, changed {}", answer.text("added"), answer.text("changed")),
+    )
 }
 
 /// `gatepost subscription …`
@@ -69,7 +102,13 @@ pub(crate) fn subscription(session: &mut Session, what: Subscription) -> Result<
         Subscription::Add(of) => (of, "on", "gets"),
         Subscription::Remove(of) => (of, "off", "does not get"),
     };
-    let values = [("sok", "ok"), ("user", of.user.as_str()), ("notice", &of.notice), ("module", &of.module), ("active", active)];
+    let values = [
+        ("sok", "ok"),
+        ("user", of.user.as_str()),
+        ("notice", &of.notice),
+        ("module", &of.module),
+        ("active", active),
+    ];
     let answer = session.ask("subscription.edit", &values)?;
     session.report(&answer, &format!("{} {verb} {} by {}", of.user, of.notice, of.module))
 }
@@ -78,14 +117,21 @@ pub(crate) fn subscription(session: &mut Session, what: Subscription) -> Result<
 pub(crate) fn contact(session: &mut Session, what: Contact) -> Result<()> {
     let (contact, state, reason) = match what {
         Contact::Show { contact } => {
-            let answer = session.ask("contact_state", &[("kind", kind_of(&contact)), ("contact", &contact)])?;
+            let answer = session
+                .ask("contact_state", &[("kind", kind_of(&contact)), ("contact", &contact)])?;
             return session.list(&answer, &["kind", "contact", "state", "reason", "since"], 5);
         }
         Contact::Block { contact, reason } => (contact, "blocked", reason),
         Contact::Unblock { contact } => (contact, "ok", String::new()),
     };
     let kind = kind_of(&contact);
-    let values = [("sok", "ok"), ("kind", kind), ("contact", contact.as_str()), ("state", state), ("reason", &reason)];
+    let values = [
+        ("sok", "ok"),
+        ("kind", kind),
+        ("contact", contact.as_str()),
+        ("state", state),
+        ("reason", &reason),
+    ];
     let answer = session.ask("contact_state.edit", &values)?;
     session.report(&answer, &format!("{contact} is {state}"))
 }
@@ -98,7 +144,9 @@ fn kind_of(contact: &str) -> &'static str {
 /// `gatepost forget USER`
 pub(crate) fn forget(session: &mut Session, user: &str, yes: bool) -> Result<()> {
     if !yes {
-        ask::sure(&format!("Erase {user} from log, inbox and incoming messages? This can't be taken back."))?;
+        ask::sure(&format!(
+            "Erase {user} from log, inbox and incoming messages? This can't be taken back."
+        ))?;
     }
     let values: Fields = [("user", user)].into_iter().collect();
     let answer = session.call("user.forget", &values)?;

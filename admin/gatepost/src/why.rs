@@ -11,7 +11,9 @@ pub(crate) fn run(session: &mut Session, what: &str) -> Result<()> {
     let sentences = platform::sentences(&why);
     let text = match session.format {
         Some(Format::Json) => format!("{}\n", serde_json::json!(sentences)),
-        Some(Format::Jsonl) => sentences.iter().map(|line| format!("{}\n", serde_json::json!(line))).collect(),
+        Some(Format::Jsonl) => {
+            sentences.iter().map(|line| format!("{}\n", serde_json::json!(line))).collect()
+        }
         _ => sentences.join("\n") + "\n",
     };
     output::print(&text)?;
