@@ -1,8 +1,8 @@
 //! Points at which a debug build kills itself, and faults it commits on purpose (queue 4.4).
 //!
 //! Only for the harness that shows that nothing is lost: a release build has neither. What is asked for
-//! comes from config, which reads it from the environment: `POINT`, `POINT:N` (at the N-th passing) or
-//! a fault's name.
+//! comes from config, which reads it from the environment: `POINT`, `POINT:N` (at the N-th passing), a
+//! fault's name, or both with a comma between.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -47,17 +47,20 @@ pub struct Sabotage {
 }
 
 impl Sabotage {
-    /// Reads what config found; nothing in a release build, and nothing for a word that is none.
-    pub fn read(word: Option<&str>) -> Self {
-        let Some(word) = word.filter(|_| cfg!(debug_assertions)) else { return Self::default() };
-        let usual = if word == "random" { "50" } else { "1" };
-        let (name, count) = word.split_once(':').unwrap_or((word, usual));
-        Self {
-            point: point(name),
-            fault: fault(name),
-            passings: AtomicU32::new(0),
-            at_passing: count.parse().unwrap_or(1),
+    /// Reads what config found, a point and a fault between commas; nothing in a release build, and nothing
+    /// for a word that is none.
+    pub fn read(words: Option<&str>) -> Self {
+        let mut asked = Self::default();
+        for word in words.filter(|_| cfg!(debug_assertions)).unwrap_or_default().split(',') {
+            let usual = if word == "random" { "50" } else { "1" };
+            let (name, count) = word.split_once(':').unwrap_or((word, usual));
+            if let Some(point) = point(name) {
+                asked.point = Some(point);
+                asked.at_passing = count.parse().unwrap_or(1);
+            }
+            asked.fault = asked.fault.or(fault(name));
         }
+        asked
     }
 
     /// Dies here by SIGKILL if this is the point, at its passing.
@@ -126,5 +129,22 @@ fn fault(name: &str) -> Option<Fault> {
         "fence_off" => Some(Fault::FenceOff),
         "delete_before_send" => Some(Fault::DeleteBeforeSend),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_point_and_a_fault_may_be_asked_for_together() {
+        let asked = Sabotage::read(Some("delete_before_send,after_claim:3,nonsense"));
+        assert_eq!((asked.point, asked.at_passing), (Some(KillPoint::AfterClaim), 3));
+        assert!(asked.commits(Fault::DeleteBeforeSend) && !asked.commits(Fault::FenceOff));
+        let nothing = Sabotage::read(None);
+        assert!(nothing.point.is_none() && nothing.fault.is_none());
+        assert!(!nothing.passes(KillPoint::MidSend));
+        assert!(!asked.passes(KillPoint::AfterClaim) && !asked.passes(KillPoint::AfterClaim));
+        assert!(asked.passes(KillPoint::AfterClaim), "at the third passing");
     }
 }

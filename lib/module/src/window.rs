@@ -6,6 +6,10 @@ use std::collections::VecDeque;
 /// Failures in a row before the window shrinks by more than its share (reverse hysteresis: it closes
 /// later than it opens, so that one bad answer does not throttle a healthy gateway).
 const PATIENCE: u32 = 2;
+/// Which part of what a gateway took just now is claimed ahead.
+const AHEAD_PART: u32 = 5;
+/// And at least so many.
+const AHEAD_LEAST: u32 = 2;
 
 /// The window and the token bucket of one gateway in this process.
 #[derive(Clone, Debug)]
@@ -98,14 +102,16 @@ impl Window {
         self.in_hand
     }
 
-    /// How many may be claimed now: the free window plus what the gateway took in the last 100 ms (queue 2),
-    /// as far as there are tokens.
+    /// How many may be claimed now: the free window and a little ahead, as far as there are tokens. Ahead
+    /// is a fifth of what the gateway took just now, at least two, and never more than it took (queue 2): so
+    /// a fast gateway does not wait for us, and an urgent task not for what is claimed already.
     pub fn free(&mut self, now: Ms) -> u32 {
         while self.taken.front().is_some_and(|at| now.since(*at) > self.ahead_ms) {
             self.taken.pop_front();
         }
         let recent = u32::try_from(self.taken.len()).unwrap_or(u32::MAX);
-        let room = self.open().saturating_add(recent).saturating_sub(self.in_hand);
+        let ahead = recent.min(recent.div_ceil(AHEAD_PART).max(AHEAD_LEAST));
+        let room = self.open().saturating_add(ahead).saturating_sub(self.in_hand);
         match &mut self.bucket {
             Some(bucket) => room.min(bucket.tokens(now)),
             None => room,
@@ -202,18 +208,34 @@ mod tests {
     }
 
     #[test]
-    fn a_claim_is_the_free_window_plus_what_went_in_the_last_100_ms() {
+    fn a_claim_is_the_free_window_and_a_little_of_what_went_just_now() {
         let mut window = window(4, None);
         assert_eq!(window.free(Ms(0)), 4);
         window.claimed(4);
         assert_eq!(window.free(Ms(0)), 0);
-        for at in [10, 20] {
+        window.landed();
+        window.took(Ms(10));
+        // three in hand, one taken: one place, and one ahead
+        assert_eq!(window.free(Ms(50)), 2);
+        window.claimed(2);
+        for at in [20, 30, 40] {
             window.landed();
             window.took(Ms(at));
         }
-        assert_eq!((window.in_hand(), window.free(Ms(50))), (2, 4));
-        assert_eq!(window.free(Ms(115)), 3);
+        // two in hand, four taken: two places, and two ahead
+        assert_eq!(window.free(Ms(50)), 4);
         assert_eq!(window.free(Ms(500)), 2);
+    }
+
+    #[test]
+    fn a_fast_gateway_is_given_more_ahead() {
+        let mut window = window(4, None);
+        for _ in 0..1_000 {
+            window.claimed(1);
+            window.landed();
+            window.took(Ms(0));
+        }
+        assert_eq!(window.free(Ms(100)), 204);
     }
 
     #[test]
