@@ -402,10 +402,10 @@ pub(crate) struct Render {
     /// The notice as JSON
     #[arg(long)]
     pub(crate) json: Option<PathBuf>,
-    /// The user: XML `<user>…</user>`
+    /// The user: XML `<user>…</user>`; default: the `<user>` of the notice
     #[arg(long)]
     pub(crate) user: Option<PathBuf>,
-    /// Where includes are looked for; default: the template's folder
+    /// Where includes are looked for; default: the template's folder; then the folder `shared` beside that one
     #[arg(long)]
     pub(crate) templates: Option<PathBuf>,
 }

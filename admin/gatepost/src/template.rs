@@ -71,13 +71,17 @@ pub(crate) fn render(root: Option<&Path>, render: &Render) -> Result<ExitCode> {
         Document::parse(notice.as_bytes())
             .map_err(|error| wrong(&format!("{}: {error}", path.display())))?;
     }
-    let user = render.user.as_ref().map_or(Ok(String::new()), |path| element_of(path))?;
+    let user = match &render.user {
+        Some(path) => element_of(path)?,
+        None if form == NoticeForm::Xml => own_user(&notice),
+        None => String::new(),
+    };
     let part = if bundle.bodies[0].kind == BodyKind::Html { Part::Html } else { Part::Text };
     let question = Question {
         bundle: &bundle,
         notice: (form, &notice),
         parts: &[part],
-        lang: "en",
+        lang: &bundle.lang,
         user: &user,
     };
     let texts = ask(&caller, engine, &question)?;
@@ -85,14 +89,32 @@ pub(crate) fn render(root: Option<&Path>, render: &Render) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The bundle of a template given by itself: what it includes comes from the folder, and cannot leave it.
+/// The user a sample brings along.
+fn own_user(notice: &str) -> String {
+    let document = Document::parse_text(notice).ok();
+    let user = document.as_ref().and_then(|document| document.root.child("user"));
+    user.map(wire::xml::Element::to_xml).unwrap_or_default()
+}
+
+/// The language of `LANG.MODULE.KIND.ENGINE`; of any other name it is English.
+fn language_of(name: &str) -> &str {
+    match name.split('.').collect::<Vec<_>>().as_slice() {
+        [lang, _, "html" | "text", _] => lang,
+        _ => "en",
+    }
+}
+
+/// The bundle of a template given by itself: what it includes comes from the folder, else from the folder
+/// `shared` beside that one, and cannot leave them.
 fn bundle_of(render: &Render, engine: Engine) -> Result<Bundle> {
     let name = render
         .template
         .file_name()
         .map(|name| name.to_string_lossy().into_owned())
         .unwrap_or_default();
-    let kind = if name.contains(".text.") || name.ends_with(".txt") {
+    let kind = if name.contains(".text.")
+        || Path::new(&name).extension().is_some_and(|ending| ending == "txt")
+    {
         BodyKind::Text
     } else {
         BodyKind::Html
@@ -100,16 +122,18 @@ fn bundle_of(render: &Render, engine: Engine) -> Result<Bundle> {
     let text = fields::file(&render.template.to_string_lossy())?;
     let beside = render.template.parent().map(Path::to_path_buf).unwrap_or_default();
     let folder = render.templates.clone().unwrap_or(beside);
+    let shared = folder.join("../shared");
     let mut bundle =
         Bundle::of_one(BodyTemplate { kind, engine, name: name.clone() }, text.clone());
-    "en".clone_into(&mut bundle.lang);
+    language_of(&name).clone_into(&mut bundle.lang);
     let mut known = BTreeSet::from([name]);
     let mut wanted = included(engine, &text);
     while let Some(name) = wanted.pop() {
         if known.len() > MOST_FILES || !known.insert(name.clone()) {
             continue;
         }
-        if let Some(path) = inside(&folder, &name, engine) {
+        let found = inside(&folder, &name, engine).or_else(|| inside(&shared, &name, engine));
+        if let Some(path) = found {
             let text = fields::file(&path.to_string_lossy())?;
             wanted.extend(included(engine, &text));
             bundle.files.push((name, text));
@@ -179,13 +203,15 @@ fn frames_of(question: &Question<'_>) -> Vec<u8> {
     };
     frame(&|out| write_bundle(out, ONE, &question.bundle.to_bytes()));
     frame(&|out| write_notice(out, ONE, question.notice));
+    let user = Document::parse_text(question.user).ok();
+    let timezone = user.map(|user| user.root.child_text("timezone")).unwrap_or_default();
     let message = RenderMessage {
         id: ONE,
         bundle: ONE,
         notice: ONE,
         parts: question.parts,
         lang: question.lang,
-        timezone: "",
+        timezone: &timezone,
         user: question.user,
         project: "",
     };
