@@ -17,13 +17,15 @@
 
   <xsl:template match="doc" mode="content">
     <p style="margin:0 0 14px 0;">Мы выставили счёт на оплату ваших услуг<xsl:if test="invoice/due">. Просим оплатить его не позднее <xsl:call-template name="due"/> года</xsl:if>.</p>
-    <xsl:if test="invoice/item">
+    <xsl:if test="invoice/item or string(invoice/total)">
       <table role="presentation" width="100%" cellpadding="0" cellspacing="0" border="0" style="margin:0 0 20px 0;">
-        <tr>
-          <td style="padding:7px 12px 7px 0;border-bottom:2px solid #d9dee5;font-family:Arial,Helvetica,sans-serif;font-size:13px;line-height:18px;color:#5b6673;">Услуга</td>
-          <td align="right" style="padding:7px 12px;border-bottom:2px solid #d9dee5;font-family:Arial,Helvetica,sans-serif;font-size:13px;line-height:18px;color:#5b6673;">Кол-во</td>
-          <td align="right" style="padding:7px 0;border-bottom:2px solid #d9dee5;font-family:Arial,Helvetica,sans-serif;font-size:13px;line-height:18px;color:#5b6673;">Сумма</td>
-        </tr>
+        <xsl:if test="invoice/item">
+          <tr>
+            <td style="padding:7px 12px 7px 0;border-bottom:2px solid #d9dee5;font-family:Arial,Helvetica,sans-serif;font-size:13px;line-height:18px;color:#5b6673;">Услуга</td>
+            <td align="right" style="padding:7px 12px;border-bottom:2px solid #d9dee5;font-family:Arial,Helvetica,sans-serif;font-size:13px;line-height:18px;color:#5b6673;">Кол-во</td>
+            <td align="right" style="padding:7px 0;border-bottom:2px solid #d9dee5;font-family:Arial,Helvetica,sans-serif;font-size:13px;line-height:18px;color:#5b6673;">Сумма</td>
+          </tr>
+        </xsl:if>
         <xsl:for-each select="invoice/item">
           <tr>
             <td valign="top" style="padding:7px 12px 7px 0;border-bottom:1px solid #e4e8ee;font-family:Arial,Helvetica,sans-serif;font-size:14px;line-height:20px;color:#111827;"><xsl:value-of select="name"/></td>
@@ -31,10 +33,12 @@
             <td valign="top" align="right" style="padding:7px 0;border-bottom:1px solid #e4e8ee;font-family:Arial,Helvetica,sans-serif;font-size:14px;line-height:20px;color:#111827;white-space:nowrap;"><xsl:call-template name="money"><xsl:with-param name="value" select="amount"/></xsl:call-template></td>
           </tr>
         </xsl:for-each>
-        <tr>
-          <td colspan="2" style="padding:10px 12px 7px 0;font-family:Arial,Helvetica,sans-serif;font-size:15px;line-height:20px;font-weight:bold;color:#111827;">Итого</td>
-          <td align="right" style="padding:10px 0 7px 0;font-family:Arial,Helvetica,sans-serif;font-size:15px;line-height:20px;font-weight:bold;color:#111827;white-space:nowrap;"><xsl:call-template name="total"/></td>
-        </tr>
+        <xsl:if test="string(invoice/total)">
+          <tr>
+            <td colspan="2" style="padding:10px 12px 7px 0;font-family:Arial,Helvetica,sans-serif;font-size:15px;line-height:20px;font-weight:bold;color:#111827;">Итого</td>
+            <td align="right" style="padding:10px 0 7px 0;font-family:Arial,Helvetica,sans-serif;font-size:15px;line-height:20px;font-weight:bold;color:#111827;white-space:nowrap;"><xsl:call-template name="total"/></td>
+          </tr>
+        </xsl:if>
       </table>
     </xsl:if>
     <xsl:if test="string(invoice/pay_url)">

@@ -7,12 +7,13 @@ use crate::house::repository;
 use crate::shipped::{
     LANGUAGES, MODULES, NOTICES, bundle, notice, rendered, renderer, root, sample,
 };
+use gatepost_kit::host::Host;
 use gatepost_module::segments::segments_of;
 use notice::ModuleName;
 use std::fs;
 use std::path::PathBuf;
 use wire::rendering::{BodyKind, Engine, Texts};
-use wire::xml::{Element, Node};
+use wire::xml::{Document, Element, Node};
 
 const MAIL: &str = ModuleName::EMAIL;
 
@@ -299,4 +300,36 @@ fn assert_balanced(name: &str, html: &str) {
         }
     }
     assert!(open.is_empty(), "{name}: never closed: {open:?}");
+}
+
+/// A gate that keeps what it is given.
+const KEEPING_GATE: &str = "#!/bin/sh
+case \"$2\" in
+features) echo '<doc><features><feature name=\"outgoing\"/></features><notify_module>ntemail</notify_module></doc>' ;;
+outgoing) cat > var/kept.xml; echo '<doc/>' ;;
+esac
+";
+
+#[test]
+fn an_invoice_reaches_the_gate_with_its_file() {
+    let host = Host::new();
+    let file = "share/templates/invoice/invoice-2026-0118.pdf";
+    host.program("gate/gwkeep", KEEPING_GATE);
+    host.gatepost(&["project", "add", "name=P", "notifyemail=billing@p.example"]).ended(0);
+    host.gatepost(&["user", "add", "name=u", "email=u@p.example", "language=ru"]).ended(0);
+    host.gatepost(&["gateway", "add", "gwkeep", "name=keep", "project=1"]).ended(0);
+    let attach = format!("attach={file}");
+    let number = "data.invoice.number=7";
+    host.gatepost(&["func", "notify.send", "notice=invoice", "user=1", &attach, number]).ended(0);
+    host.process("ntemail").ended(0);
+    let kept = Document::parse(host.read("var/kept.xml").as_bytes()).unwrap().root;
+    assert_eq!(kept.child_text("subject"), "Счёт № 7 на оплату услуг P");
+    assert!(kept.child_text("text").contains("В приложении: invoice-2026-0118.pdf"));
+    let attachment = kept.child("attachment").unwrap();
+    assert!(
+        attachment.has("name", "invoice-2026-0118.pdf")
+            && attachment.has("type", "application/pdf")
+    );
+    let path = host.path(attachment.attribute("path").unwrap());
+    assert_eq!(fs::read(path).unwrap(), fs::read(host.path(file)).unwrap());
 }
