@@ -64,6 +64,8 @@ fn subject_engine(subject: &str, of_body: Engine) -> Engine {
         Engine::Ejs
     } else if subject.contains("{{") || subject.contains("{%") {
         Engine::Tera
+    } else if subject.contains("<xsl:") {
+        Engine::Xslt
     } else {
         of_body
     }
@@ -257,6 +259,7 @@ mod tests {
     fn a_subject_keeps_its_engine_when_a_project_brings_a_body_of_another() {
         assert_eq!(subject_engine("Hi <%= user.name %>", Engine::Tera), Engine::Ejs);
         assert_eq!(subject_engine("Hi {{ user.name }}", Engine::Xslt), Engine::Tera);
+        assert_eq!(subject_engine("<xsl:stylesheet/>", Engine::Ejs), Engine::Xslt);
         assert_eq!(subject_engine("Hi __name__", Engine::Xslt), Engine::Xslt);
     }
 
