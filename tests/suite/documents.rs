@@ -39,9 +39,10 @@ fn service() -> HttpSink {
 
 /// S3-78, S3-68, S3-42, S3-1: create gateway, formtune, `check_connection`, queue, process, outgoing, with the gate that
 /// stands in `gate/` under that name.
-fn from_form_to_wire(host: &Host, service: &HttpSink) {
+fn from_form_to_wire(host: &Host, service: &HttpSink, more: &[&str]) {
     host.write("etc/password", "wrong\n");
-    let fields = ["name=sms", "login=me", "password=@etc/password", "sender=Gatepost"];
+    let fields =
+        [more, &["name=sms", "login=me", "password=@etc/password", "sender=Gatepost"]].concat();
     let refused = host.gatepost(&[&["gateway", "add", "gwepochta"], &fields[..]].concat());
     assert_ne!(refused.code, Some(0), "{}", refused.stdout);
     assert_eq!(
@@ -96,7 +97,7 @@ fn the_documents_gate_goes_from_the_form_to_the_wire() {
         host.path("etc/xml/billmgr_mod_gwepochta.xml"),
     )
     .unwrap();
-    from_form_to_wire(&host, &service);
+    from_form_to_wire(&host, &service, &[]);
     let phone = "<number>8 912 345-67-89</number>";
     let sent = service.requests().into_iter().any(|request| request.body.contains(phone));
     assert!(sent, "user/phone stays as it is stored (DESIGN 5)");
@@ -106,8 +107,10 @@ fn the_documents_gate_goes_from_the_form_to_the_wire() {
     );
 }
 
+/// Ours speaks https unless its address says otherwise.
 fn from_form_to_wire_with_ours(host: &Host, service: &HttpSink) {
-    from_form_to_wire(host, service);
+    let url = format!("url={}", service.url("/members/sms/xml.php"));
+    from_form_to_wire(host, service, &[&url]);
 }
 
 #[test]

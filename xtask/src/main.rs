@@ -17,6 +17,7 @@
     reason = "this program talks to the person who typed it"
 )]
 
+mod bench;
 mod demo;
 mod install;
 mod packages;
@@ -48,6 +49,11 @@ enum What {
         /// Only tests whose name contains this
         filter: Option<String>,
     },
+    /// Build with optimisation and measure against the peers
+    Bench {
+        /// Only these: spawn, cold, claim
+        names: Vec<String>,
+    },
     /// Build the programs and lay the tree out under a prefix
     Install {
         /// The folder that becomes ROOT, for example /usr/local/gatepost
@@ -73,6 +79,7 @@ fn run(what: What) -> Result<()> {
     match what {
         What::Demo { root } => demo::run(root),
         What::Test { filter } => test::run(filter.as_deref()),
+        What::Bench { names } => bench::run(&names),
         What::Install { prefix, dev } => {
             packages::provide(packages::For::Building)?;
             let build = if dev { install::Build::Dev } else { install::Build::Release };

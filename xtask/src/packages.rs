@@ -12,6 +12,8 @@ pub(crate) enum For {
     Building,
     /// To run every test against the real thing.
     Testing,
+    /// To measure.
+    Measuring,
 }
 
 /// A package and how to see that it is there.
@@ -50,7 +52,7 @@ const PACKAGES: &[Package] = &[
     Package { name: "openssl", sign: Program("openssl"), needed: For::Testing },
     Package { name: "golang-go", sign: Program("go"), needed: For::Testing },
     Package { name: "php-cli", sign: Program("php"), needed: For::Testing },
-    Package { name: "php-xml", sign: File("/etc/php"), needed: For::Testing },
+    Package { name: "php-xml", sign: File("/var/lib/dpkg/info/php-xml.list"), needed: For::Testing },
     Package { name: "perl", sign: Program("perl"), needed: For::Testing },
     Package { name: "nodejs", sign: Program("node"), needed: For::Testing },
     Package { name: "npm", sign: Program("npm"), needed: For::Testing },
@@ -72,7 +74,7 @@ const PACKAGES: &[Package] = &[
 pub(crate) fn provide(purpose: For) -> Result<()> {
     let missing: Vec<&str> = PACKAGES
         .iter()
-        .filter(|package| purpose == For::Testing || package.needed == For::Building)
+        .filter(|package| package.needed == For::Building || package.needed == purpose)
         .filter(|package| !is_there(&package.sign))
         .map(|package| package.name)
         .collect();
