@@ -2,7 +2,7 @@
 
 use crate::house::repository;
 use config::Root;
-use gatepost_module::render::{RenderFailure, RenderJob, Renderer};
+use gatepost_module::render::{RenderFailure, Rendering, Renderer};
 use gatepost_module::render_child::{RenderChildren, RenderSettings};
 use notice::{ModuleName, ProjectId};
 use platform::{BundleWanted, Notice};
@@ -89,7 +89,7 @@ pub(crate) fn rendered(
 ) -> Result<Texts, RenderFailure> {
     let part = |name: &str| sample.child(name).map(Element::to_xml).unwrap_or_default();
     let zone = sample.child("user").map(|user| user.child_text("timezone")).unwrap_or_default();
-    let job = RenderJob {
+    let job = Rendering {
         bundle: blob(&bundle.to_bytes()),
         parsed: Arc::new(bundle.clone()),
         notice: blob(sample.to_xml().as_bytes()),

@@ -17,7 +17,7 @@ pub struct ForeignModule {
 
 /// How a run of its `process` ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum ForeignEnd {
     /// Exit code 0.
     Well,
     /// Anything else; the words are for the log.
@@ -45,30 +45,30 @@ fn foreign(program: Listed) -> Option<ForeignModule> {
 
 impl ForeignModule {
     /// Runs its `--command process` once, in ROOT, within `module.foreign_process_secs`.
-    pub fn process(&self, caller: &Caller, config: &Config) -> Outcome {
+    pub fn process(&self, caller: &Caller, config: &Config) -> ForeignEnd {
         self.call(caller, &["process"], config.module.foreign_process)
     }
 
     /// Runs its `--command getmessage --gate GATE`, within `gate.ingoing_secs`.
-    pub fn get_message(&self, caller: &Caller, config: &Config, gate: &str) -> Outcome {
+    pub fn get_message(&self, caller: &Caller, config: &Config, gate: &str) -> ForeignEnd {
         self.call(caller, &["getmessage", "--gate", gate], config.gate.ingoing)
     }
 
-    fn call(&self, caller: &Caller, arguments: &[&str], deadline: Duration) -> Outcome {
+    fn call(&self, caller: &Caller, arguments: &[&str], deadline: Duration) -> ForeignEnd {
         let mut program = caller.command_within(&self.program.path, arguments[0], deadline);
         program.args.extend(arguments[1..].iter().map(std::ffi::OsString::from));
         outcome_of(&self.name, &caller.run(&program, b""))
     }
 }
 
-fn outcome_of(name: &str, ran: &Ran) -> Outcome {
+fn outcome_of(name: &str, ran: &Ran) -> ForeignEnd {
     if ran.end == host::End::Exited(0) {
-        return Outcome::Well;
+        return ForeignEnd::Well;
     }
     let said = String::from_utf8_lossy(&ran.stderr_tail);
     let said = said.trim();
     let colon = if said.is_empty() { "" } else { ": " };
-    Outcome::Badly(format!("{name} ended badly ({:?}){colon}{said}", ran.end))
+    ForeignEnd::Badly(format!("{name} ended badly ({:?}){colon}{said}", ran.end))
 }
 
 #[cfg(test)]
@@ -116,15 +116,15 @@ mod tests {
         let names: Vec<&str> = found.iter().map(|module| module.name.as_str()).collect();
         assert_eq!(names, ["ntbad", "ntjabber"]);
         assert_eq!(found[1].contact_type.as_deref(), Some("jabber"));
-        assert_eq!(found[1].process(&caller, &config), Outcome::Well);
+        assert_eq!(found[1].process(&caller, &config), ForeignEnd::Well);
         assert_eq!(
             std::fs::read_to_string(folder.path().join("var/ran")).unwrap(),
             "--command process\n"
         );
-        assert_eq!(found[1].get_message(&caller, &config, "all"), Outcome::Well);
+        assert_eq!(found[1].get_message(&caller, &config, "all"), ForeignEnd::Well);
         let ran = std::fs::read_to_string(folder.path().join("var/ran")).unwrap();
         assert_eq!(ran, "--command getmessage --gate all\n");
-        let Outcome::Badly(words) = found[0].process(&caller, &config) else {
+        let ForeignEnd::Badly(words) = found[0].process(&caller, &config) else {
             panic!("it was well")
         };
         assert!(words.contains("ntbad") && words.contains("no jabber"), "{words}");

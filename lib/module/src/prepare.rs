@@ -6,7 +6,7 @@ use crate::files::chain;
 use crate::module::Style;
 use crate::phone::PhoneFormat;
 use crate::pipeline::{Details, Ended, Event, How, Message, Order};
-use crate::render::{RenderFailure, RenderJob, Renderer};
+use crate::render::{RenderFailure, Rendering, Renderer};
 use crate::segments::{segments_of, transliterate};
 use notice::Fields;
 use std::collections::HashMap;
@@ -73,7 +73,7 @@ impl Preparation {
         prepared
     }
 
-    fn job(&mut self, order: &Order) -> Result<RenderJob, How> {
+    fn job(&mut self, order: &Order) -> Result<Rendering, How> {
         let body = order
             .claimed
             .body
@@ -91,7 +91,7 @@ impl Preparation {
             Style::Mail => vec![Part::Html, Part::Text, Part::Subject],
             Style::Sms | Style::Plain => vec![Part::Text, Part::Subject],
         };
-        Ok(RenderJob {
+        Ok(Rendering {
             parts,
             lang: first([&parsed.lang, user.text("language"), order.project.text("language")]),
             timezone: timezone.unwrap_or(order.project.text("timezone")).to_owned(),
@@ -120,7 +120,7 @@ impl Preparation {
     fn message(
         &self,
         order: Order,
-        job: &RenderJob,
+        job: &Rendering,
         texts: Result<Texts, RenderFailure>,
     ) -> Prepared {
         let details = details(&order, Some(&job.parsed));
@@ -139,7 +139,7 @@ impl Preparation {
     fn compose(
         &self,
         order: Order,
-        job: &RenderJob,
+        job: &Rendering,
         (texts, details): (Texts, Details),
     ) -> Result<Message, How> {
         let subject = one_line(&texts.subject.unwrap_or_default());
@@ -174,7 +174,7 @@ impl Preparation {
         Ok(message)
     }
 
-    fn attachments(&self, job: &RenderJob) -> Result<Vec<wire::outgoing::Attachment>, How> {
+    fn attachments(&self, job: &Rendering) -> Result<Vec<wire::outgoing::Attachment>, How> {
         let text = String::from_utf8_lossy(&job.notice.bytes);
         if !text.contains("attachment") {
             return Ok(Vec::new());

@@ -6,7 +6,7 @@ use wire::rendering::{Bundle, Part, Texts};
 
 /// One body to render.
 #[derive(Clone, Debug)]
-pub struct RenderJob {
+pub struct Rendering {
     /// The bundle's bytes and hash.
     pub bundle: Blob,
     /// The same, read.
@@ -37,5 +37,5 @@ pub enum RenderFailure {
 /// Makes texts of bodies; as many answers as jobs, in their order.
 pub trait Renderer: Send {
     /// Renders them all.
-    fn render(&mut self, jobs: &[RenderJob]) -> Vec<Result<Texts, RenderFailure>>;
+    fn render(&mut self, jobs: &[Rendering]) -> Vec<Result<Texts, RenderFailure>>;
 }

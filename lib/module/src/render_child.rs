@@ -1,7 +1,7 @@
 //! `libexec/gatepost-render`: one child per engine, started when first needed, started again when it
 //! leaves or dies. On a death the message being rendered is charged, the others are asked again (DESIGN 6).
 
-use crate::render::{RenderFailure, RenderJob, Renderer};
+use crate::render::{RenderFailure, Rendering, Renderer};
 use host::{Child, End, Environment, Limits, Program, Stream, Streams};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::collections::{HashMap, HashSet};
@@ -57,12 +57,12 @@ impl RenderChildren {
 /// One question: a job, and the parts one engine makes of it.
 struct Question<'a> {
     index: usize,
-    job: &'a RenderJob,
+    job: &'a Rendering,
     parts: Vec<Part>,
 }
 
 impl Renderer for RenderChildren {
-    fn render(&mut self, jobs: &[RenderJob]) -> Vec<Result<Texts, RenderFailure>> {
+    fn render(&mut self, jobs: &[Rendering]) -> Vec<Result<Texts, RenderFailure>> {
         let mut answers: Vec<Result<Texts, RenderFailure>> = vec![Ok(Texts::default()); jobs.len()];
         for engine in Engine::ALL {
             let questions: Vec<Question<'_>> = jobs
