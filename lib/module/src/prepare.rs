@@ -6,7 +6,7 @@ use crate::files::chain;
 use crate::module::Style;
 use crate::phone::PhoneFormat;
 use crate::pipeline::{Details, Ended, Event, How, Message, Order};
-use crate::render::{RenderFailure, Rendering, Renderer};
+use crate::render::{RenderFailure, Renderer, Rendering};
 use crate::segments::{segments_of, transliterate};
 use notice::Fields;
 use std::collections::HashMap;

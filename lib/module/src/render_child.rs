@@ -1,7 +1,7 @@
 //! `libexec/gatepost-render`: one child per engine, started when first needed, started again when it
 //! leaves or dies. On a death the message being rendered is charged, the others are asked again (DESIGN 6).
 
-use crate::render::{RenderFailure, Rendering, Renderer};
+use crate::render::{RenderFailure, Renderer, Rendering};
 use host::{Child, End, Environment, Limits, Program, Stream, Streams};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::collections::{HashMap, HashSet};
