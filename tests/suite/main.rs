@@ -5,10 +5,14 @@
     reason = "a test that can't go on ends; it starts programs itself"
 )]
 
+mod crash;
 mod documents;
 mod house;
 mod jabber;
+mod judge;
 mod layout;
+mod race;
 mod shipped;
 mod shipped_templates;
+mod stage;
 mod words;
