@@ -154,9 +154,8 @@ impl Refusal {
             | Self::Ambiguous { .. } => 64,
             Self::Value { .. }
             | Self::Exists { .. }
-            | Self::NotFound { .. }
             | Self::Conflict { .. } => 65,
-            Self::File { .. } => 66,
+            Self::NotFound { .. } | Self::File { .. } => 66,
             Self::Gate { .. } => 69,
             Self::Denied { .. } => 77,
             Self::Config(_) => 78,
