@@ -87,7 +87,9 @@ fn nothing_is_lost_at_any_kill_point_and_doubles_stay_in_the_window() {
             ));
         }
     }
-    table.iter().for_each(|line| say(line));
+    for line in &table {
+        say(line);
+    }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 

@@ -7,6 +7,7 @@
 
 mod crash;
 mod documents;
+mod hostile_gates;
 mod house;
 mod jabber;
 mod judge;

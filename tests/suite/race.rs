@@ -4,7 +4,6 @@ use crate::judge::{Case, judge};
 use crate::stage::{Entry, LONG, Stage};
 use gatepost_kit::host::wait_until;
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 const PROCESS: [&str; 3] = ["--command", "process", "--force"];
 const FOLLOW: [&str; 3] = ["--command", "process", "--follow"];
@@ -113,6 +112,6 @@ fn two_runs_of_cron_do_not_meet() {
     stage.wait_for_entries(1);
     let second = stage.host.run("notify/ntemail", &["--command", "process"]).ended(0);
     assert_eq!((second.stdout.as_str(), second.stderr.as_str()), ("", ""));
-    assert_eq!(first.wait(Duration::from_secs(60)), Some(0));
+    assert_eq!(first.wait(LONG), Some(0));
     assert!(assert_once(&stage, 12).iter().all(|entry| entry.worker == first.pid()));
 }

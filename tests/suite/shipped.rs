@@ -2,7 +2,7 @@
 
 use crate::house::repository;
 use config::Root;
-use gatepost_module::render::{RenderFailure, Rendering, Renderer};
+use gatepost_module::render::{RenderFailure, Renderer, Rendering};
 use gatepost_module::render_child::{RenderChildren, RenderSettings};
 use notice::{ModuleName, ProjectId};
 use platform::{BundleWanted, Notice};

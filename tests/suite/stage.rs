@@ -89,24 +89,25 @@ impl Stage {
 
     /// Queues one file with so many messages, to `u1@example.com` and so on, from this number up.
     pub(crate) fn queue(&self, from: u32, messages: u32) {
-        let notifies: String = (from..from + messages).map(|number| notify(number, 1)).collect();
+        let notifies: Vec<String> =
+            (from..from + messages).map(|number| notify(number, 1)).collect();
         let name = format!("file-{from}.xml");
-        self.queue_file(&name, &format!("<doc>{notifies}</doc>"));
+        self.queue_file(&name, format!("<doc>{}</doc>", notifies.concat()));
     }
 
     /// Queues a notification file as it is.
     pub(crate) fn queue_file(&self, name: &str, text: impl AsRef<[u8]>) {
         let file = self.host.write(&format!("var/{name}"), text);
         self.host.gatepost(&["enqueue", file.to_str().unwrap(), "--module", "ntemail"]).ended(0);
-        std::fs::remove_file(file).unwrap();
+        std::fs::remove_file(&file).unwrap();
     }
 
     /// Users `u1` and so on, and a notice to each of them, as tasks with bodies.
     pub(crate) fn mass(&self, messages: u32) {
-        let users: String = (1..=messages)
-            .map(|number| format!("e{number},u{number},u{number}@example.com\n"))
-            .collect();
-        let csv = format!("external_id,name,email\n{users}");
+        let mut csv = "external_id,name,email\n".to_owned();
+        for number in 1..=messages {
+            writeln!(csv, "e{number},u{number},u{number}@example.com").unwrap();
+        }
         self.host
             .run_with("bin/gatepost", &["user", "import", "-", "--project", "1"], csv.as_bytes())
             .ended(0);
