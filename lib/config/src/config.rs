@@ -362,9 +362,13 @@ fn limit_of(key: &str) -> Option<(f64, f64)> {
 fn nearest(key: &str, known: &[String]) -> String {
     known
         .iter()
-        .min_by_key(|candidate| changed_letters(key, candidate))
-        .cloned()
-        .unwrap_or_default()
+        .map(|candidate| (changed_letters(key, candidate), candidate))
+        .min()
+        .filter(|(changed, candidate)| *changed <= 1 + candidate.len() / 4)
+        .map_or_else(
+            || "`gatepost config list` shows every key".to_owned(),
+            |(_, candidate)| format!("did you mean `{candidate}`?"),
+        )
 }
 
 /// Levenshtein's distance, in bytes.

@@ -30,13 +30,13 @@ pub enum ConfigError {
         text: String,
     },
     /// A key nobody knows.
-    #[error("{place}: unknown key `{key}`; did you mean `{nearest}`?")]
+    #[error("{place}: unknown key `{key}`; {nearest}")]
     UnknownKey {
         /// File and line, the environment name, or `argument`.
         place: String,
         /// The key with its sections.
         key: String,
-        /// The known key nearest to it.
+        /// The known key nearest to it, in words, or where to look.
         nearest: String,
     },
     /// A value of the wrong type, outside its limits, or none of the allowed words.
@@ -70,6 +70,16 @@ pub enum ConfigError {
         uid: u32,
         /// Why not.
         source: io::Error,
+    },
+    /// Neither root nor the owner of `var/` started it.
+    #[error("`{}` belongs to {owner}, you are {caller}: use `sudo -u {owner}`, or start it as root", path.display())]
+    Stranger {
+        /// The folder `var`.
+        path: PathBuf,
+        /// Its owner's name, or uid.
+        owner: String,
+        /// The caller's name, or uid.
+        caller: String,
     },
     /// `etc/secret.key` is unfit.
     #[error("`{}` {problem}", path.display())]

@@ -243,11 +243,6 @@ pub struct Render {
     /// Wall time of a message.
     #[serde(rename = "message_secs", with = "secs")]
     pub message: Duration,
-    /// Processor time of a message.
-    #[serde(rename = "cpu_secs", with = "secs")]
-    pub cpu: Duration,
-    /// Memory of a child.
-    pub memory_bytes: u64,
     /// Text of one body.
     pub text_bytes: usize,
     /// Messages until a child is replaced.
@@ -324,8 +319,6 @@ pub(crate) const LIMITS: &[Limit] = &[
     Limit { key: "daemon.prune_secs",           least: 0.1,    most: 86_400.0 },
     Limit { key: "render.children",             least: 1.0,    most: 64.0 },
     Limit { key: "render.frame_messages",       least: 1.0,    most: 32.0 },
-    Limit { key: "render.cpu_secs",             least: 1.0,    most: 600.0 },
-    Limit { key: "render.memory_bytes",         least: 33_554_432.0, most: 17_179_869_184.0 },
     Limit { key: "render.text_bytes",           least: 1_024.0, most: 33_554_432.0 },
     Limit { key: "render.child_messages",       least: 1.0,    most: 1e12 },
     Limit { key: "log.level",                   least: 1.0,    most: 9.0 },

@@ -11,15 +11,21 @@ const GUARDED: [&str; 8] =
     ["etc", "etc/gatepost.toml", "etc/xml", "notify", "gate", "addon", "plugins", "processing"];
 
 /// Becomes the owner of `var/` when started as root while `var/` has another owner, and sets umask
-/// 077 in any case. Call it first in `main`, before any thread is started: the ids of the calling thread
+/// 077 in any case. Anyone else is refused: a run of a third user, with the queue's rights through its
+/// group but without the key, would leave files nobody else can write. Call it first in `main`, before any thread is started: the ids of the calling thread
 /// are set, and threads inherit them. Without a `var/` nothing is taken.
 pub fn take_owner(root: &Root) -> Result<(), ConfigError> {
     rustix::process::umask(Mode::RWXG | Mode::RWXO);
     let var = root.path("var");
     let Ok(found) = var.metadata() else { return Ok(()) };
     let (uid, gid) = (found.uid(), found.gid());
-    if !rustix::process::geteuid().is_root() || uid == 0 {
+    let caller = rustix::process::geteuid().as_raw();
+    if caller == uid {
         return Ok(());
+    }
+    if caller != 0 {
+        let (owner, caller) = (Account::of(uid).name, Account::of(caller).name);
+        return Err(ConfigError::Stranger { path: var, owner, caller });
     }
     become_account(&Account::of(uid), gid).map_err(|source| ConfigError::NotOwner {
         path: var,
@@ -127,6 +133,25 @@ mod tests {
             assert!(fs::write("/etc/gatepost-test", "").is_err());
             assert!(rustix::thread::set_thread_uid(Uid::ROOT).is_err(), "there is no way back");
             take_owner(&root).unwrap();
+        });
+        spent.join().unwrap();
+    }
+
+    #[test]
+    fn a_third_user_is_refused_and_told_who_may() {
+        use std::os::unix::fs::chown;
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+        let root = Root::at(folder.path()).unwrap();
+        fs::create_dir(root.path("var")).unwrap();
+        chown(root.path("var"), Some(4242), Some(4343)).unwrap();
+        let spent = std::thread::spawn(move || {
+            rustix::thread::set_thread_uid(Uid::from_raw(4444)).unwrap();
+            let error = take_owner(&root).unwrap_err().to_string();
+            assert!(error.contains("sudo -u 4242") && error.contains("you are 4444"), "{error}");
         });
         spent.join().unwrap();
     }
