@@ -68,5 +68,6 @@ pub use notices::{Condition, Notice, Operator, load as load_notice, names as not
 pub use pipeline::Platform;
 pub use refusal::Refusal;
 pub use status::{Finding, GatewayStatus, ModuleStatus, Severity, Status};
+pub use status_findings::FINDING_CODES;
 pub use why::{ContactStory, GatewayStory, Pause, TaskStory, Why};
 pub use why_text::sentences;

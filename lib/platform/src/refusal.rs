@@ -231,14 +231,14 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// `; did you mean `x`?` when one of the names is near, else nothing.
+/// ` (did you mean `x`?)` when one of the names is near, else nothing.
 pub(crate) fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     known
         .into_iter()
         .map(|name| (edits(given, name), name))
         .min()
         .filter(|(distance, name)| *distance <= 1 + name.len() / 4)
-        .map(|(_, name)| format!(", did you mean `{name}`?"))
+        .map(|(_, name)| format!(" (did you mean `{name}`?)"))
         .unwrap_or_default()
 }
 
@@ -263,7 +263,7 @@ mod tests {
 
     #[test]
     fn the_nearest_name_is_offered_only_when_it_is_near() {
-        assert_eq!(nearest("langauge", ["language", "level"]), ", did you mean `language`?");
+        assert_eq!(nearest("langauge", ["language", "level"]), " (did you mean `language`?)");
         assert_eq!(nearest("zzz", ["language", "level"]), "");
     }
 

@@ -16,7 +16,29 @@ use wire::params::read_xmlparams;
 /// Ready rows may wait that long for cron's next minute before a missing worker is a finding.
 const PATIENCE_MS: i64 = 120_000;
 
+/// Every code a finding may have; `docs/findings.md` has a place for each, and a test sees to it.
+pub const FINDING_CODES: &[&str] = &[
+    "paused",
+    "daemon_hung",
+    "daemon_missing",
+    "module_broken",
+    "no_gateway",
+    "gateway_held",
+    "gateway_down",
+    "gate_broken",
+    "gateway_untested",
+    "oldest_ready",
+    "asked",
+    "failed",
+    "secret_key",
+    "writable",
+    "description_broken",
+    "secret_unsealed",
+    "database_mode",
+];
+
 fn warning(code: &'static str, text: String, cure: impl Into<String>) -> Finding {
+    debug_assert!(FINDING_CODES.contains(&code), "{code} is in no list");
     Finding { severity: Severity::Warning, code, text, cure: cure.into() }
 }
 
@@ -135,8 +157,9 @@ fn no_gateway(count: &Count, seen: &Seen) -> Option<Finding> {
     Some(critical(
         "no_gateway",
         format!(
-            "project {project} {name} has no active gateway for {}: {} tasks wait",
-            count.module, count.tasks
+            "project {project} {name} has no active gateway for {}: {} there",
+            count.module,
+            tasks_wait(count.tasks)
         ),
         format!(
             "gatepost gateway add {} project={project} notify_module={}",
@@ -144,6 +167,11 @@ fn no_gateway(count: &Count, seen: &Seen) -> Option<Finding> {
             count.module
         ),
     ))
+}
+
+/// `1 task waits`, `5 tasks wait`.
+fn tasks_wait(count: u64) -> String {
+    if count == 1 { "1 task waits".to_owned() } else { format!("{count} tasks wait") }
 }
 
 /// A foreign module's rows need no gateway of ours.
@@ -168,7 +196,11 @@ fn of_condition(status: &GatewayStatus, seen: &Seen) -> Option<Finding> {
         "gateway {id} {} {word} for {}: {reason}{}",
         status.gateway.name,
         distance(seen.now.since(state.since)),
-        if status.waiting > 0 { format!("; {} tasks wait", status.waiting) } else { String::new() }
+        if status.waiting > 0 {
+            format!("; {}", tasks_wait(status.waiting))
+        } else {
+            String::new()
+        }
     );
     let cure = format!("gatepost gateway {cure} {id}");
     Some(if is_alone(status, seen) {
@@ -231,8 +263,14 @@ fn waits_for_a_person(seen: &Seen, state: State) -> Option<Finding> {
     let counts = seen.counts.iter().filter(|count| count.state == state);
     let tasks: u64 = counts.map(|count| count.tasks).sum();
     let (code, text) = match state {
-        State::Asked => ("asked", format!("of {tasks} tasks nobody knows whether they were sent")),
-        _ => ("failed", format!("{tasks} tasks failed")),
+        State::Asked => (
+            "asked",
+            format!("{} for a person: nobody knows whether they were sent", tasks_wait(tasks)),
+        ),
+        _ => (
+            "failed",
+            if tasks == 1 { "1 task failed".to_owned() } else { format!("{tasks} tasks failed") },
+        ),
     };
     (tasks > 0).then(|| warning(code, text, format!("gatepost queue --state {state}")))
 }

@@ -40,7 +40,9 @@ pub fn read(field: &str, text: &str, now: Ms, zone: &str) -> Result<Moment, Refu
 /// Reads a time that lies back: `1h`, `2d`, or any absolute form of [`read`].
 pub fn read_past(field: &str, text: &str, now: Ms, zone: &str) -> Result<Moment, Refusal> {
     let text = text.trim().trim_start_matches(['+', '-']);
-    let Ok(span) = text.parse::<Span>() else { return read(field, text, now, zone) };
+    let Ok(span) = text.parse::<Span>() else {
+        return read(field, text, now, zone).map_err(|_| unreadable_past(field, text));
+    };
     let from = zoned_at(now, &time_zone("timezone", zone)?);
     let zoned = from.checked_sub(span).map_err(|_| unreadable(field, text))?;
     let at = Ms(zoned.timestamp().as_millisecond());
@@ -83,6 +85,15 @@ fn unreadable(field: &str, text: &str) -> Refusal {
         field: field.to_owned(),
         value: text.to_owned(),
         reason: "write `2026-11-23T09:00:00Z`, `+2h`, or `2026-11-23 09:00 Europe/Moscow`"
+            .to_owned(),
+    }
+}
+
+fn unreadable_past(field: &str, text: &str) -> Refusal {
+    Refusal::Value {
+        field: field.to_owned(),
+        value: text.to_owned(),
+        reason: "write an age like `2h` or `3d`, or a time like `2026-11-23 09:00 Europe/Moscow`"
             .to_owned(),
     }
 }

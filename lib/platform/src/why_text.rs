@@ -42,9 +42,10 @@ fn of_task(task: &TaskStory, why: &Why) -> Vec<String> {
 }
 
 fn heading(task: &TaskStory) -> String {
-    let notice = task.notice.as_deref().map(|name| format!("notice {name} ")).unwrap_or_default();
+    let notice = task.notice.as_deref().map(|name| format!("notice {name}"));
+    let notice = notice.unwrap_or_else(|| "a notification file".to_owned());
     let contact = task.contact.as_deref().map(|to| format!(" to {to}")).unwrap_or_default();
-    format!("Task {}: {notice}by {}{contact}.", task.id, task.module)
+    format!("Task {}: {notice} by {}{contact}.", task.id, task.module)
 }
 
 fn of_row(task: &TaskStory, row: &TaskRow, why: &Why) -> Vec<String> {
