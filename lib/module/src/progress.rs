@@ -1,7 +1,8 @@
 //! What a person sees of a run on a terminal; from cron nothing.
 
 use crate::drain::Tally;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
+use std::fmt::Write;
 use std::time::Duration;
 
 /// The progress of one run.
@@ -13,9 +14,9 @@ impl Progress {
     /// Shown on a terminal only; `waiting` tasks were ready at the start.
     pub fn on_terminal(waiting: u64) -> Self {
         let bar = ProgressBar::new(waiting);
-        let style = "{spinner} {msg}  {per_sec}  {eta} left";
+        let style = "{spinner} {msg}, {rate}, {eta} left";
         if let Ok(style) = ProgressStyle::with_template(style) {
-            bar.set_style(style);
+            bar.set_style(style.with_key("rate", rate));
         }
         bar.enable_steady_tick(Duration::from_millis(200));
         Self { bar: Some(bar) }
@@ -49,6 +50,11 @@ impl Progress {
     }
 }
 
+/// `160/s`: nobody reads the fractions.
+fn rate(state: &ProgressState, text: &mut dyn Write) {
+    let _ = write!(text, "{:.0}/s", state.per_sec());
+}
+
 /// `12 sent, 3 waiting, 1 failed`.
 pub fn words(tally: Tally, waiting: u64) -> String {
     let mut text = format!("{} sent, {waiting} waiting, {} failed", tally.sent, tally.failed);
@@ -56,7 +62,6 @@ pub fn words(tally: Tally, waiting: u64) -> String {
         [(tally.later, "put off"), (tally.asked, "asked"), (tally.reaped, "taken over")]
     {
         if count > 0 {
-            use std::fmt::Write;
             let _ = write!(text, ", {count} {word}");
         }
     }
