@@ -118,7 +118,10 @@ fn replace(from: &Path, to: &Path) -> Result<()> {
     if fs::hard_link(from, &beside).is_err() {
         fs::copy(from, &beside).with_context(|| format!("can't copy `{}`", from.display()))?;
     }
-    fs::rename(&beside, to).with_context(|| format!("can't write `{}`", to.display()))
+    fs::rename(&beside, to).with_context(|| format!("can't write `{}`", to.display()))?;
+    // a rename between two links of one file does nothing: the program has not changed since
+    let _ = fs::remove_file(&beside);
+    Ok(())
 }
 
 fn link(target: &str, at: &Path) -> Result<()> {

@@ -52,7 +52,11 @@ const PACKAGES: &[Package] = &[
     Package { name: "openssl", sign: Program("openssl"), needed: For::Testing },
     Package { name: "golang-go", sign: Program("go"), needed: For::Testing },
     Package { name: "php-cli", sign: Program("php"), needed: For::Testing },
-    Package { name: "php-xml", sign: File("/var/lib/dpkg/info/php-xml.list"), needed: For::Testing },
+    Package {
+        name: "php-xml",
+        sign: File("/var/lib/dpkg/info/php-xml.list"),
+        needed: For::Testing,
+    },
     Package { name: "perl", sign: Program("perl"), needed: For::Testing },
     Package { name: "nodejs", sign: Program("node"), needed: For::Testing },
     Package { name: "npm", sign: Program("npm"), needed: For::Testing },
