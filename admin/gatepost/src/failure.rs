@@ -17,6 +17,7 @@ pub(crate) mod code {
     pub(crate) const UNAVAILABLE: u8 = 69;
     pub(crate) const CANT_CREATE: u8 = 73;
     pub(crate) const TRY_AGAIN: u8 = 75;
+    pub(crate) const NOT_PERMITTED: u8 = 77;
     pub(crate) const CONFIG: u8 = 78;
 }
 
@@ -77,7 +78,11 @@ impl From<PlatformError> for Failure {
 
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
-        Self::new(code::CONFIG, chain(&error))
+        let code = match &error {
+            ConfigError::Stranger { .. } | ConfigError::NotOwner { .. } => code::NOT_PERMITTED,
+            _ => code::CONFIG,
+        };
+        Self::new(code, chain(&error))
     }
 }
 

@@ -6,6 +6,7 @@ use crate::output;
 use crate::session::Session;
 use crate::{ask, fields};
 use notice::Fields;
+use platform::Answer;
 use std::fs;
 use wire::form::{Control, FormDocument, Mark};
 use wire::xml::Document;
@@ -41,11 +42,11 @@ pub(crate) fn run(session: &mut Session, what: Gateway) -> Result<()> {
         Gateway::Test { gateway, to } => test(session, &gateway, to.as_deref()),
         Gateway::Hold { gateway, reason } => {
             let answer = session.ask("gateway.hold", &[("elid", &gateway), ("reason", &reason)])?;
-            session.report(&answer, &format!("{gateway} is held: nothing is handed to it"))
+            session.report(&answer, &format!("gateway {gateway} is held: nothing is handed to it; `gatepost gateway release {gateway}` ends that"))
         }
         Gateway::Release { gateway } => {
             let answer = session.ask("gateway.release", &[("elid", &gateway)])?;
-            session.report(&answer, &format!("{gateway} is used again"))
+            session.report(&answer, &format!("gateway {gateway} is used again"))
         }
         Gateway::Delete { gateway } => {
             let answer = session.ask("gateway.delete", &[("elid", &gateway)])?;
@@ -58,10 +59,14 @@ fn test(session: &mut Session, gateway: &str, to: Option<&str>) -> Result<()> {
     let answer =
         session.ask("gateway.test", &[("elid", gateway), ("to", to.unwrap_or_default())])?;
     let words = match to {
-        None => format!("{gateway} is well: its check_connection says so"),
-        Some(contact) => {
-            format!("{gateway}: {} to {contact} {}", answer.text("outcome"), answer.text("reason"))
-        }
+        None => format!(
+            "gateway {gateway} is well: its check_connection says so; `--to CONTACT` sends a test message"
+        ),
+        Some(contact) => format!(
+            "gateway {gateway}: test message to {contact}: {} {}",
+            answer.text("outcome"),
+            answer.text("reason")
+        ),
     };
     session.report(&answer, words.trim_end())
 }
@@ -87,19 +92,39 @@ fn save(session: &mut Session, target: &Target<'_>, words: &[String]) -> Result<
     let secrets = form.form();
     let secrets = secrets.secret_names();
     let mut given = fields::with_secrets(&given, |name| secrets.contains(name))?;
-    if words.is_empty() {
+    given.set("sok", "ok");
+    let answer = if words.is_empty() {
         if !ask::can_ask() {
             return Err(Failure::usage(format!(
                 "give the fields as NAME=VALUE: {}",
                 names_of(&form)
             )));
         }
-        given = asked(&form, given)?;
-    }
-    given.set("sok", "ok");
-    let answer = session.call("gateway.edit", &given)?;
+        ask_until_saved(session, &form, given)?
+    } else {
+        session.call("gateway.edit", &given)?
+    };
     let verb = if target.elid.is_empty() { "added" } else { "changed" };
     session.report(&answer, &format!("{verb} gateway {}", answer.text("id")))
+}
+
+/// Asks, saves, and after a refusal asks again: what was typed is not lost.
+fn ask_until_saved(session: &mut Session, form: &FormDocument, given: Fields) -> Result<Answer> {
+    output::tell(
+        "* must be filled in; Enter alone takes what stands in brackets, or leaves the field empty",
+    );
+    let mut known = form.values();
+    loop {
+        let answers = asked(form, &given, &known)?;
+        match session.call("gateway.edit", &answers) {
+            Err(failure) => {
+                failure.tell();
+                ask::sure("Ask again, with these answers in brackets?")?;
+                known = answers;
+            }
+            Ok(answer) => return Ok(answer),
+        }
+    }
 }
 
 /// The form: what the gate's description asks, tuned by the gate.
@@ -121,9 +146,9 @@ fn names_of(form: &FormDocument) -> String {
 }
 
 /// Asks one field after the other; what was answered decides which are shown next.
-fn asked(document: &FormDocument, given: Fields) -> Result<Fields> {
+fn asked(document: &FormDocument, given: &Fields, known: &Fields) -> Result<Fields> {
     let form = document.form();
-    let mut values = document.values();
+    let mut values = known.clone();
     for (name, value) in given.iter() {
         values.set(name, value);
     }
@@ -149,8 +174,9 @@ fn asked(document: &FormDocument, given: Fields) -> Result<Fields> {
 }
 
 fn ask_one(document: &FormDocument, control: &Control, known: &str) -> Result<String> {
+    output::tell("");
     if let Some(hint) = document.hint(&control.name) {
-        output::tell(&format!("  {hint}"));
+        output::tell(&hint);
     }
     let choices: Vec<String> = document
         .choices(&control.name)
@@ -162,7 +188,11 @@ fn ask_one(document: &FormDocument, control: &Control, known: &str) -> Result<St
         if choices.is_empty() { String::new() } else { format!(" ({})", choices.join(", ")) };
     let mark = if control.is(Mark::Required) { " *" } else { "" };
     let question = format!("{}{mark}{words}", document.label(&control.name));
-    if control.is_secret() { ask::secret(&question) } else { ask::line(&question, known) }
+    if !control.is_secret() {
+        return ask::line(&question, known);
+    }
+    let answer = ask::secret(&question)?;
+    Ok(if answer.is_empty() { known.to_owned() } else { answer })
 }
 
 const PAUSE_FILE: &str = "etc/gatepost.DoNothing";
@@ -179,7 +209,13 @@ pub(crate) fn pause(session: &mut Session, what: &Pause) -> Result<()> {
             "gateway.hold",
             &[("elid", gateway), ("reason", &what.reason), ("until", &until)],
         )?;
-        return session.report(&answer, &format!("{gateway} is held: {}", what.reason));
+        return session.report(
+            &answer,
+            &format!(
+                "gateway {gateway} is held: {}; `gatepost resume --gateway {gateway}` ends that",
+                what.reason
+            ),
+        );
     }
     let path = session.platform.root().path(PAUSE_FILE);
     fs::write(&path, format!("{}\n", what.reason))?;
@@ -194,7 +230,7 @@ pub(crate) fn pause(session: &mut Session, what: &Pause) -> Result<()> {
 pub(crate) fn resume(session: &mut Session, gateway: Option<&str>) -> Result<()> {
     if let Some(gateway) = gateway {
         let answer = session.ask("gateway.release", &[("elid", gateway)])?;
-        return session.report(&answer, &format!("{gateway} is used again"));
+        return session.report(&answer, &format!("gateway {gateway} is used again"));
     }
     let mut ended = false;
     while let Some(path) = config::paused(session.platform.root()) {

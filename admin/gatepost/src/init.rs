@@ -147,8 +147,8 @@ fn demo(root: &Root) -> Result<()> {
     let gateway = [
         ("sok", "ok"),
         ("name", "file"),
-        ("gate", "gwfile"),
-        ("module", "ntemail"),
+        ("gateway_module", "gwfile"),
+        ("notify_module", "ntemail"),
         ("project", "Example"),
         ("folder", "var/mail"),
     ];
@@ -159,15 +159,15 @@ fn demo(root: &Root) -> Result<()> {
 fn next(root: &Root, init: &Init) -> Result<ExitCode> {
     let folder = root.folder().display();
     let steps = if init.demo {
-        "gatepost send registration --user jane@example.com
+        "bin/gatepost send registration --user jane@example.com
   notify/ntemail --command process
-  ls var/mail"
+  cat var/mail/*"
     } else {
-        "gatepost project add name=… notifyemail=…
-  gatepost gateway add gwsmtp project=… host=…
-  gatepost status"
+        "bin/gatepost project add name=NAME notifyemail=ADDRESS
+  bin/gatepost gateway add gwsmtp
+  bin/gatepost status"
     };
-    output::print(&format!("{folder} is ready. Next:\n  {steps}\n"))?;
+    output::print(&format!("{folder} is ready. Next:\n  cd {folder}\n  {steps}\n"))?;
     Ok(ExitCode::SUCCESS)
 }
 

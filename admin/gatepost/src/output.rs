@@ -100,7 +100,7 @@ fn columns_of(table: &Table, columns: usize) -> String {
             .map(|row| cell(row, column))
             .filter(|text| !text.is_empty())
             .peekable();
-        cells.peek().is_some() && cells.all(|text| text.parse::<i64>().is_ok())
+        cells.peek().is_some() && cells.all(|text| json_of(&text).is_number())
     };
     let layout: Vec<(usize, bool)> =
         (0..columns).map(|column| (width(column), is_number(column))).collect();
@@ -123,6 +123,7 @@ fn title_of(name: &str) -> String {
         "modulename" | "notify_module" => "module",
         "gateway_module" => "gate",
         "err_info" => "reason",
+        "runs" => "delivered by",
         "last_gateway" => "gateway",
         other => other,
     };

@@ -136,14 +136,19 @@ pub(crate) fn change(session: &mut Session, function: &str, which: &Selection) -
     let found: u64 = session.call(function, &values)?.text("found").parse().unwrap_or_default();
     let verb = function.trim_start_matches("task.");
     if which.dry_run {
-        return Ok(output::print(&format!("{verb}: {found} tasks\n"))?);
+        return Ok(output::print(&format!("{verb}: {}\n", tasks(&found.to_string())))?);
     }
     if found > WITHOUT_ASKING && !which.yes {
         ask::sure(&format!("{verb} {found} tasks?"))?;
     }
     values.remove("dry_run");
     let answer = session.call(function, &values)?;
-    session.report(&answer, &format!("{verb}: {} tasks", answer.text("changed")))
+    session.report(&answer, &format!("{verb}: {}", tasks(&answer.text("changed"))))
+}
+
+/// `1 task`, `5 tasks`.
+fn tasks(count: &str) -> String {
+    if count == "1" { "1 task".to_owned() } else { format!("{count} tasks") }
 }
 
 fn chosen(which: &Selection) -> Result<Fields> {

@@ -41,7 +41,18 @@ pub(crate) fn send(session: &mut Session, what: &Send) -> Result<()> {
         values.set("while_paused", "on");
     }
     let answer = session.call("notify.send", &values)?;
-    report(session, &answer)
+    report(session, &answer)?;
+    if !what.while_paused {
+        tell_of_pause(session);
+    }
+    Ok(())
+}
+
+/// What was queued waits: better said now than looked for later.
+fn tell_of_pause(session: &Session) {
+    if config::paused(session.platform.root()).is_some() {
+        output::tell("the queue is paused: this waits until `gatepost resume`");
+    }
 }
 
 /// One line a module: queued with its number, or why not.
@@ -92,5 +103,14 @@ pub(crate) fn enqueue(session: &mut Session, what: &Enqueue) -> Result<()> {
         ("while_paused", paused),
     ];
     let answer = session.ask("notify.enqueue", &values)?;
-    session.report(&answer, &format!("queued task {}", answer.text("id")))
+    let id = answer.document.child("task").map(|task| task.child_text("id")).unwrap_or_default();
+    let words = match answer.text("notifications").as_str() {
+        "1" => format!("queued task {id}"),
+        count => format!("queued task {id}: {count} notifications, a task each when it is claimed"),
+    };
+    session.report(&answer, &words)?;
+    if !what.while_paused {
+        tell_of_pause(session);
+    }
+    Ok(())
 }

@@ -65,7 +65,7 @@ fn set(root: &Root, key: &str, value: &str) -> Result<()> {
     fs::write(&beside, text)?;
     fs::rename(&beside, &path)?;
     output::tell(
-        "running programs read it when they start; `kill -HUP` the daemon to have it at once",
+        "running programs read it when they start; `systemctl reload gatepostd` has the daemon read it now",
     );
     Ok(())
 }

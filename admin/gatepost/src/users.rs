@@ -88,7 +88,7 @@ fn import(session: &mut Session, file: &str, project: Option<&str>) -> Result<()
         session.ask("user.import", &[("csv", &text), ("project", project.unwrap_or_default())])?;
     session.report(
         &answer,
-        &format!("added {}, changed {}", answer.text("added"), answer.text("changed")),
+        &format!("added {}, changed {}", answer.text("created"), answer.text("changed")),
     )
 }
 
