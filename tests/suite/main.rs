@@ -12,6 +12,8 @@ mod house;
 mod jabber;
 mod judge;
 mod layout;
+mod manual;
+mod pages;
 mod race;
 mod shipped;
 mod shipped_templates;
