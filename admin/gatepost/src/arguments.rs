@@ -1,5 +1,7 @@
 //! What can be typed. This surface is a contract (DESIGN 9): scripts call it.
 
+#![expect(clippy::doc_markdown, reason = "these texts are the help, read on a terminal")]
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 

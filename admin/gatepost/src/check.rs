@@ -114,7 +114,7 @@ fn report(lines: &[Line], format: Option<Format>) -> Result<ExitCode> {
         for line in lines {
             match &line.problem {
                 None => {
-                    output::print(&format!("{}  {}\n", paint.say(Tone::Good, "ok   "), line.what))?
+                    output::print(&format!("{}  {}\n", paint.say(Tone::Good, "ok   "), line.what))?;
                 }
                 Some((problem, cure)) => {
                     output::print(&format!(

@@ -95,7 +95,7 @@ fn list(caller: &Caller, format: Option<Format>) -> Result<ExitCode> {
                 features.names.join(" "),
                 String::new(),
             ),
-            Err(why) => (String::new(), String::new(), why.to_string()),
+            Err(why) => (String::new(), String::new(), why.clone()),
         };
         table.rows.push(vec![
             found.name.clone(),
@@ -174,7 +174,7 @@ fn new(root: &config::Root, name: &str, lang: &str) -> Result<ExitCode> {
         let mode = if at == 0 { scaffold.mode } else { SOURCE };
         fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
     }
-    let written: String = files.iter().map(|(path, _)| format!("  {}\n", path.display())).collect();
+    let written = output::lines(files.iter().map(|(path, _)| format!("  {}", path.display())));
     let build = if scaffold.next.is_empty() {
         String::new()
     } else {

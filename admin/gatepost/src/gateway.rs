@@ -77,7 +77,7 @@ struct Target<'a> {
     elid: &'a str,
 }
 
-/// Asks the form on a terminal when no fields were given, then saves: formtune, validation and check_connection
+/// Asks the form on a terminal when none of its fields were given, then saves: formtune, validation and connection check
 /// are the platform's work, and nothing is saved unless all three went well.
 fn save(session: &mut Session, target: &Target<'_>, words: &[String]) -> Result<()> {
     let mut given = fields::read(words)?;
@@ -93,29 +93,31 @@ fn save(session: &mut Session, target: &Target<'_>, words: &[String]) -> Result<
     let secrets = secrets.secret_names();
     let mut given = fields::with_secrets(&given, |name| secrets.contains(name))?;
     given.set("sok", "ok");
-    let answer = if words.is_empty() {
+    let is_new = target.elid.is_empty();
+    let form_is_empty = !form.form().controls().any(|control| given.get(&control.name).is_some());
+    let answer = if words.is_empty() || is_new && form_is_empty && ask::can_ask() {
         if !ask::can_ask() {
             return Err(Failure::usage(format!(
                 "give the fields as NAME=VALUE: {}",
                 names_of(&form)
             )));
         }
-        ask_until_saved(session, &form, given)?
+        ask_until_saved(session, &form, &given)?
     } else {
         session.call("gateway.edit", &given)?
     };
-    let verb = if target.elid.is_empty() { "added" } else { "changed" };
+    let verb = if is_new { "added" } else { "changed" };
     session.report(&answer, &format!("{verb} gateway {}", answer.text("id")))
 }
 
 /// Asks, saves, and after a refusal asks again: what was typed is not lost.
-fn ask_until_saved(session: &mut Session, form: &FormDocument, given: Fields) -> Result<Answer> {
+fn ask_until_saved(session: &mut Session, form: &FormDocument, given: &Fields) -> Result<Answer> {
     output::tell(
         "* must be filled in; Enter alone takes what stands in brackets, or leaves the field empty",
     );
     let mut known = form.values();
     loop {
-        let answers = asked(form, &given, &known)?;
+        let answers = asked(form, given, &known)?;
         match session.call("gateway.edit", &answers) {
             Err(failure) => {
                 failure.tell();
@@ -197,7 +199,7 @@ fn ask_one(document: &FormDocument, control: &Control, known: &str) -> Result<St
 
 const PAUSE_FILE: &str = "etc/gatepost.DoNothing";
 
-/// `gatepost pause`: the whole queue by the DoNothing file, or one gateway by holding it.
+/// `gatepost pause`: the whole queue by the `DoNothing` file, or one gateway by holding it.
 pub(crate) fn pause(session: &mut Session, what: &Pause) -> Result<()> {
     if let Some(gateway) = &what.gateway {
         let until = what

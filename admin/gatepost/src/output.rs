@@ -3,6 +3,7 @@
 use crate::arguments::Format;
 use anyhow::Result;
 use serde_json::{Map, Value};
+use std::fmt::{Display, Write as _};
 use std::io::{IsTerminal, Write};
 
 /// A list to print: named columns, rows of text. The first column is the one that `-o name` prints.
@@ -52,13 +53,8 @@ pub(crate) fn table(table: &Table, format: Option<Format>) -> Result<()> {
     let text = match format {
         Format::Table | Format::Wide | Format::Prometheus => columns_of(table, table.shown(format)),
         Format::Json => format!("{}\n", serde_json::to_string_pretty(&table.to_json())?),
-        Format::Jsonl => table.to_json().iter().map(|row| format!("{row}\n")).collect(),
-        Format::Name => table
-            .rows
-            .iter()
-            .filter_map(|row| row.first())
-            .map(|name| format!("{name}\n"))
-            .collect(),
+        Format::Jsonl => lines(table.to_json()),
+        Format::Name => lines(table.rows.iter().filter_map(|row| row.first())),
         Format::Xml => xml_of(table),
     };
     print(&text)
@@ -128,6 +124,14 @@ fn title_of(name: &str) -> String {
         other => other,
     };
     word.replace('_', " ").to_uppercase()
+}
+
+/// One line for each.
+pub(crate) fn lines(each: impl IntoIterator<Item = impl Display>) -> String {
+    each.into_iter().fold(String::new(), |mut text, line| {
+        let _ = writeln!(text, "{line}");
+        text
+    })
 }
 
 /// Prints text as it is. A reader that has left (`| head`) is no error.

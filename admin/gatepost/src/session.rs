@@ -70,15 +70,11 @@ impl Session {
                 format!("{}\n", serde_json::to_string_pretty(&answer.to_json()).unwrap_or_default())
             }
             Some(Format::Jsonl) => match answer.to_json() {
-                serde_json::Value::Array(rows) => {
-                    rows.iter().map(|row| format!("{row}\n")).collect()
-                }
+                serde_json::Value::Array(rows) => output::lines(rows),
                 value => format!("{value}\n"),
             },
             Some(Format::Xml) => format!("{}\n", answer.document.to_xml()),
-            Some(Format::Name) => {
-                answer.rows().map(|row| format!("{}\n", row.child_text("id"))).collect()
-            }
+            Some(Format::Name) => output::lines(answer.rows().map(|row| row.child_text("id"))),
         };
         Ok(output::print(&text)?)
     }

@@ -36,7 +36,7 @@ const PROJECT: &[&str] = &[
 /// `gatepost user …`
 pub(crate) fn user(session: &mut Session, what: User) -> Result<()> {
     match what {
-        User::List { fields } => list(session, "user", &fields, USER, 6),
+        User::List { fields } => list(session, "user", &fields, (USER, 6)),
         User::Add { fields } => edit(session, "user", "", &fields),
         User::Edit { user, fields } => edit(session, "user", &user, &fields),
         User::Delete { user } => delete(session, "user", &user),
@@ -47,7 +47,7 @@ pub(crate) fn user(session: &mut Session, what: User) -> Result<()> {
 /// `gatepost project …`
 pub(crate) fn project(session: &mut Session, what: Noun) -> Result<()> {
     match what {
-        Noun::List { fields } => list(session, "project", &fields, PROJECT, 5),
+        Noun::List { fields } => list(session, "project", &fields, (PROJECT, 5)),
         Noun::Add { fields } => edit(session, "project", "", &fields),
         Noun::Edit { id, fields } => edit(session, "project", &id, &fields),
         Noun::Delete { id } => delete(session, "project", &id),
@@ -58,8 +58,7 @@ fn list(
     session: &mut Session,
     noun: &str,
     words: &[String],
-    columns: &[&'static str],
-    narrow: usize,
+    (columns, narrow): (&[&'static str], usize),
 ) -> Result<()> {
     let answer = session.call(noun, &fields::read(words)?)?;
     session.list(&answer, columns, narrow)

@@ -11,9 +11,7 @@ pub(crate) fn run(session: &mut Session, what: &str) -> Result<()> {
     let sentences = platform::sentences(&why);
     let text = match session.format {
         Some(Format::Json) => format!("{}\n", serde_json::json!(sentences)),
-        Some(Format::Jsonl) => {
-            sentences.iter().map(|line| format!("{}\n", serde_json::json!(line))).collect()
-        }
+        Some(Format::Jsonl) => output::lines(sentences.iter().map(|line| serde_json::json!(line))),
         _ => sentences.join("\n") + "\n",
     };
     output::print(&text)?;
