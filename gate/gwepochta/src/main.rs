@@ -82,7 +82,7 @@ impl Epochta {
     fn ask(&self, gateway: &GatewayParams, operation: &Operation<'_>) -> Result<(), Failure> {
         let account = Account { login: gateway.text("login"), password: gateway.text("password") };
         let url = Some(gateway.text("url").trim()).filter(|url| !url.is_empty()).unwrap_or(URL);
-        status_of(&self.service.post(url, operation.request(&account))?)
+        status_of(operation, &self.service.post(url, operation.request(&account))?)
     }
 }
 

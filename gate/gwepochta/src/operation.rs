@@ -41,8 +41,9 @@ impl Operation<'_> {
     }
 }
 
-/// What the answer's `RESPONSE/status` means.
-pub(crate) fn status_of(answer: &[u8]) -> Result<(), Failure> {
+/// What the answer's `RESPONSE/status` means: 0 is success (S3-72); to a message the service also answers
+/// with the number of parts it took.
+pub(crate) fn status_of(operation: &Operation<'_>, answer: &[u8]) -> Result<(), Failure> {
     let root = match Document::find_in_output(answer) {
         Ok(found) => found.document.root,
         Err(error) => {
@@ -54,7 +55,8 @@ pub(crate) fn status_of(answer: &[u8]) -> Result<(), Failure> {
         return Err(Failure::unknown("the service's answer holds no status"));
     };
     match status {
-        0.. => Ok(()),
+        0 => Ok(()),
+        1.. if matches!(operation, Operation::Send { .. }) => Ok(()),
         -1 => Err(Failure::hold("the service refuses login and password (-1)")),
         -2 => Err(Failure::never("the service can't read the request (-2)")),
         -3 => Err(Failure::hold("no credits are left on the account (-3)")),
@@ -88,10 +90,12 @@ mod tests {
 
     #[test]
     fn each_status_has_its_outcome() {
-        let of = |status: &str| {
-            status_of(format!("<RESPONSE><status>{status}</status></RESPONSE>").as_bytes())
-        };
+        let send = Operation::Send { sender: "", number: "", text: "" };
+        let answer = |status: &str| format!("<RESPONSE><status>{status}</status></RESPONSE>");
+        let of = |status: &str| status_of(&send, answer(status).as_bytes());
         assert!(of("0").is_ok() && of(" 1 ").is_ok());
+        let balance = |status: &str| status_of(&Operation::Balance, answer(status).as_bytes());
+        assert!(balance("0").is_ok() && balance("1").is_err());
         let table = [
             ("-1", FailureKind::Hold),
             ("-2", FailureKind::Never),
@@ -104,6 +108,6 @@ mod tests {
         for (status, kind) in table {
             assert_eq!(of(status).unwrap_err().kind, kind, "{status}");
         }
-        assert_eq!(status_of(b"<html><body>").unwrap_err().kind, FailureKind::Unknown);
+        assert_eq!(status_of(&send, b"<html><body>").unwrap_err().kind, FailureKind::Unknown);
     }
 }
