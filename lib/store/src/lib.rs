@@ -174,7 +174,8 @@ pub trait Tx: Snapshot {
     fn turn(&mut self, owner: &Owner, done: &[Done], want: &[Demand], now: Ms) -> Result<Turn>;
     /// Replaces a claimed row whose file was read: the row gets the first body and route, further
     /// notifications become rows of their own (`/2` … after the key), all go back `ready` with the same
-    /// priority and `queued_ms`; attempts are given back. None: the lease was lost and nothing was written.
+    /// priority and `queued_ms`; attempts are given back. None: the lease was lost, or the row is no unread
+    /// file (it is part of an ordered object, or a gate may have had it); nothing was written.
     fn split(
         &mut self,
         owner: &Owner,

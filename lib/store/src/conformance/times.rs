@@ -17,7 +17,7 @@ pub(crate) fn a_task_waits_for_its_time(fresh: Fresh) {
     kit.wait(1);
     assert_eq!(kit.order(), [past.0, id.0]);
     assert_eq!(kit.row(id).ready, at);
-    assert_eq!(kit.row(id).queued, super::Kit::START);
+    assert_eq!(kit.row(id).queued, at, "its age counts from its time");
 }
 
 pub(crate) fn an_expired_task_leaves_with_a_log_row(fresh: Fresh) {

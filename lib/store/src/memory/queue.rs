@@ -183,6 +183,7 @@ impl Tables {
             }
             Settlement::Back => {
                 row.state = State::Ready;
+                row.run_at = None;
                 row.attempt -= 1;
             }
             Settlement::Fail => {
@@ -215,7 +216,7 @@ impl Tables {
             }
             Settlement::Fail | Settlement::Ask { .. } => self.let_next_go(&left, now),
             Settlement::Wait { .. } => self.let_followers_go(&left, now),
-            Settlement::Back => {}
+            Settlement::Back => self.stay_behind(id),
         }
         true
     }
@@ -241,6 +242,17 @@ impl Tables {
     pub(super) fn write_log(&mut self, row: NewLog) {
         self.last_log += 1;
         self.log.insert(self.last_log, row);
+    }
+
+    /// A row that was given back waits while an older one of its object, put back meanwhile, is live.
+    fn stay_behind(&mut self, id: TaskId) {
+        let Some(row) = self.tasks.get(&id.0).map(|task| task.row.clone()) else { return };
+        if self.older_of_object(&row) {
+            self.tasks.entry(id.0).and_modify(|task| {
+                task.row.state = State::Waiting;
+                task.row.run_at = None;
+            });
+        }
     }
 
     fn let_next_go(&mut self, left: &TaskRow, now: Ms) {
@@ -322,6 +334,9 @@ impl Tables {
             let Some(task) = self.tasks.get_mut(&id) else { continue };
             task.row.run_at = None;
             task.row.ready = now;
+            if task.row.attempt == 0 {
+                task.row.queued = now;
+            }
             let (row, follows) = (task.row.clone(), task.follows);
             if follows.is_none() && !self.older_of_object(&row) {
                 self.start(TaskId(id), now);
@@ -429,7 +444,8 @@ impl Tables {
             });
         }
         let Some(task) = self.tasks.get_mut(&lease.task.0) else { return Ok(None) };
-        if !task.is_leased_by(owner, lease) {
+        let is_no_file = task.row.maybe_sent || !task.row.object.is_empty();
+        if is_no_file || !task.is_leased_by(owner, lease) {
             return Ok(None);
         }
         task.unlease();
@@ -490,7 +506,9 @@ impl Tables {
                 task.unlease();
                 task.row.state = State::Ready;
                 task.row.attempt -= 1;
+                task.row.run_at = None;
                 released += 1;
+                self.stay_behind(lease.task);
             }
         }
         released
@@ -510,6 +528,7 @@ impl Tables {
                 row.attempt = row.attempt.saturating_sub(1);
                 row.error_count = row.error_count.saturating_sub(1);
                 given += 1;
+                self.stay_behind(lease.task);
             }
         }
         given

@@ -113,18 +113,24 @@ statements! {
        lease_owner=NULL, lease_until=NULL
      WHERE id=:id AND state=1 AND lease_owner=:owner AND lease_seq=:seq RETURNING modulename,lane,object"
     RELEASE "give a task back"
-    "UPDATE notifytask SET state=0, attempt=attempt-1, lease_owner=NULL, lease_until=NULL
+    "UPDATE notifytask SET state=CASE WHEN object<>'' AND EXISTS(SELECT 1 FROM notifytask o WHERE o.object<>'' AND o.state<3
+         AND o.modulename=notifytask.modulename AND o.lane=notifytask.lane AND o.object=notifytask.object
+         AND o.id<notifytask.id) THEN 2 ELSE 0 END,
+       run_at=NULL, attempt=attempt-1, lease_owner=NULL, lease_until=NULL
      WHERE id=:id AND state=1 AND lease_owner=:owner AND lease_seq=:seq RETURNING modulename,lane,object"
     EXTEND "extend a lease"
     "UPDATE notifytask SET lease_until=:until WHERE id=:id AND state=1 AND lease_owner=:owner AND lease_seq=:seq"
     GIVE_BACK "give an attempt back"
-    "UPDATE notifytask SET state=0, ready_ms=:now, run_at=NULL, attempt=max(0,attempt-1),
+    "UPDATE notifytask SET state=CASE WHEN object<>'' AND EXISTS(SELECT 1 FROM notifytask o WHERE o.object<>'' AND o.state<3
+         AND o.modulename=notifytask.modulename AND o.lane=notifytask.lane AND o.object=notifytask.object
+         AND o.id<notifytask.id) THEN 2 ELSE 0 END,
+       ready_ms=:now, run_at=NULL, attempt=max(0,attempt-1),
        error_count=max(0,error_count-1)
      WHERE id=:id AND state=2 AND lease_seq=:seq"
     SPLIT "split a file"
     "UPDATE notifytask SET state=0, attempt=attempt-1, filename='', lane=:route, object='', last_gateway=NULL,
        expires_ms=coalesce(:expires,expires_ms), lease_owner=NULL, lease_until=NULL
-     WHERE id=:id AND state=1 AND lease_owner=:owner AND lease_seq=:seq
+     WHERE id=:id AND state=1 AND lease_owner=:owner AND lease_seq=:seq AND object='' AND maybe_sent=0
      RETURNING modulename,priority,forcedonothing='on' AS forced,createdate,queued_ms,ready_ms,expires_ms"
     ADD_LOG "write the log"
     "INSERT INTO notifylog(task,key,module,notice,user,project,gateway,contact,attempt,outcome,reason,reference,
@@ -134,7 +140,8 @@ statements! {
 
     // what time brings
     PROMOTE "promote what is due"
-    "UPDATE notifytask SET ready_ms=:now, run_at=NULL, state=CASE WHEN follows IS NOT NULL
+    "UPDATE notifytask SET ready_ms=:now, run_at=NULL, queued_ms=CASE WHEN attempt=0 THEN :now ELSE queued_ms END,
+       state=CASE WHEN follows IS NOT NULL
          OR (object<>'' AND EXISTS(SELECT 1 FROM notifytask o WHERE o.object<>'' AND o.state<3
            AND o.modulename=notifytask.modulename AND o.lane=notifytask.lane AND o.object=notifytask.object
            AND o.id<notifytask.id)) THEN 2 ELSE 0 END

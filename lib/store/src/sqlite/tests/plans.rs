@@ -21,6 +21,8 @@ const WALKS: [(Statement, &str); 46] = [
     (sql::CLAIM_BOUND_FORCED, "nt_bound"),
     (sql::PROMOTE, "nt_wait"),
     (sql::PROMOTE, "nt_object"),
+    (sql::RELEASE, "nt_object"),
+    (sql::GIVE_BACK, "nt_object"),
     (sql::DUE_TO_EXPIRE, "nt_expire"),
     (sql::DUE_UNANSWERED, "nt_asked"),
     (sql::LET_GO, "nt_follow"),
