@@ -1,7 +1,8 @@
 //! What must be right about the file before the engine sees it: filesystem and mode.
 
 use crate::{Result, StoreError};
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{FlockOperation, Mode, OFlags};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
 /// Read and write for the owner and the group of `var/` (DESIGN 1).
@@ -50,6 +51,17 @@ pub(super) fn make(path: &Path) -> Result<()> {
         Ok(()) | Err(rustix::io::Errno::EXIST) => Ok(()),
         Err(error) => Err(StoreError::Open { path: path.to_path_buf(), reason: error.to_string() }),
     }
+}
+
+/// Keeps a second `init` of the same database waiting until this value is dropped: two that switch a new file
+/// to WAL at once would wait for each other. The folder is locked, not the file: closing a second descriptor of
+/// the file would drop SQLite's own locks.
+pub(super) fn alone(path: &Path) -> Result<OwnedFd> {
+    let folder =
+        path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    rustix::fs::open(folder, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+        .and_then(|fd| rustix::fs::flock(&fd, FlockOperation::LockExclusive).map(|()| fd))
+        .map_err(|error| StoreError::Open { path: path.to_path_buf(), reason: error.to_string() })
 }
 
 #[cfg(test)]

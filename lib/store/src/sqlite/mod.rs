@@ -72,6 +72,7 @@ pub struct Sqlite {
 /// it is opened. The order of a database that is there already stays: see [`Sqlite::rebuild_order`].
 pub fn create(path: &Path, order: Order, options: Options) -> Result<Sqlite> {
     disk::refuse_network(path)?;
+    let _alone = disk::alone(path)?;
     disk::make(path)?;
     let errors = errors(path, &options);
     let mut connection = connect(path, &options, &errors)?;

@@ -6,7 +6,7 @@ use super::{Options, Order, create};
 use rusqlite::Connection;
 
 /// Which partial index a statement must walk.
-const WALKS: [(Statement, &str); 46] = [
+const WALKS: [(Statement, &str); 48] = [
     (sql::OLDEST_OF_OBJECT, "nt_object"),
     (sql::FOLLOW_BLOCKS, "nt_object"),
     (sql::UNREAD_ROUTE, "nt_ready"),
