@@ -152,9 +152,7 @@ impl Refusal {
             | Self::NoParameter { .. }
             | Self::Missing { .. }
             | Self::Ambiguous { .. } => 64,
-            Self::Value { .. }
-            | Self::Exists { .. }
-            | Self::Conflict { .. } => 65,
+            Self::Value { .. } | Self::Exists { .. } | Self::Conflict { .. } => 65,
             Self::NotFound { .. } | Self::File { .. } => 66,
             Self::Gate { .. } => 69,
             Self::Denied { .. } => 77,
