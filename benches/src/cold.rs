@@ -7,10 +7,13 @@ use std::time::Instant;
 
 const ROUNDS: usize = 101;
 
+/// Makes the command of one case.
+type Starter<'a> = Box<dyn Fn() -> Command + 'a>;
+
 /// Runs it.
 pub(crate) fn run() {
     let host = Host::new();
-    let programs: [(&str, Box<dyn Fn() -> Command>); 4] = [
+    let programs: [(&str, Starter<'_>); 4] = [
         ("bare exec", Box::new(|| Command::new(beside_us("bench-bare")))),
         (
             "ntemail features",

@@ -2,6 +2,7 @@
 
 use crate::rounds::{Case, print};
 use gatepost_kit::host::{Host, beside_us};
+use std::fmt::Write as _;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -93,7 +94,7 @@ fn fill(host: &Host, messages: usize) {
     .ended(0);
     let mut users = "name,email\n".to_owned();
     for number in 0..messages {
-        users.push_str(&format!("u{number},u{number}@example.com\n"));
+        writeln!(users, "u{number},u{number}@example.com").unwrap();
     }
     host.run_with("bin/gatepost", &["user", "import", "-", "--project", "Bench"], users.as_bytes())
         .ended(0);

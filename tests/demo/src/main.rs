@@ -17,7 +17,7 @@ use std::path::Path;
 use std::time::Instant;
 
 fn main() {
-    let root = std::env::args().nth(1).expect("usage: gatepost-demo ROOT");
+    let root = std::env::args().nth(1).unwrap();
     let start = Instant::now();
     scene::clear(Path::new(&root));
     let host = Host::at(Path::new(&root));

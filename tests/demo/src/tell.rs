@@ -81,5 +81,5 @@ for path in sorted(glob.glob(sys.argv[1] + '/*.eml')):
 }
 
 fn indented(text: &str) -> String {
-    text.lines().map(|line| format!("   {line}\n")).collect()
+    text.lines().flat_map(|line| ["   ", line, "\n"]).collect()
 }

@@ -55,7 +55,7 @@ pub(super) fn make(path: &Path) -> Result<()> {
 
 /// Keeps a second `init` of the same database waiting until this value is dropped: two that switch a new file
 /// to WAL at once would wait for each other. The folder is locked, not the file: closing a second descriptor of
-/// the file would drop SQLite's own locks.
+/// the file would drop the engine's own locks.
 pub(super) fn alone(path: &Path) -> Result<OwnedFd> {
     let folder =
         path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
