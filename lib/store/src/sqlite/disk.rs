@@ -41,14 +41,18 @@ fn is_network(kind: u64) -> bool {
 }
 
 /// Makes the empty file with its mode, before the engine opens it; `-wal` and `-shm` take the mode over.
-/// Nothing if it is there already.
+/// One that is there already gets its mode back.
 pub(super) fn make(path: &Path) -> Result<()> {
     let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::CLOEXEC;
     let made = rustix::fs::open(path, flags, Mode::from_raw_mode(MODE))
         // The umask may have taken bits away.
         .and_then(|file| rustix::fs::fchmod(file, Mode::from_raw_mode(MODE)));
     match made {
-        Ok(()) | Err(rustix::io::Errno::EXIST) => Ok(()),
+        Ok(()) => Ok(()),
+        Err(rustix::io::Errno::EXIST) => {
+            restore_mode(path);
+            Ok(())
+        }
         Err(error) => Err(StoreError::Open { path: path.to_path_buf(), reason: error.to_string() }),
     }
 }
@@ -62,6 +66,16 @@ pub(super) fn alone(path: &Path) -> Result<OwnedFd> {
     rustix::fs::open(folder, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
         .and_then(|fd| rustix::fs::flock(&fd, FlockOperation::LockExclusive).map(|()| fd))
         .map_err(|error| StoreError::Open { path: path.to_path_buf(), reason: error.to_string() })
+}
+
+/// Of the file and of what the engine made beside it: once opened read-only they stay read-only, and `-shm` alone
+/// keeps everybody out. Who is not the owner can't, and learns at opening what is wrong.
+fn restore_mode(path: &Path) {
+    for ending in ["", "-wal", "-shm"] {
+        let mut name = path.as_os_str().to_owned();
+        name.push(ending);
+        let _ = rustix::fs::chmod(Path::new(&name), Mode::from_raw_mode(MODE));
+    }
 }
 
 #[cfg(test)]
