@@ -72,7 +72,10 @@ impl From<Refusal> for Failure {
 
 impl From<PlatformError> for Failure {
     fn from(error: PlatformError) -> Self {
-        Self::new(code::CONFIG, chain(&error))
+        match error {
+            PlatformError::Config(error) => error.into(),
+            PlatformError::Store(error) => error.into(),
+        }
     }
 }
 
@@ -88,7 +91,8 @@ impl From<ConfigError> for Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        let code = if error.is_passing() { code::TRY_AGAIN } else { code::CONFIG };
+        let waits = error.is_passing() || matches!(error, StoreError::NewerSchema { .. });
+        let code = if waits { code::TRY_AGAIN } else { code::CONFIG };
         Self::new(code, chain(&error))
     }
 }
