@@ -42,8 +42,9 @@ impl Mask {
         if raw.len() < SHORTEST_BYTES {
             return;
         }
-        let forms = [raw.to_owned(), xml_of(raw), json_of(raw), base64_of(raw.as_bytes())];
-        self.forms.extend(forms);
+        self.forms.extend([raw.to_owned(), json_of(raw)]);
+        self.forms.extend(xml_of(raw));
+        self.forms.extend(base64_of(raw.as_bytes()));
         self.forms.extend(percent_of(raw));
         self.forms.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         self.forms.dedup();
@@ -61,12 +62,14 @@ impl Mask {
     }
 }
 
-fn xml_of(raw: &str) -> String {
-    raw.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
-        .replace('\'', "&apos;")
+/// As text, where quotes may stay, and as an attribute, where they may not; once, and twice as a gateway's
+/// `xmlparams` stand in the input of a gate, which may well print what it got.
+fn xml_of(raw: &str) -> Vec<String> {
+    let text = |raw: &str| raw.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let full = |raw: &str| text(raw).replace('"', "&quot;").replace('\'', "&apos;");
+    let once = [text(raw), full(raw)];
+    let twice = once.iter().flat_map(|once| [text(once), full(once)]);
+    twice.chain(once.iter().cloned()).collect()
 }
 
 fn json_of(raw: &str) -> String {
@@ -90,15 +93,23 @@ fn percent_of(raw: &str) -> Vec<String> {
     vec![encode(true, "%20"), encode(false, "%20"), encode(true, "+"), encode(false, "+")]
 }
 
-/// Standard base64 without the last, padded group: what follows the secret may change that one.
-fn base64_of(raw: &[u8]) -> String {
+/// What stands in the middle of the base64 of a text that contains the secret, for each place it may begin at
+/// (`user:password`): the groups that hold nothing but the secret.
+fn base64_of(raw: &[u8]) -> Vec<String> {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    raw.chunks_exact(3)
-        .flat_map(|three| {
-            let bits = u32::from(three[0]) << 16 | u32::from(three[1]) << 8 | u32::from(three[2]);
-            [18, 12, 6, 0].map(|shift| char::from(LETTERS[(bits >> shift & 63) as usize]))
-        })
-        .collect()
+    const SHORTEST_GROUPS: usize = 2;
+    let letters = |raw: &[u8]| -> String {
+        raw.chunks_exact(3)
+            .flat_map(|three| {
+                let [a, b, c] = [three[0], three[1], three[2]].map(u32::from);
+                let bits = a << 16 | b << 8 | c;
+                [18, 12, 6, 0].map(|shift| char::from(LETTERS[(bits >> shift & 63) as usize]))
+            })
+            .collect()
+    };
+    let from = |start: usize| raw.get(start..).filter(|rest| rest.len() >= 3 * SHORTEST_GROUPS);
+    let whole = [letters(raw)].into_iter().filter(|text| !text.is_empty());
+    whole.chain([1, 2].into_iter().filter_map(from).map(letters)).collect()
 }
 
 #[cfg(test)]
