@@ -90,8 +90,10 @@ impl Keep {
     pub(crate) fn wait_for_end(&mut self, until: Instant, log: &Log) {
         let Some((mut child, _)) = self.running.take() else { return };
         let left = until.saturating_duration_since(Instant::now());
-        if child.wait_for(left).is_none() {
-            log.error(&format!("{} did not leave in time and is killed", self.name));
+        match child.wait_for(left) {
+            Some(End::Exited(0)) => {}
+            Some(end) => log.warning(&format!("{} left: {}", self.name, words_of(&end))),
+            None => log.error(&format!("{} did not leave in time and is killed", self.name)),
         }
     }
 }
