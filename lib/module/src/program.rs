@@ -355,8 +355,14 @@ impl Site {
                 let _ = run.door.identity.remove();
                 Ok(())
             }
-            // what was in a gate's hands is noted: the next worker settles it
-            Left::InFlight => Ok(()),
+            Left::InFlight => {
+                let count = run.drain.leases().len();
+                self.log.line(
+                    config::Level::Warning,
+                    &format!("left with {count} messages in a gate's hands; they are noted, the next worker settles them"),
+                );
+                Ok(())
+            }
             Left::Store(error) => {
                 let words = crate::files::chain(&error);
                 self.log.error(&words);
