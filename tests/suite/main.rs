@@ -6,7 +6,10 @@
 )]
 
 mod crash;
+mod daemon;
 mod documents;
+mod foreign;
+mod hostile;
 mod hostile_gates;
 mod house;
 mod jabber;
@@ -15,7 +18,9 @@ mod layout;
 mod manual;
 mod pages;
 mod race;
+mod secrets;
 mod shipped;
 mod shipped_templates;
 mod stage;
+mod urgent;
 mod words;

@@ -23,14 +23,14 @@ pub fn find(tool: &str) -> Option<PathBuf> {
     folders.into_iter().map(|folder| folder.join(tool)).find(|file| file.is_file())
 }
 
-/// True for uid 0: only root can start a mail server of its own. Else says so, as [`is_here`] does.
+/// True for uid 0: only root can start servers, change owners, mount. Else says so, as [`is_here`] does.
 pub fn is_root() -> bool {
     use std::os::unix::fs::MetadataExt;
     if std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0) {
         return true;
     }
     assert!(std::env::var("CI").as_deref() != Ok("true"), "CI must run as root");
-    skipped("only root can start a mail server")
+    skipped("only root can run this test")
 }
 
 #[expect(clippy::print_stderr, reason = "a test that is not run must be heard of")]

@@ -1,0 +1,129 @@
+//! Programs of others: a row and a file by Debian's `sqlite3` from another uid; a module that knows the documented
+//! columns only.
+
+use crate::stage::{LONG, Stage, notify};
+use gatepost_kit::host::{repository, wait_until};
+use gatepost_kit::tools::is_root;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// A group and an account in it that exist for one test.
+struct Account {
+    name: String,
+}
+
+impl Account {
+    fn make() -> Self {
+        let name = format!("gp{}", std::process::id());
+        for (program, arguments) in
+            [("groupadd", vec![name.as_str()]), ("useradd", vec!["-M", "-N", "-g", &name, &name])]
+        {
+            let output = Command::new(program).args(&arguments).output().unwrap();
+            assert!(
+                output.status.success(),
+                "{program}: {}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+        }
+        Self { name }
+    }
+
+    /// Runs a program as this account.
+    fn run(&self, program: &str, arguments: &[&str]) {
+        let mut command = Command::new("setpriv");
+        command.args([
+            "--reuid",
+            &self.name,
+            "--regid",
+            &self.name,
+            "--clear-groups",
+            "--",
+            program,
+        ]);
+        let output = command.args(arguments).output().unwrap();
+        assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+impl Drop for Account {
+    fn drop(&mut self) {
+        for program in ["userdel", "groupdel"] {
+            let _ = Command::new(program).arg(&self.name).output();
+        }
+    }
+}
+
+// S3-25, S3-26, S3-28: the documented columns are enough, for a program that has never heard of us
+#[test]
+fn a_foreign_row_and_its_file_are_delivered_within_two_seconds() {
+    if !is_root() {
+        return;
+    }
+    let stage = Stage::with_ledger(0);
+    let account = Account::make();
+    stage.host.gatepost(&["init", "--submit-group", &account.name]).ended(0);
+    let mut daemon = stage.host.start("bin/gatepostd", &[]);
+    wait_until(LONG, "ntemail has begun", || {
+        stage.number("SELECT count(*) FROM notifyworker WHERE owner LIKE 'ntemail%'") == 1
+    });
+    let database = stage.host.path("var/gatepost.db");
+    for number in 1..=3_u32 {
+        let text = format!("<doc>{}</doc>", notify(number, 1));
+        let file = stage.host.path(&format!("var/notify/foreign-{number}"));
+        let file = file.to_str().unwrap();
+        account.run("/bin/sh", &["-c", "umask 027; printf %s \"$1\" > \"$2\"", "sh", &text, file]);
+        let insert = format!(
+            "INSERT INTO notifytask(modulename,filename,priority,error_count,forcedonothing,err_info,createdate)
+             VALUES('ntemail','{file}',{number},0,NULL,NULL,'2026-01-01 00:00:00')"
+        );
+        let from = Instant::now();
+        account.run("sqlite3", &["-cmd", ".timeout 2000", database.to_str().unwrap(), &insert]);
+        let is_there = || stage.ledger().len() == number as usize;
+        wait_until(Duration::from_secs(2), "it is delivered", is_there);
+        assert!(from.elapsed() < Duration::from_secs(4));
+    }
+    wait_until(LONG, "rows are gone", || stage.unfinished() == 0);
+    let left = std::fs::read_dir(stage.host.path("var/notify")).unwrap().flatten();
+    let left: Vec<_> = left.map(|entry| entry.file_name()).collect();
+    assert!(left.iter().all(|name| !name.to_string_lossy().starts_with("foreign")), "{left:?}");
+    daemon.signal("TERM");
+    assert_eq!(daemon.wait(LONG), Some(0));
+}
+
+/// The module of docs/module.md, word for word.
+fn documented_module() -> String {
+    let page = std::fs::read_to_string(repository().join("docs/module.md")).unwrap();
+    let (_, block) = page.split_once("```python file=notify/ntlog").unwrap();
+    let (_, block) = block.split_once('\n').unwrap();
+    block.split_once("```").unwrap().0.to_owned()
+}
+
+// S3-21, S3-22, S3-36
+#[test]
+fn a_thirty_line_module_of_others_is_found_probed_given_rows_and_run() {
+    let mut stage = Stage::new();
+    stage.set(&[("module.foreign_every_secs", "0.2")]);
+    let text = documented_module();
+    let lines = text.lines().filter(|line| !line.trim().is_empty()).count();
+    assert!(lines <= 32, "{lines} lines");
+    stage.host.program("notify/ntlog", &text);
+    stage.host.write("templates/hello/en.ntlog.text.ejs", "Hello <%= user.name %>\n");
+    stage.host.write("templates/hello/notice.toml", "[subject]\nen = \"Good morning\"\n");
+    let mut daemon = stage.host.start("bin/gatepostd", &[]);
+    let add = ["user", "add", "project=1", "name=jane", "email=jane@example.com"];
+    stage.host.gatepost(&add).ended(0);
+    stage.host.gatepost(&["send", "hello", "--user", "jane@example.com"]).ended(0);
+    wait_until(LONG, "it has sent", || {
+        stage.host.read("var/ntlog.txt").contains("jane@example.com")
+    });
+    assert_eq!(stage.host.read("var/ntlog.txt").lines().count(), 1);
+    wait_until(LONG, "its row is gone", || stage.unfinished() == 0);
+    daemon.signal("TERM");
+    assert_eq!(daemon.wait(LONG), Some(0));
+    // our own modules leave its rows alone
+    stage.host.gatepost(&["send", "hello", "--user", "jane@example.com"]).ended(0);
+    let file = stage.host.sql("SELECT filename FROM notifytask");
+    assert!(stage.host.read(&file).contains("<notify>"), "its file is {file}");
+    stage.host.process("ntemail").ended(0);
+    assert_eq!(stage.number("SELECT count(*) FROM notifytask WHERE state=0 AND attempt=0"), 1);
+}
