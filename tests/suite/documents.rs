@@ -120,7 +120,7 @@ fn our_own_gate_of_the_example_goes_the_same_way() {
     from_form_to_wire_with_ours(&host, &service);
 }
 
-/// S3-3 … S3-6: the three types with their contacts, and what each may do.
+/// S3-40, S3-41: the three stand on the skeleton's trait. S3-3 … S3-6: the three types with their contacts, and what each may do.
 #[test]
 fn there_are_three_types_by_default() {
     let host = Host::new();

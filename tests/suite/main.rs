@@ -12,6 +12,7 @@ mod foreign;
 mod hostile;
 mod hostile_gates;
 mod house;
+mod incoming;
 mod jabber;
 mod judge;
 mod layout;

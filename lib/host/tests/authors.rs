@@ -133,6 +133,7 @@ fn the_scaffold_in_sh_passes() {
     }
 }
 
+/// S3-9: any language that reads and writes strings on stdin and stdout.
 #[test]
 fn the_scaffold_in_python_passes() {
     nothing_is_wrong_with(Made::Script("python3"), "py/gate");

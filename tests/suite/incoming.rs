@@ -1,0 +1,107 @@
+//! Incoming messages: `getmessage` of a module through the gates of its type.
+
+use gatepost_kit::host::Host;
+
+/// Hands over what lies in `var/box`, one message a file, until it is told that it is stored.
+const GWIN: &str = r#"#!/usr/bin/env python3
+import glob, os, sys
+import xml.etree.ElementTree as ET
+command = sys.argv[2] if len(sys.argv) > 2 else "features"
+if command == "ingoing":
+    told = [uid.text for uid in ET.fromstring(sys.stdin.buffer.read()).findall("stored/uid")]
+    open("var/told", "a").write(" ".join(told) + "\n")
+    for uid in told:
+        if os.path.exists("var/box/" + uid):
+            os.unlink("var/box/" + uid)
+    doc = ET.Element("doc")
+    messages = ET.SubElement(doc, "messages")
+    for path in sorted(glob.glob("var/box/*")):
+        ET.SubElement(messages, "message", uid=os.path.basename(path)).text = open(path).read()
+    text = ET.tostring(doc, encoding="unicode")
+    print(text[: int(os.environ.get("CUT", len(text)))])
+else:
+    print('<doc><features><feature name="ingoing"/></features><notify_module>ntemail</notify_module></doc>')
+"#;
+
+const DESCRIPTION: &str = r#"<mgrdata><plugin name="gwin"><group>gateway</group></plugin>
+<metadata name="gateway.gwin"><form><field name="login"><input type="text" name="login"/></field></form></metadata></mgrdata>"#;
+
+fn host_with_mailbox() -> Host {
+    let host = Host::new();
+    host.program("gate/gwin", GWIN);
+    host.write("etc/xml/gatepost_mod_gwin.xml", DESCRIPTION);
+    host.gatepost(&["project", "add", "name=North", "notifyemail=a@north.example"]).ended(0);
+    host.gatepost(&["user", "add", "name=bob", "email=bob@north.example"]).ended(0);
+    host.gatepost(&[
+        "gateway",
+        "add",
+        "gwin",
+        "name=box",
+        "gateway_type=2",
+        "project=North",
+        "login=x",
+    ])
+    .ended(0);
+    host
+}
+
+fn getmessage(host: &Host, gate: &str) -> Option<i32> {
+    host.run("notify/ntemail", &["--command", "getmessage", "--gate", gate]).code
+}
+
+/// S3-24, S3-33, S3-34, S3-39: by the gateway's id and by all of them; S3-53: each is stored once, whatever runs again,
+/// and the gate is told what it may delete.
+#[test]
+fn messages_are_stored_once_and_the_gate_is_told() {
+    let host = host_with_mailbox();
+    host.write("var/box/one", "From: Bob <BOB@north.example>\nSubject: hello\n\nfirst & <b>\n");
+    host.write("var/box/two", "From: stranger@elsewhere.example\nSubject: who\n\nsecond\n");
+    assert_eq!(getmessage(&host, "1"), Some(0));
+    assert_eq!(host.sql("SELECT count(*) FROM gateway_message"), "2");
+    let known = host.gatepost(&["incoming", "-o", "json"]).ended(0).stdout;
+    assert!(known.contains("bob@north.example") || known.contains("BOB@north.example"), "{known}");
+    assert_eq!(
+        host.sql("SELECT count(*) FROM gateway_message WHERE \"user\" IS NOT NULL"),
+        "1",
+        "matched by its sender"
+    );
+    assert_eq!(
+        host.sql("SELECT count(*) FROM gateway_message WHERE reason <> ''"),
+        "1",
+        "the other is kept with a reason"
+    );
+    assert_eq!(getmessage(&host, "all"), Some(0));
+    assert_eq!(host.read("var/told"), "\none two\n");
+    assert_eq!(host.sql("SELECT count(*) FROM gateway_message"), "2");
+    assert_eq!(
+        std::fs::read_dir(host.path("var/box")).unwrap().count(),
+        0,
+        "only what was stored is deleted"
+    );
+}
+
+/// S3-53: of half a document the whole messages are taken, and the run counts as failed.
+#[test]
+fn half_a_document_loses_and_doubles_nothing() {
+    let host = host_with_mailbox();
+    host.write("var/box/one", "From: bob@north.example\nSubject: a\n\nfirst\n");
+    host.write("var/box/two", "From: bob@north.example\nSubject: b\n\nsecond\n");
+    host.write("etc/gatepost.toml", "[gate.env]\nCUT = \"150\"\n");
+    assert_ne!(getmessage(&host, "1"), Some(0));
+    let stored = host.sql("SELECT count(*) FROM gateway_message");
+    assert!(stored == "0" || stored == "1", "{stored}");
+    host.write("etc/gatepost.toml", "");
+    assert_eq!(getmessage(&host, "1"), Some(0));
+    assert_eq!(host.sql("SELECT count(*) FROM gateway_message"), "2");
+}
+
+/// S3-35: an unknown gateway, and one that is not active.
+#[test]
+fn a_gateway_that_can_not_receive_is_an_error() {
+    let host = host_with_mailbox();
+    assert_ne!(getmessage(&host, "99"), Some(0));
+    assert_ne!(getmessage(&host, "../x"), Some(0));
+    host.gatepost(&["gateway", "edit", "box", "active=off"]).ended(0);
+    assert_ne!(getmessage(&host, "1"), Some(0));
+    assert_eq!(host.sql("SELECT count(*) FROM gateway_message"), "0");
+}
