@@ -307,12 +307,14 @@ impl<'a> Exchange<'a> {
     }
 }
 
-/// Signals a child that is not reaped yet and all of its group; the child itself too, in case it moved to
-/// another group.
+/// Signals a child that is not reaped yet and all of its group; the child by itself only where it moved to
+/// another group. Nobody gets it twice: a second SIGTERM means more than one.
 pub(crate) fn signal_group(pid: Pid, signal: Signal) {
     // The only failure is that nobody is left.
     let _ = rustix::process::kill_process_group(pid, signal);
-    let _ = rustix::process::kill_process(pid, signal);
+    if rustix::process::getpgid(Some(pid)) != Ok(pid) {
+        let _ = rustix::process::kill_process(pid, signal);
+    }
 }
 
 struct Killing {
