@@ -172,6 +172,7 @@ fn the_gate_of_the_page_in_go_passes() {
 }
 
 /// One test, for they share a target folder.
+/// S3-54: the library's trait, in a gate of its own.
 #[test]
 fn the_gates_in_rust_pass() {
     nothing_is_wrong_with(Made::Rust, "rust/src/main.rs");
