@@ -65,6 +65,11 @@ const PACKAGES: &[Package] = &[
         sign: File("/usr/lib/python3/dist-packages/dkim"),
         needed: For::Testing,
     },
+    Package {
+        name: "python3-nacl",
+        sign: File("/usr/lib/python3/dist-packages/nacl"),
+        needed: For::Testing,
+    },
     Package { name: "tmux", sign: Program("tmux"), needed: For::Testing },
     Package { name: "procps", sign: Program("ps"), needed: For::Testing },
     Package {

@@ -2,7 +2,6 @@
 #![expect(
     clippy::unwrap_used,
     clippy::disallowed_methods,
-    clippy::print_stderr,
     reason = "a test that can't go on ends and one that is not run is heard of; the Go compiler is its own affair"
 )]
 
@@ -32,7 +31,7 @@ impl DocumentGate {
     fn build(proxy: &str) -> Option<Self> {
         let source = examples().map(|folder| folder.join("notification/gwepochta.go"));
         let Some(source) = source else {
-            eprintln!("SKIPPED: the documents' examples are not here");
+            gatepost_kit::tools::skipped("the documents' examples are not here");
             return None;
         };
         if !is_here("go") {

@@ -2,7 +2,12 @@
 //! always.
 
 #![cfg(test)]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test asks the environment where the documents are"
+)]
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use gatepost_wire::features::Features;
@@ -16,12 +21,11 @@ fn own(name: &str) -> Vec<u8> {
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The folder of shared examples: `GATEPOST_SHARED` (at build time), else beside the repository.
+/// The folder of the documents' own examples: `GATEPOST_EXAMPLES`, else beside the repository.
 fn shared_folder() -> Option<PathBuf> {
-    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared");
-    let shared = Path::new(option_env!("GATEPOST_SHARED").unwrap_or(beside));
-    let folders = [shared.join("spec/examples"), shared.join("examples"), shared.to_owned()];
-    folders.into_iter().find(|folder| folder.join("notification").is_dir())
+    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/spec/examples");
+    let folder = std::env::var_os("GATEPOST_EXAMPLES").map_or_else(|| beside.into(), PathBuf::from);
+    folder.join("notification").is_dir().then_some(folder)
 }
 
 /// Runs a check over our equivalent, and over the shared document if it is there.
@@ -37,9 +41,8 @@ fn both(own_name: &str, shared_name: &str, check: impl Fn(&[u8])) {
 }
 
 fn skipped(name: &str) {
-    println!(
-        "SKIPPED: {name}: own documents only (set GATEPOST_SHARED to the folder of shared examples)"
-    );
+    let why = "own documents only (GATEPOST_EXAMPLES names the folder of the documents' own)";
+    let _ = writeln!(std::io::stderr(), "SKIPPED: {name}: {why}");
 }
 
 #[test]

@@ -271,27 +271,7 @@ pub fn wait_until(at_most: Duration, what: &str, mut is_so: impl FnMut() -> bool
 
 /// True if a tool is there. Without it the test says so aloud and is skipped; in continuous integration it fails.
 pub fn has(tool: &str) -> bool {
-    let folders = [
-        "/usr/local/sbin",
-        "/usr/local/bin",
-        "/usr/sbin",
-        "/usr/bin",
-        "/sbin",
-        "/bin",
-        "/usr/local/go/bin",
-    ];
-    let found = folders.iter().any(|folder| Path::new(folder).join(tool).is_file());
-    assert!(
-        found || std::env::var_os("CI").is_none(),
-        "{tool} is missing: `cargo xtask test` installs it"
-    );
-    if !found {
-        let _ = writeln!(
-            std::io::stderr(),
-            "SKIPPED: {tool} is missing; `cargo xtask test` installs it as root"
-        );
-    }
-    found
+    crate::tools::is_here(tool)
 }
 
 /// A program of the workspace that was built beside the one that runs.
