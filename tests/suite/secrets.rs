@@ -1,7 +1,7 @@
 //! Secrets of a whole run are nowhere but where they are sealed: not in a log, a table, a file, an error or a process list.
 
 use crate::stage::{LONG, Stage, notify};
-use gatepost_kit::host::wait_until;
+use gatepost_kit::host::{Host, Ran, wait_until};
 use gatepost_kit::http_sink::{HttpSink, Reply};
 use gatepost_kit::smtp_sink::{Act, Rule, Sink};
 use std::fmt::Write as _;
@@ -20,9 +20,9 @@ fn faces(secret: &str) -> Vec<String> {
     let percent = |keep: fn(u8) -> bool| {
         secret.bytes().fold(String::new(), |mut text, byte| {
             if keep(byte) {
-                text.push(char::from(byte))
+                text.push(char::from(byte));
             } else {
-                write!(text, "%{byte:02X}").unwrap()
+                write!(text, "%{byte:02X}").unwrap();
             }
             text
         })
@@ -151,71 +151,57 @@ const FORM: &str = r#"<?xml version="1.0"?><mgrdata><plugin name="gwblab"><group
 <metadata name="gateway.gwblab" type="form"><form><page name="p">
 <field name="password"><input type="password" name="password" required="yes"/></field></page></form></metadata></mgrdata>"#;
 
-#[test]
-fn secrets_are_nowhere_but_where_they_are_sealed() {
-    let stage = Stage::new();
-    let host = &stage.host;
-    let list = ProcessList::watch();
-    let smtp =
-        Sink::with(&["AUTH PLAIN LOGIN"], vec![Rule::once("RCPT", Act::Reply("451 4.7.1 later"))]);
-    let http = HttpSink::start(|_| Reply::status(500, "token refused"));
-    host.program("gate/gwblab", BLAB);
-    host.write("etc/xml/gatepost_mod_gwblab.xml", FORM);
-    let mut said = String::new();
-    let mut run = |arguments: &[&str], stdin: &str| {
-        let ran = host.run_with("bin/gatepost", arguments, stdin.as_bytes());
-        write!(said, "{}{}", ran.stdout, ran.stderr).unwrap();
+/// The control tool, and everything it said.
+struct Told<'a> {
+    host: &'a Host,
+    said: String,
+}
+
+impl Told<'_> {
+    fn run(&mut self, arguments: &[&str], stdin: &str) -> Ran {
+        let ran = self.host.run_with("bin/gatepost", arguments, stdin.as_bytes());
+        write!(self.said, "{}{}", ran.stdout, ran.stderr).unwrap();
         ran
-    };
+    }
+}
+
+/// Three gateways, each with a secret of its own.
+fn gateways(told: &mut Told<'_>, smtp: &Sink, http: &HttpSink) {
+    told.host.program("gate/gwblab", BLAB);
+    told.host.write("etc/xml/gatepost_mod_gwblab.xml", FORM);
     for name in ["two", "three"] {
-        run(&["project", "add", &format!("name={name}"), "notifyemail=we@example.com"], "")
-            .ended(0);
+        let name = format!("name={name}");
+        told.run(&["project", "add", &name, "notifyemail=we@example.com"], "").ended(0);
     }
     let port = format!("port={}", smtp.port());
-    let relay = [
-        "gateway",
-        "add",
-        "gwsmtp",
-        "project=1",
-        "name=relay",
-        "host=127.0.0.1",
-        &port,
-        "security=none",
-        "auth=password",
-        "login=jane",
-        "password=@-",
-    ];
-    run(&relay, SMTP_PASSWORD).ended(0);
-    host.write("token", HTTP_TOKEN);
+    let relay = ["gateway", "add", "gwsmtp", "project=1", "name=relay", "host=127.0.0.1", &port];
+    let login = ["security=none", "auth=password", "login=jane", "password=@-"];
+    told.run(&[&relay[..], &login].concat(), SMTP_PASSWORD).ended(0);
+    told.host.write("token", HTTP_TOKEN);
     let url = format!("url={}", http.url("/send"));
-    let service = [
-        "gateway",
-        "add",
-        "gwhttp",
-        "project=2",
-        "name=service",
-        &url,
-        "auth=bearer",
-        "token=@token",
-        "body={\"to\":\"{phone}\"}",
-    ];
-    run(&service, "").ended(0);
-    run(&["gateway", "add", "gwblab", "project=2", "name=blab", "password=@-"], GATE_PASSWORD)
-        .ended(0);
-    fs::remove_file(host.path("token")).unwrap();
+    let service = ["gateway", "add", "gwhttp", "project=2", "name=service", &url];
+    let request = ["auth=bearer", "token=@token", "body={\"to\":\"{phone}\"}"];
+    told.run(&[&service[..], &request].concat(), "").ended(0);
+    let blab = ["gateway", "add", "gwblab", "project=2", "name=blab", "password=@-"];
+    told.run(&blab, GATE_PASSWORD).ended(0);
+    fs::remove_file(told.host.path("token")).unwrap();
+}
+
+/// Mail by two gateways and a text message, queued; the text message is tried at once.
+fn queue(stage: &Stage, told: &mut Told<'_>) {
     let notifies: Vec<String> = (1..=3)
         .map(|number| notify(number, 1))
         .chain((4..=6).map(|number| notify(number, 2)))
         .collect();
     let sms = notify(7, 2).replace("<email>", "<phone>+79123456789</phone><email>");
-    let file = host.write("var/sms.xml", format!("<doc>{sms}</doc>"));
-    run(&["enqueue", file.to_str().unwrap(), "--module", "ntsms"], "").ended(0);
+    let file = told.host.write("var/sms.xml", format!("<doc>{sms}</doc>"));
+    told.run(&["enqueue", file.to_str().unwrap(), "--module", "ntsms"], "").ended(0);
     stage.queue_file("all.xml", format!("<doc>{}</doc>", notifies.concat()));
-    host.process("ntsms").ended(0);
-    let mut worker = host.start("notify/ntemail", &["--command", "process", "--follow"]);
-    wait_until(LONG, "everything was tried", || {
-        smtp.letters().len() >= 3 && stage.number("SELECT count(DISTINCT task) FROM notifylog") >= 7
-    });
+    told.host.process("ntsms").ended(0);
+}
+
+/// Everything a person may ask that could show a secret.
+fn ask_everything(told: &mut Told<'_>) {
     for arguments in [
         &["status", "-o", "json"][..],
         &["log", "-o", "json"],
@@ -230,38 +216,58 @@ fn secrets_are_nowhere_but_where_they_are_sealed() {
         &["gateway", "test", "2", "--to", "u4@example.com"],
         &["gateway", "edit", "blab", "password="],
     ] {
-        run(arguments, "");
+        told.run(arguments, "");
     }
-    worker.signal("TERM");
-    worker.wait(LONG);
-    let mut places = vec![
-        ("stdout and stderr".to_owned(), said.into_bytes()),
-        ("the process list".to_owned(), list.end().into_bytes()),
-    ];
-    places.push(("the tables".to_owned(), host.sql(".dump").into_bytes()));
-    files(host.root(), &mut places);
+}
+
+/// Where a secret stands, in any of its faces.
+fn found_in(places: &[(String, Vec<u8>)]) -> String {
     let mut found = String::new();
     for secret in [SMTP_PASSWORD, HTTP_TOKEN, GATE_PASSWORD] {
         for face in faces(secret) {
-            for (place, bytes) in &places {
-                let is_there = bytes.windows(face.len()).any(|window| window == face.as_bytes());
-                if is_there {
+            for (place, bytes) in places {
+                if bytes.windows(face.len()).any(|window| window == face.as_bytes()) {
                     writeln!(found, "`{face}` is in {place}").unwrap();
                 }
             }
         }
     }
-    assert!(found.is_empty(), "{found}");
+    found
+}
+
+#[test]
+fn secrets_are_nowhere_but_where_they_are_sealed() {
+    let stage = Stage::new();
+    let host = &stage.host;
+    let list = ProcessList::watch();
+    let later = Rule::once("RCPT", Act::Reply("451 4.7.1 later"));
+    let smtp = Sink::with(&["AUTH PLAIN LOGIN"], vec![later]);
+    let http = HttpSink::start(|_| Reply::status(500, "token refused"));
+    let mut told = Told { host, said: String::new() };
+    gateways(&mut told, &smtp, &http);
+    queue(&stage, &mut told);
+    let mut worker = host.start("notify/ntemail", &["--command", "process", "--follow"]);
+    wait_until(LONG, "everything was tried", || {
+        smtp.letters().len() >= 3 && stage.number("SELECT count(DISTINCT task) FROM notifylog") >= 7
+    });
+    ask_everything(&mut told);
+    worker.signal("TERM");
+    worker.wait(LONG);
+    let mut places = vec![
+        ("stdout and stderr".to_owned(), told.said.into_bytes()),
+        ("the process list".to_owned(), list.end().into_bytes()),
+        ("the tables".to_owned(), host.sql(".dump").into_bytes()),
+    ];
+    files(host.root(), &mut places);
+    assert_eq!(found_in(&places), "");
     // the run was real: the passwords did their work
-    assert!(
-        smtp.lines().iter().any(|line| line.to_uppercase().starts_with("AUTH")),
-        "{:?}",
-        smtp.lines()
-    );
-    assert!(
-        http.requests().iter().any(|request| request.header("authorization").contains(HTTP_TOKEN))
-    );
-    assert!(stage.number("SELECT count(*) FROM notifylog WHERE gateway=(SELECT id FROM gateway WHERE name='blab')") >= 3);
+    let lines = smtp.lines();
+    assert!(lines.iter().any(|line| line.to_uppercase().starts_with("AUTH")), "{lines:?}");
+    let bearers = http.requests();
+    assert!(bearers.iter().any(|request| request.header("authorization").contains(HTTP_TOKEN)));
+    let of_blab =
+        "SELECT count(*) FROM notifylog WHERE gateway=(SELECT id FROM gateway WHERE name='blab')";
+    assert!(stage.number(of_blab) >= 3);
     assert!(stage.number("SELECT count(*) FROM gateway WHERE length(secret)>16") == 3);
 }
 
