@@ -47,6 +47,9 @@ pub(crate) fn run(argument: Option<&Path>, init: &Init) -> Result<ExitCode> {
     let config = Config::load(&root)?;
     let order = if init.order == "strict" { store::Order::Strict } else { store::Order::Ageing };
     store::create(&config.database, &root.path("var"), order)?;
+    if let Some(group) = &init.submit_group {
+        give_database(&root, &config, group)?;
+    }
     if init.demo {
         demo(&root)?;
     }
@@ -107,6 +110,19 @@ fn give(path: &Path, group: &str) -> Result<()> {
     })?;
     std::os::unix::fs::chown(path, None, Some(id))
         .map_err(|error| cant("give to the group", path, &error))
+}
+
+/// A new database belongs to the group of its folder; one that was there before the group is given to it, with
+/// what the engine keeps beside it.
+fn give_database(root: &Root, config: &Config, group: &str) -> Result<()> {
+    let database = config.database.trim_start_matches("sqlite:");
+    for ending in ["", "-wal", "-shm"] {
+        let path = root.path(&format!("{database}{ending}"));
+        if path.exists() {
+            give(&path, group)?;
+        }
+    }
+    Ok(())
 }
 
 fn make_settings(root: &Root, init: &Init) -> Result<()> {
