@@ -1,5 +1,6 @@
 //! Takes back what dead workers have left (queue 3.1).
 
+use crate::contact::{Person, contact_of};
 use crate::kill::{Fault, Sabotage};
 use crate::notes::{self, Noted};
 use crate::owner::{Life, Machine, life_of, lock_path, notes_path};
@@ -180,8 +181,10 @@ impl Reaper<'_> {
         if let (None, Settlement::Wait { maybe_sent, .. }) = (gateway, &mut settled.settlement) {
             *maybe_sent = false;
         }
-        let log = (settled.settlement != Settlement::Back)
-            .then(|| self.log(&row, gateway).with_answer(answer));
+        let log = match settled.settlement {
+            Settlement::Back => None,
+            _ => Some(self.log(tx, &row, gateway)?.with_answer(answer)),
+        };
         Ok(Done {
             lease,
             settlement: settled.settlement,
@@ -206,16 +209,26 @@ impl Reaper<'_> {
         Ok(of_notice.or(of_gateway).unwrap_or(self.rules.on_unknown))
     }
 
-    fn log(&self, row: &TaskRow, gateway: Option<GatewayId>) -> NewLog {
-        NewLog {
+    fn log(
+        &self,
+        tx: &mut dyn Tx,
+        row: &TaskRow,
+        gateway: Option<GatewayId>,
+    ) -> Result<NewLog, StoreError> {
+        let body = tx.body(row.id)?;
+        let person = body.as_ref().map(|body| Person::read(&body.user)).unwrap_or_default();
+        let rules = self.rules;
+        let contact = contact_of(&rules.contact_kind, rules.contact_form, &person, &rules.country);
+        let bundle = body.and_then(|body| Bundle::parse(&body.bundle?.bytes).ok());
+        Ok(NewLog {
             task: row.id,
             key: row.key.clone(),
             module: row.module.clone(),
-            notice: None,
-            user: None,
+            notice: bundle.map(|bundle| bundle.notice).filter(|name| !name.is_empty()),
+            user: person.id,
             project: row.project,
             gateway,
-            contact: None,
+            contact: contact.ok().map(|contact| contact.address),
             attempt: row.attempt,
             outcome: String::new(),
             reason: String::new(),
@@ -224,6 +237,6 @@ impl Reaper<'_> {
             queued: row.queued,
             at: self.now,
             took_ms: None,
-        }
+        })
     }
 }
