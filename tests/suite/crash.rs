@@ -57,7 +57,7 @@ fn kill_at(point: &str) -> Killed {
     }
     stage.drain();
     let verdict = judge(&Case { messages, ledger: &stage.ledger(), in_doubt: &in_doubt });
-    let sent = stage.number("SELECT count(DISTINCT task) FROM notifylog WHERE outcome='sent'");
+    let sent = stage.number("SELECT count(DISTINCT contact) FROM notifylog WHERE outcome='sent'");
     assert_eq!(stage.host.sql("PRAGMA integrity_check"), "ok");
     Killed { kills, messages, verdict, sent }
 }

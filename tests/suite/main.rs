@@ -9,6 +9,7 @@ mod conformance;
 mod crash;
 mod daemon;
 mod documents;
+mod faults;
 mod foreign;
 mod hostile;
 mod hostile_gates;

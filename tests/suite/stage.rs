@@ -119,6 +119,16 @@ impl Stage {
         assert_eq!(self.unfinished(), u64::from(messages));
     }
 
+    /// The notice once more to every user there is, or to so many new ones, under another key.
+    pub(crate) fn mass_more(&self, messages: u32, key: &str) {
+        if self.number("SELECT count(*) FROM user") == 0 {
+            return self.mass(messages);
+        }
+        let key = format!("key={key}");
+        let mass = ["func", "notify.mass", "notice=hello", "project=1", "module=ntemail", &key];
+        self.host.gatepost(&mass).ended(0);
+    }
+
     /// True if nobody stands in a transaction that writes.
     pub(crate) fn database_is_free(&self) -> bool {
         let database = self.host.path("var/gatepost.db");

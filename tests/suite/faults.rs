@@ -1,0 +1,198 @@
+//! Writes and syncs that fail, counted commits, a clock that steps: by a shim that is loaded before the C library
+//! (queue 4.5, 4.8).
+
+use crate::judge::{Case, judge};
+use crate::stage::{LONG, Stage, ran, say};
+use gatepost_kit::host::{Ran, has, repository, wait_until};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+const EIO: i32 = 5;
+const ENOSPC: i32 = 28;
+
+/// The shim, built by `cc` for this stage; None where there is no `cc`, and the test has said so.
+fn shim(stage: &Stage) -> Option<PathBuf> {
+    if !has("cc") {
+        return None;
+    }
+    let library = stage.host.path("libfaults.so");
+    let source = repository().join("tests/kit/faults.c");
+    let mut cc = Command::new("cc");
+    cc.args(["-shared", "-fPIC", "-O1", "-Wall", "-o"]).arg(&library).arg(source).arg("-ldl");
+    let output = cc.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Some(library)
+}
+
+/// A program with the shim and its wishes.
+fn command(
+    stage: &Stage,
+    program: &str,
+    (arguments, wishes): (&[&str], &[(&str, &str)]),
+) -> Command {
+    let mut command = stage.host.command(program, arguments);
+    command.env("LD_PRELOAD", stage.host.path("libfaults.so")).envs(wishes.iter().copied());
+    command
+}
+
+fn process(stage: &Stage, wishes: &[(&str, &str)]) -> Ran {
+    let arguments = ["--command", "process", "--force"];
+    ran(&command(stage, "notify/ntemail", (&arguments, wishes)).output().unwrap())
+}
+
+fn follow(stage: &Stage, wishes: &[(&str, &str)]) -> Child {
+    let arguments = ["--command", "process", "--follow"];
+    let mut command = command(stage, "notify/ntemail", (&arguments, wishes));
+    command.stdin(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+/// Each call fails once, the first, the second … (further on in growing steps) until a run passes it by; the queue is drained after each.
+fn fail_each(call: &str, (errno, most): (i32, u32)) -> String {
+    let stage = Stage::with_ledger(1);
+    if shim(&stage).is_none() {
+        return "SKIPPED".to_owned();
+    }
+    let (mut messages, mut failed, mut clean) = (0, 0, false);
+    let mut in_doubt = BTreeSet::new();
+    let mut number = 1;
+    while number <= most && !clean {
+        stage.queue(messages + 1, 6);
+        messages += 6;
+        let _ = std::fs::remove_file(stage.host.path("counts"));
+        let wish = format!("{number}:{call}:{errno}");
+        let ran = process(&stage, &[("FAULTS_FAIL", &wish), ("FAULTS_COUNT", "counts")]);
+        let code = ran.code.expect("a failing disk kills nobody");
+        assert!([0, 74, 75].contains(&code), "{wish}: {ran:?}");
+        assert!(code == 0 || !ran.stderr.is_empty(), "{wish}: it ends with words");
+        let has_failed = stage.host.read("counts").contains("failed");
+        failed += u32::from(has_failed);
+        clean = !has_failed;
+        in_doubt.extend(stage.in_doubt());
+        assert_eq!(stage.host.sql("PRAGMA integrity_check"), "ok", "{wish}");
+        number += (number / 4).max(1);
+    }
+    stage.drain();
+    let verdict = judge(&Case { messages, ledger: &stage.ledger(), in_doubt: &in_doubt });
+    assert!(verdict.is_kept(), "{call} {errno}: {verdict:?}");
+    assert_ne!(failed, 0);
+    format!(
+        "{call} {errno}: {failed} failures, {messages} messages, {} doubled, {} in doubt",
+        verdict.doubled, verdict.allowed
+    )
+}
+
+#[test]
+fn a_write_that_fails_loses_nothing_and_doubles_only_what_was_in_hand() {
+    say(&fail_each("write", (EIO, 400)));
+}
+
+#[test]
+fn a_disk_that_is_full_at_any_write_loses_nothing_and_doubles_only_what_was_in_hand() {
+    say(&fail_each("write", (ENOSPC, 100)));
+}
+
+#[test]
+fn a_sync_that_fails_loses_nothing_and_doubles_only_what_was_in_hand() {
+    say(&fail_each("fsync", (EIO, 40)));
+}
+
+#[test]
+fn a_turn_costs_one_commit_and_a_commit_at_most_one_sync() {
+    let mut stage = Stage::with_ledger(1);
+    if shim(&stage).is_none() {
+        return;
+    }
+    let messages = 200;
+    for sync in ["normal", "full"] {
+        stage.set(&[("worker_sync", &format!("\"{sync}\""))]);
+        stage.mass_more(messages, sync);
+        let _ = std::fs::remove_file(stage.host.path("counts"));
+        let before = stage.ledger().len();
+        process(&stage, &[("FAULTS_COUNT", "counts")]).ended(0);
+        assert_eq!(stage.ledger().len() - before, messages as usize);
+        let counts = stage.host.read("counts");
+        let count = |word: &str| counts.lines().filter(|line| *line == word).count();
+        let (commits, log_syncs, checkpoints) =
+            (count("commit"), count("sync wal"), count("sync db"));
+        say(&format!(
+            "{sync}: {messages} messages, {commits} commits, {log_syncs} syncs of the log, {checkpoints} checkpoints"
+        ));
+        // beside its commits the log is synced before a checkpoint, and when it begins anew after one
+        assert!(log_syncs <= commits + 2 * checkpoints.max(1), "a commit is synced once");
+        assert!(sync == "full" || log_syncs <= checkpoints + 1, "normal: only a checkpoint syncs");
+        // a turn settles what has ended and claims the next: fewer commits than messages, not two for each
+        assert!(commits < messages as usize, "{commits} commits");
+    }
+}
+
+#[test]
+fn what_enqueue_has_accepted_is_there_whatever_the_disk_did() {
+    let stage = Stage::with_ledger(0);
+    if shim(&stage).is_none() {
+        return;
+    }
+    stage.host.write("templates/hello/en.ntemail.text.ejs", "Hello\n");
+    stage.host.write("templates/hello/notice.toml", "[subject]\nen = \"Hello\"\n");
+    let (mut accepted, mut refused) = (0, 0);
+    for (call, errno) in [("write", EIO), ("write", ENOSPC), ("fsync", EIO)] {
+        for number in [1, 2, 3, 4, 5, 7, 9, 12, 16, 21, 28] {
+            let (key, wish) =
+                (format!("{call}{errno}-{number}"), format!("{number}:{call}:{errno}"));
+            let to = format!("{key}@example.com");
+            let send = [
+                "send", "hello", "--to", &to, "--lang", "en", "--module", "ntemail", "--key", &key,
+            ];
+            let output = command(&stage, "bin/gatepost", (&send, &[("FAULTS_FAIL", &wish)]))
+                .output()
+                .unwrap();
+            let rows = || {
+                stage.number(&format!("SELECT count(*) FROM notifytask WHERE id IN (SELECT task_id FROM notifykey WHERE key LIKE '{key}/%')"))
+            };
+            if output.status.success() {
+                accepted += 1;
+                assert_eq!(rows(), 1, "{wish}: accepted and not there");
+            } else {
+                refused += 1;
+                assert_ne!(ran(&output).stderr, "", "{wish}");
+            }
+            stage.host.gatepost(&send).ended(0);
+            assert_eq!(rows(), 1, "{wish}: repeated with its key it is there once");
+        }
+    }
+    say(&format!("enqueue: {accepted} accepted, {refused} refused with words"));
+    assert!(accepted > 0 && refused > 0);
+}
+
+#[test]
+fn a_clock_that_steps_back_an_hour_and_forth_again_doubles_and_delays_nothing() {
+    let mut stage = Stage::with_ledger(20);
+    stage.set(&[("queue.lease_secs", "2"), ("queue.extend_secs", "0.4")]);
+    if shim(&stage).is_none() {
+        return;
+    }
+    let messages = 150;
+    stage.queue(1, messages);
+    let wish: &[(&str, &str)] = &[("FAULTS_CLOCK", "clock")];
+    let mut first = follow(&stage, wish);
+    let mut steps = ["-3600", "0", "86400", "-86400", "0"].into_iter();
+    let mut seen = 10;
+    let mut beside = None;
+    for step in &mut steps {
+        stage.wait_for_entries(seen);
+        stage.host.write("clock.new", step);
+        std::fs::rename(stage.host.path("clock.new"), stage.host.path("clock")).unwrap();
+        // and somebody else, who has the same clock, looks for the dead
+        let arguments = ["--command", "process", "--force"];
+        beside.get_or_insert_with(|| {
+            command(&stage, "notify/ntemail", (&arguments, wish)).spawn().unwrap()
+        });
+        seen += 20;
+    }
+    wait_until(LONG, "all is sent", || stage.unfinished() == 0);
+    let verdict = judge(&Case { messages, ledger: &stage.ledger(), in_doubt: &BTreeSet::new() });
+    assert!(verdict.is_kept() && verdict.doubled == 0, "{verdict:?}");
+    beside.unwrap().wait().unwrap();
+    Command::new("kill").args(["-TERM", &first.id().to_string()]).status().unwrap();
+    first.wait().unwrap();
+}
