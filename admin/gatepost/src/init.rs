@@ -25,7 +25,11 @@ const FOLDERS: [&str; 10] = [
 ];
 
 /// Folders that members of the submit group may write: they queue tasks and drop queue files.
-const SHARED: [&str; 5] = ["var", "var/notify", "var/attach", "var/run", "var/run/wake"];
+const SHARED: [&str; 3] = ["var", "var/notify", "var/attach"];
+
+/// Locks, notes of hand-overs, wake sockets: nobody's but the owner's. Writers of another uid are noticed by the
+/// database file itself.
+const OWN: [&str; 2] = ["var/run", "var/run/wake"];
 
 /// Set-group-id: what is made inside belongs to the group.
 const SHARED_MODE: u32 = 0o2770;
@@ -84,6 +88,10 @@ fn make_folders(root: &Root, init: &Init) -> Result<()> {
         if is_new || init.submit_group.is_some() {
             mode(&path, SHARED_MODE)?;
         }
+    }
+    for folder in OWN {
+        make(&root.path(folder), 0o700)?;
+        mode(&root.path(folder), 0o700)?;
     }
     Ok(())
 }
