@@ -37,7 +37,8 @@ enum LeaseReach {
     RunOut,
 }
 
-/// Looks for owners of this module's leases, and for workers, that are dead or late.
+/// Looks for owners of this module's leases, and for workers, that are dead or late. Their host names don't
+/// matter: `var/run` is never on a network file system, so all of them share this kernel, its locks and notes.
 pub(crate) fn suspects(
     view: &View,
     run: &Path,
@@ -52,15 +53,13 @@ pub(crate) fn suspects(
     names.retain(|name| **name != me.0 && name.starts_with(&prefix));
     let look = |name: &String| {
         let worker = view.workers.iter().find(|worker| worker.owner == *name);
-        let elsewhere = worker.is_some_and(|worker| worker.host != here.host);
         let before_boot = worker.is_some_and(|worker| worker.boot_id != here.boot_id);
         let noted = || notes::read(&notes_path(run, name)).ok();
         let suspect =
             |reach, noted, lock| Suspect { owner: name.clone(), reach, noted, _lock: lock };
-        if elsewhere {
-            return Some(suspect(LeaseReach::RunOut, None, None));
-        }
         match life_of(run, name).ok()? {
+            // a held lock is a living worker, or another that buries it
+            Life::Alive if before_boot => Some(suspect(LeaseReach::RunOut, None, None)),
             _ if before_boot => Some(suspect(LeaseReach::All, None, None)),
             Life::Dead(lock) => Some(suspect(LeaseReach::All, noted(), Some(lock))),
             Life::Alive if sabotage.commits(Fault::FenceOff) => {
@@ -68,7 +67,7 @@ pub(crate) fn suspects(
             }
             Life::Alive => Some(suspect(LeaseReach::RunOut, noted(), None)),
             Life::NoFile if worker.is_some() => Some(suspect(LeaseReach::All, None, None)),
-            Life::NoFile => Some(suspect(LeaseReach::RunOut, None, None)),
+            Life::NoFile => Some(suspect(LeaseReach::RunOut, noted(), None)),
         }
     };
     names.into_iter().filter_map(look).collect()

@@ -1,5 +1,6 @@
 //! Drains over both stores with scripted gates, in virtual time.
 
+mod graves;
 mod kit;
 mod order;
 mod outages;

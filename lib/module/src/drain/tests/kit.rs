@@ -7,7 +7,7 @@ use crate::files::blob;
 use crate::handover::Door;
 use crate::kill::Sabotage;
 use crate::notes::Notes;
-use crate::owner::Identity;
+use crate::owner::{Identity, lock_path};
 use crate::pipeline::Event;
 use crate::retry::RetryTable;
 use crate::rules::{Rules, Way};
@@ -22,7 +22,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use store::{
     Accepted, Body, Condition, ContactState, Demand, Direction, Durability, Gateway, LogFilter,
-    NewTask, Owner, Pool, Project, Store, StoreError, StoredBody, TaskFilter, TaskRow,
+    NewTask, Owner, Pool, Project, Store, StoreError, StoredBody, TaskFilter, TaskRow, Worker,
 };
 
 pub(super) use super::stage::{Grave, HandOver, Opener, Reply};
@@ -328,9 +328,19 @@ impl Bench {
 
     /// A worker of this module claims everything, notes what it does, and dies.
     pub(super) fn die_with(&mut self, fate: impl Fn(TaskId) -> Grave) {
+        self.die_as(|_| (), fate);
+    }
+
+    /// The same, with another row in `notifyworker`; its owner name.
+    pub(super) fn die_as(
+        &mut self,
+        row: impl Fn(&mut Worker),
+        fate: impl Fn(TaskId) -> Grave,
+    ) -> String {
         let now = self.clock.now();
-        let identity =
+        let mut identity =
             Identity::take(&module(), &self.folder.path().join("var/run"), &*self.clock).unwrap();
+        row(&mut identity.worker);
         let notes = Notes::create(&identity.notes_path()).unwrap();
         let gateway = self.read(|snapshot| snapshot.gateways())[0].id;
         let demand = |pool| Demand {
@@ -356,6 +366,17 @@ impl Bench {
                 notes.end(claimed.lease, &Answer::sent(None)).unwrap();
             }
         }
+        owner.0
+    }
+
+    /// Somebody tidied `var/run`.
+    pub(super) fn lose_lock(&self, owner: &str) {
+        let run = self.folder.path().join("var/run");
+        std::fs::remove_file(lock_path(&run, owner)).unwrap();
+    }
+
+    pub(super) fn lose_row(&self, owner: &str) {
+        self.write(|tx| tx.remove_worker(owner));
     }
 
     // time
