@@ -272,7 +272,7 @@ impl Drain {
         self.reaped_at = boot;
         let mut found = suspects(
             view,
-            &self.run,
+            (&self.run, self.door.clock.now()),
             (&self.door.identity.owner, &self.rules, &self.door.sabotage),
         );
         // the living are suspects only while they have leases that may have run out

@@ -41,7 +41,7 @@ enum LeaseReach {
 /// matter: `var/run` is never on a network file system, so all of them share this kernel, its locks and notes.
 pub(crate) fn suspects(
     view: &View,
-    run: &Path,
+    (run, now): (&Path, Ms),
     (me, rules, sabotage): (&Owner, &Rules, &Sabotage),
 ) -> Vec<Suspect> {
     let here = Machine::this();
@@ -54,6 +54,7 @@ pub(crate) fn suspects(
     let look = |name: &String| {
         let worker = view.workers.iter().find(|worker| worker.owner == *name);
         let before_boot = worker.is_some_and(|worker| worker.boot_id != here.boot_id);
+        let silent = worker.is_some_and(|worker| now.since(worker.beat) >= 2 * rules.lease_ms);
         let noted = || notes::read(&notes_path(run, name)).ok();
         let suspect =
             |reach, noted, lock| Suspect { owner: name.clone(), reach, noted, _lock: lock };
@@ -65,9 +66,9 @@ pub(crate) fn suspects(
             Life::Alive if sabotage.commits(Fault::FenceOff) => {
                 Some(suspect(LeaseReach::All, noted(), None))
             }
-            Life::Alive => Some(suspect(LeaseReach::RunOut, noted(), None)),
-            Life::NoFile if worker.is_some() => Some(suspect(LeaseReach::All, None, None)),
-            Life::NoFile => Some(suspect(LeaseReach::RunOut, noted(), None)),
+            // somebody removed its lock file: it may live, until it has been silent for two leases
+            Life::NoFile if silent => Some(suspect(LeaseReach::All, noted(), None)),
+            Life::Alive | Life::NoFile => Some(suspect(LeaseReach::RunOut, noted(), None)),
         }
     };
     names.into_iter().filter_map(look).collect()

@@ -1,7 +1,7 @@
 //! What the dead leave, by what is left of them.
 
 use super::kit::{Bench, Grave, on_both};
-use notice::{OnUnknown, TaskId};
+use notice::{OnUnknown, State, TaskId};
 use store::Worker;
 
 /// A worker dies with three tasks in hand: one sent and noted so, one begun, one untouched.
@@ -45,5 +45,44 @@ fn an_owner_without_lock_and_row_is_settled_by_its_notes() {
         bench.lose_lock(&owner);
         bench.lose_row(&owner);
         assert_by_notes(bench, &tasks);
+    });
+}
+
+// it may live: its lock file was removed under it
+#[test]
+fn an_owner_without_a_lock_that_beats_keeps_its_leases_until_they_run_out() {
+    on_both(|bench| {
+        let (tasks, owner) = a_death(bench, |_| ());
+        bench.lose_lock(&owner);
+        bench.only_reap();
+        assert!(bench.tasks().iter().all(|task| task.state == State::Sending));
+        assert_eq!(bench.tasks().len(), 3);
+        assert_by_notes(bench, &tasks);
+    });
+}
+
+#[test]
+fn an_owner_without_a_lock_that_is_silent_for_two_leases_is_dead() {
+    on_both(|bench| {
+        let silent = |worker: &mut Worker| worker.beat = worker.beat.plus(-120_000);
+        let (tasks, owner) = a_death(bench, silent);
+        bench.lose_lock(&owner);
+        bench.only_reap();
+        assert!(bench.tasks().iter().all(|task| task.state != State::Sending));
+        assert_by_notes(bench, &tasks);
+    });
+}
+
+// notes are not synced: a power cut may have taken their end
+#[test]
+fn an_owner_of_another_boot_leaves_everything_in_doubt() {
+    on_both(|bench| {
+        let (_, owner) = a_death(bench, |worker| worker.boot_id = "another".into());
+        bench.lose_lock(&owner);
+        bench.only_reap();
+        assert!(bench.tasks().iter().all(|task| task.state != State::Sending));
+        bench.run_for(600_000);
+        assert_eq!(bench.sent().len(), 3);
+        assert!(bench.sent().iter().all(|one| one.maybe_sent));
     });
 }
