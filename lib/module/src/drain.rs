@@ -38,6 +38,13 @@ pub struct Drain {
     chance: u64,
 }
 
+/// A claimed row that is a message.
+struct Taken {
+    row: Claimed,
+    person: Person,
+    until: LeaseTime,
+}
+
 /// What a drain needs.
 pub struct DrainParts {
     /// The connection, its own.
@@ -215,7 +222,8 @@ impl Drain {
         }
         self.registered = true;
         turned.claimed = u32::try_from(written.turn.claimed.len()).unwrap_or(u32::MAX);
-        turned.again = self.is_worth_again(&plan, &written);
+        // what was given back just now was not in the view
+        turned.again = self.is_worth_again(&plan, &written) || !batch.returned.is_empty();
         self.apply(batch, written, (&view, &plan))?;
         turned.in_hand = self.in_hand();
         Ok(turned)
@@ -412,11 +420,21 @@ impl Drain {
         self.tally.lost += written.turn.lost.len() as u64;
         self.tally.reaped += u64::from(written.reaped);
         let mut work: Vec<Work> = plan.probes.iter().cloned().map(Work::Probe).collect();
-        work.extend(self.accept(written.turn.claimed, view)?);
+        let messages = self.take_in_hand(written.turn.claimed, &mut work);
+        let leases: Vec<store::Lease> = messages.iter().map(|message| message.row.lease).collect();
+        let accepted = self.accept(messages, view).map(|orders| {
+            work.extend(orders.into_iter().map(|order| Work::Deliver(Box::new(order))));
+        });
         if !work.is_empty() {
             self.pipeline.take(work);
         }
-        Ok(())
+        if accepted.is_err() {
+            // the claim is committed: what got no order is given back by the next turn
+            for lease in leases {
+                self.remember(Ended::before_a_gate(lease, How::Returned, Details::default()));
+            }
+        }
+        accepted
     }
 
     fn note_closed(&mut self, written: &Written) {
@@ -485,16 +503,11 @@ impl Drain {
         }
     }
 
-    /// Takes claimed rows in hand and makes orders of them.
-    fn accept(&mut self, claimed: Vec<Claimed>, view: &View) -> Result<Vec<Work>, StoreError> {
-        if claimed.is_empty() {
-            return Ok(Vec::new());
-        }
+    /// Takes claimed rows in hand; files go to be read, messages come back. Reads nothing, so it can't fail.
+    fn take_in_hand(&mut self, claimed: Vec<Claimed>, work: &mut Vec<Work>) -> Vec<Taken> {
         self.claimed_in_all += claimed.len() as u64;
         let until = self.door.clock.since_boot().plus(self.rules.lease_ms);
-        let mut projects = self.projects(&claimed)?;
-        let mut work = Vec::new();
-        let mut orders = Vec::new();
+        let mut messages = Vec::new();
         for row in claimed {
             let person = row.body.as_ref().map(|body| Person::read(&body.user)).unwrap_or_default();
             let until = LeaseTime::until(until);
@@ -510,29 +523,43 @@ impl Drain {
                     self.pipeline.set_window(gateway, counter.window.open());
                 }
             }
+            messages.push(Taken { row, person, until });
+        }
+        messages
+    }
+
+    /// Makes orders of messages in hand. After an error none of them has ended.
+    fn accept(&mut self, messages: Vec<Taken>, view: &View) -> Result<Vec<Order>, StoreError> {
+        if messages.is_empty() {
+            return Ok(Vec::new());
+        }
+        let projects = self.projects(&messages)?;
+        let mut orders = Vec::new();
+        let mut refused = Vec::new();
+        for Taken { row, person, until } in messages {
             let project = row.body.as_ref().and_then(|body| body.project);
-            let project = projects.entry(project).or_default().clone();
+            let project = projects.get(&project).cloned().unwrap_or_default();
             let gateway = row.gateway.and_then(|id| view.gateway(id)).cloned();
-            let lease = row.lease;
             match self.contact(&person, &project) {
                 Ok(contact) => {
                     orders.push(Order { claimed: row, person, contact, gateway, project, until });
                 }
-                Err(refusal) => self.refuse(lease, refusal, Details::default()),
+                Err(refusal) => refused.push((row.lease, refusal)),
             }
         }
-        work.extend(
-            self.without_blocked(orders)?.into_iter().map(|order| Work::Deliver(Box::new(order))),
-        );
-        Ok(work)
+        let orders = self.without_blocked(orders)?;
+        for (lease, refusal) in refused {
+            self.refuse(lease, refusal, Details::default());
+        }
+        Ok(orders)
     }
 
     fn projects(
         &mut self,
-        claimed: &[Claimed],
+        messages: &[Taken],
     ) -> Result<HashMap<Option<ProjectId>, Arc<Fields>>, StoreError> {
         let mut ids: Vec<ProjectId> =
-            claimed.iter().filter_map(|row| row.body.as_ref()?.project).collect();
+            messages.iter().filter_map(|message| message.row.body.as_ref()?.project).collect();
         ids.sort_unstable();
         ids.dedup();
         store::read(&mut *self.store, |snapshot| {

@@ -1,6 +1,6 @@
 //! A drain whose gates are a script and whose time is set.
 
-use super::stage::{Book, ScriptedPipeline, Stage};
+use super::stage::{Book, Frail, ScriptedPipeline, Stage};
 use crate::contact::ContactForm;
 use crate::drain::{Appetite, Drain, DrainParts, Tally, Turned};
 use crate::files::blob;
@@ -103,7 +103,10 @@ impl Bench {
         };
         let looking = Mutex::new((stage.opener)());
         let drain = Drain::open(DrainParts {
-            store: (stage.opener)(),
+            store: Box::new(Frail {
+                store: (stage.opener)(),
+                failing_read: Arc::clone(&stage.failing_read),
+            }),
             pipeline: Box::new(pipeline),
             gates: Arc::new(Book(Arc::clone(&stage))),
             door,
@@ -367,6 +370,13 @@ impl Bench {
             }
         }
         owner.0
+    }
+
+    /// The next turn fails at that read; 1 is the first.
+    pub(super) fn fail_at_read(&mut self, number: usize) -> StoreError {
+        self.stage.failing_read.store(number, Ordering::SeqCst);
+        let events = self.events.try_iter().collect();
+        self.drain.turn(events, Appetite::Claim).unwrap_err()
     }
 
     /// Somebody tidied `var/run`.

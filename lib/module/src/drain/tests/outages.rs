@@ -135,3 +135,31 @@ fn a_gateway_held_by_a_person_gets_nothing_until_the_time_he_gave() {
         assert_eq!(bench.accepted(), 3);
     });
 }
+
+// the claim is committed by then
+#[test]
+fn a_store_that_fails_after_a_claim_strands_nothing() {
+    // the view is the first read; projects and blocked contacts are read of what was claimed
+    for read in [2, 3] {
+        on_both(|bench| {
+            bench.add_gateway(None);
+            let stranger = bench.enqueue_for(1, "<user><id>1</id></user>");
+            let tasks = bench.enqueue(1, 3);
+            bench.enqueue_file("bad");
+            std::fs::write(bench.file_path("bad"), "<doc>").unwrap();
+            let error = bench.fail_at_read(read);
+            assert!(error.is_passing(), "{error}");
+            assert!(bench.tasks().iter().any(|task| task.state == State::Sending));
+            bench.drain();
+            let mut sent: Vec<_> = bench.sent().iter().map(|one| one.task).collect();
+            sent.sort_unstable();
+            assert_eq!(sent, tasks);
+            assert!(bench.sent().iter().all(|one| one.attempt == 1 && !one.maybe_sent));
+            assert_eq!(bench.log_of(stranger), ["never"]);
+            assert!(bench.tally().back > 0);
+            let left = bench.tasks();
+            assert_eq!(left.len(), 1, "the bad file: {left:?}");
+            assert_eq!(left[0].state, State::Failed);
+        });
+    }
+}

@@ -63,7 +63,49 @@ pub(super) struct Stage {
     pub(super) pause_after: AtomicI64,
     pub(super) stop_after: AtomicI64,
     pub(super) steal: AtomicUsize,
+    /// Which read of the drain fails, counted from now; 0: none.
+    pub(super) failing_read: Arc<AtomicUsize>,
     pub(super) opener: Opener,
+}
+
+/// A store of which one read fails.
+pub(super) struct Frail {
+    pub(super) store: Box<dyn Store>,
+    pub(super) failing_read: Arc<AtomicUsize>,
+}
+
+impl Store for Frail {
+    fn write(
+        &mut self,
+        durability: Durability,
+        change: &mut dyn FnMut(&mut dyn store::Tx) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        self.store.write(durability, change)
+    }
+
+    fn read(
+        &mut self,
+        look: &mut dyn FnMut(&mut dyn store::Snapshot) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let left = self.failing_read.load(Ordering::SeqCst);
+        self.failing_read.store(left.saturating_sub(1), Ordering::SeqCst);
+        if left == 1 {
+            return Err(StoreError::Locked { operation: "read", waited_secs: 10 });
+        }
+        self.store.read(look)
+    }
+
+    fn waker(&self) -> Result<Box<dyn store::Wake>, StoreError> {
+        self.store.waker()
+    }
+
+    fn wake(&self) {
+        self.store.wake();
+    }
+
+    fn tidy(&mut self) -> Result<(), StoreError> {
+        self.store.tidy()
+    }
 }
 
 impl Stage {
@@ -77,6 +119,7 @@ impl Stage {
             pause_after: AtomicI64::new(i64::MAX),
             stop_after: AtomicI64::new(i64::MAX),
             steal: AtomicUsize::new(0),
+            failing_read: Arc::default(),
             opener,
         }
     }
