@@ -125,7 +125,7 @@ fn give(path: &Path, group: &str) -> Result<()> {
 fn give_database(root: &Root, config: &Config, group: &str) -> Result<()> {
     let database = config.database.trim_start_matches("sqlite:");
     for ending in ["", "-wal", "-shm"] {
-        let path = root.path(&format!("{database}{ending}"));
+        let path = root.path(format!("{database}{ending}"));
         if path.exists() {
             give(&path, group)?;
         }
