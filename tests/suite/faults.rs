@@ -62,9 +62,9 @@ fn fail_each(call: &str, (errno, most): (i32, u32)) -> String {
         let _ = std::fs::remove_file(stage.host.path("counts"));
         let wish = format!("{number}:{call}:{errno}");
         let ran = process(&stage, &[("FAULTS_FAIL", &wish), ("FAULTS_COUNT", "counts")]);
-        let code = ran.code.expect("a failing disk kills nobody");
-        assert!([0, 74, 75].contains(&code), "{wish}: {ran:?}");
-        assert!(code == 0 || !ran.stderr.is_empty(), "{wish}: it ends with words");
+        // a failing disk kills nobody
+        assert!([Some(0), Some(74), Some(75)].contains(&ran.code), "{wish}: {ran:?}");
+        assert!(ran.code == Some(0) || !ran.stderr.is_empty(), "{wish}: it ends with words");
         let has_failed = stage.host.read("counts").contains("failed");
         failed += u32::from(has_failed);
         clean = !has_failed;
