@@ -199,8 +199,7 @@ fn an_ed25519_signature_is_good_for_dkimpy() {
         )
         .is_some_and(|said| said == "True\n");
     if !has_nacl {
-        assert!(std::env::var("CI").as_deref() != Ok("true"), "CI must have python3-nacl");
-        tools::skipped("python3-nacl is not installed");
+        tools::missing("python3-nacl");
         return;
     }
     let key = tools::run("openssl", &["genpkey", "-algorithm", "ed25519"]);
