@@ -3,6 +3,7 @@
 use crate::{Config, ConfigError, Root};
 use jiff::{Timestamp, Zoned, tz::TimeZone};
 use notice::{Clock, Mask, Secret, SystemClock};
+use rustix::fs::OFlags;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, symlink};
@@ -131,7 +132,9 @@ impl Log {
 }
 
 fn append_to(path: &Path) -> std::io::Result<File> {
-    OpenOptions::new().append(true).create(true).mode(0o600).open(path)
+    // The folder may belong to a group too: a link in the log's place would lead lines into another file.
+    let no_link = OFlags::NOFOLLOW.bits().cast_signed();
+    OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(no_link).open(path)
 }
 
 fn was_rotated(file: &File, path: &Path) -> bool {
@@ -232,6 +235,21 @@ mod tests {
         assert!(text.contains("INFO password ***"), "{text}");
         assert_eq!(text.lines().count(), 1);
         assert_eq!(fs::metadata(root.path("var/gatepost.log")).unwrap().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_link_in_the_place_of_the_log_is_refused() {
+        let (_folder, root, config) = made();
+        fs::write(root.path("etc/other"), "kept").unwrap();
+        symlink("../etc/other", root.path("var/gatepost.log")).unwrap();
+        assert!(Log::open(&root, &config, "x").is_err());
+        // Nor is it followed when it comes later.
+        fs::remove_file(root.path("var/gatepost.log")).unwrap();
+        let log = Log::open(&root, &config, "x").unwrap();
+        fs::rename(root.path("var/gatepost.log"), root.path("var/gatepost.log.1")).unwrap();
+        symlink("../etc/other", root.path("var/gatepost.log")).unwrap();
+        log.note("a line");
+        assert_eq!(fs::read_to_string(root.path("etc/other")).unwrap(), "kept");
     }
 
     #[test]

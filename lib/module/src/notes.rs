@@ -5,6 +5,7 @@
 //! a gate's hands at a death is exactly the starts without an end.
 
 use notice::{Answer, GatewayId, Outcome, Reach, TaskId};
+use rustix::fs::OFlags;
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -15,6 +16,8 @@ use store::Lease;
 
 /// The file is rewritten with what is still in hand when it passes this size.
 const REWRITE_BYTES: u64 = 1 << 20;
+/// `O_NOFOLLOW`: a link in the place of the file is an error.
+const NO_LINK: i32 = OFlags::NOFOLLOW.bits().cast_signed();
 /// So much of a reason is kept.
 const REASON_BYTES: usize = 2_000;
 
@@ -32,9 +35,10 @@ struct Book {
 }
 
 impl Notes {
-    /// Makes the file, 0600, empty.
+    /// Makes the file, 0600. Something that stands there already is refused and stays as it is: the
+    /// folder belongs to a group too, and a link would lead the notes into another file.
     pub fn create(path: &Path) -> io::Result<Self> {
-        let book = Book { file: open(path)?, bytes: 0, lines: HashMap::new() };
+        let book = Book { file: make(path)?, bytes: 0, lines: HashMap::new() };
         Ok(Self { path: path.to_owned(), book: Mutex::new(book) })
     }
 
@@ -86,7 +90,12 @@ impl Notes {
 
     fn rewrite(&self, book: &mut Book) -> io::Result<()> {
         let beside = self.path.with_extension("sent.new");
-        let mut file = open(&beside)?;
+        // What a rewrite that failed has left, or a stranger's link: the name goes, not what it points at.
+        match std::fs::remove_file(&beside) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+        let mut file = make(&beside)?;
         let kept: String = book.lines.values().map(String::as_str).collect();
         file.write_all(kept.as_bytes())?;
         std::fs::rename(&beside, &self.path)?;
@@ -96,13 +105,8 @@ impl Notes {
     }
 }
 
-fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new().create(true).append(true).truncate(false).mode(0o600).open(path).and_then(
-        |file| {
-            file.set_len(0)?;
-            Ok(file)
-        },
-    )
+fn make(path: &Path) -> io::Result<File> {
+    OpenOptions::new().create_new(true).append(true).mode(0o600).custom_flags(NO_LINK).open(path)
 }
 
 /// What the notes of a dead worker say of one lease.
@@ -207,6 +211,30 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("w.sent");
         std::fs::write(&path, "start 1 3 7\nend 1 3 sent").unwrap();
+        assert_eq!(read(&path).unwrap()[&lease(1)], Noted::Started);
+    }
+
+    #[test]
+    fn a_link_in_the_place_of_the_notes_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, target) = (folder.path().join("w.sent"), folder.path().join("other"));
+        std::fs::write(&target, "kept").unwrap();
+        std::os::unix::fs::symlink(&target, &path).unwrap();
+        assert!(Notes::create(&path).is_err());
+        assert_eq!(std::fs::read_to_string(&target).unwrap(), "kept");
+    }
+
+    #[test]
+    fn a_rewrite_does_not_follow_a_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, target) = (folder.path().join("w.sent"), folder.path().join("other"));
+        let notes = Notes::create(&path).unwrap();
+        notes.start(lease(1), None).unwrap();
+        std::fs::write(&target, "kept").unwrap();
+        std::os::unix::fs::symlink(&target, folder.path().join("w.sent.new")).unwrap();
+        notes.rewrite(&mut notes.book()).unwrap();
+        assert_eq!(std::fs::read_to_string(&target).unwrap(), "kept");
+        assert!(path.symlink_metadata().unwrap().is_file());
         assert_eq!(read(&path).unwrap()[&lease(1)], Noted::Started);
     }
 

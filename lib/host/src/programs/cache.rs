@@ -2,6 +2,7 @@
 //! made anew.
 
 use notice::{Clock, Ms, SystemClock};
+use rustix::fs::OFlags;
 use std::collections::BTreeMap;
 use std::fs::{self, Metadata, OpenOptions};
 use std::io::Write;
@@ -92,8 +93,15 @@ impl Cache {
 }
 
 fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut file =
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    // What a dead process of this number has left, or a stranger's link: only the name goes.
+    let _ = fs::remove_file(path);
+    let no_link = OFlags::NOFOLLOW.bits().cast_signed();
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .custom_flags(no_link)
+        .open(path)?;
     file.write_all(bytes)
 }
 
