@@ -1,12 +1,14 @@
 //! From the queue's message to what goes over the line: the letter and its envelope.
 
 use std::fs;
-use std::io::Read;
-use std::path::Path;
+use std::io::{self, Read};
+use std::path::{Component, Path};
 
 use gatepost_gate::{Attachment, Failure, OutgoingMessage};
 use ring::digest::{SHA256, digest};
 use ring::rand::{SecureRandom, SystemRandom};
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
 
 use crate::account::{Account, ReturnPath};
 use crate::address::Mailbox;
@@ -227,21 +229,23 @@ fn read_files(attachments: &[Attachment]) -> Result<Vec<File>, Failure> {
     Ok(files)
 }
 
-/// Reads a file that lies, links resolved, in one of the folders of attachments. The worker has looked
-/// at the name before; what is handed to strangers is worth a second look.
+/// Reads a file that lies in one of the folders of attachments. The worker has looked at the name before;
+/// what is handed to strangers is worth a second look, and what was looked at is what is read.
 fn read_file(path: &str, left_bytes: u64) -> Result<Vec<u8>, Failure> {
-    let gone = |error| Failure::later(format!("attachment `{path}`: {error}"));
-    let real = fs::canonicalize(path).map_err(gone)?;
-    let inside =
-        |folder: &&str| fs::canonicalize(folder).is_ok_and(|folder| real.starts_with(folder));
-    if !Path::new(path).is_relative() || !ATTACHMENT_FOLDERS.iter().any(inside) {
-        return Err(Failure::never(format!(
-            "attachment `{path}` does not lie in {}",
-            ATTACHMENT_FOLDERS.join(" or ")
-        )));
+    let gone = |error: io::Error| Failure::later(format!("attachment `{path}`: {error}"));
+    let outside = || {
+        let folders = ATTACHMENT_FOLDERS.join(" or ");
+        Failure::never(format!("attachment `{path}` does not lie in {folders}, without links"))
+    };
+    let below = below_var(Path::new(path)).ok_or_else(outside)?;
+    let file = open_below_var(below).map_err(|error| match error {
+        Errno::LOOP | Errno::XDEV => outside(),
+        error => gone(error.into()),
+    })?;
+    if !file.metadata().map_err(gone)?.is_file() {
+        return Err(Failure::never(format!("attachment `{path}` is no regular file")));
     }
     let mut content = Vec::new();
-    let file = fs::File::open(&real).map_err(gone)?;
     file.take(left_bytes + 1).read_to_end(&mut content).map_err(gone)?;
     if content.len() as u64 > left_bytes {
         return Err(Failure::never(format!(
@@ -250,4 +254,20 @@ fn read_file(path: &str, left_bytes: u64) -> Result<Vec<u8>, Failure> {
         )));
     }
     Ok(content)
+}
+
+/// The path from `var` on, if it is a plain one into a folder of attachments.
+fn below_var(path: &Path) -> Option<&Path> {
+    let plain = path.components().all(|part| matches!(part, Component::Normal(_)));
+    let inside = ATTACHMENT_FOLDERS.iter().any(|folder| path.starts_with(folder));
+    (plain && inside).then(|| path.strip_prefix("var").ok()).flatten()
+}
+
+/// Opens for reading without following a link: others may write in `var`. `NONBLOCK`: a pipe does not stop us.
+fn open_below_var(below: &Path) -> Result<fs::File, Errno> {
+    let folder = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let var = rustix::fs::openat(CWD, "var", folder, Mode::empty())?;
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+    rustix::fs::openat2(var, below, flags, Mode::empty(), resolve).map(fs::File::from)
 }

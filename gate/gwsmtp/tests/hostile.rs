@@ -121,11 +121,15 @@ fn an_attachment_from_elsewhere_is_refused() {
     let gate = gate();
     std::fs::write(gate.root().join("secret.key"), "x").unwrap();
     std::os::unix::fs::symlink("/etc/passwd", gate.root().join("var/attach/link")).unwrap();
+    std::os::unix::fs::symlink("../..", gate.root().join("var/attach/folder")).unwrap();
+    std::fs::create_dir(gate.root().join("var/attach/sub")).unwrap();
     for (path, outcome) in [
         ("/etc/passwd", "never"),
         ("var/attach/../../secret.key", "never"),
         ("secret.key", "never"),
         ("var/attach/link", "never"),
+        ("var/attach/folder/secret.key", "never"),
+        ("var/attach/sub", "never"),
         ("var/attach/gone", "later"),
     ] {
         let mut message = Message::to("a@example.test", plain(sink.port()));
