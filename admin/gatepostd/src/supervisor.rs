@@ -200,8 +200,16 @@ impl Supervisor {
 
     fn prune(&mut self) {
         let now = SystemClock.now();
+        let days = &self.config.retention;
+        let keep = store::Retention {
+            log_days: days.log_days,
+            event_days: days.event_days,
+            failed_days: days.failed_days,
+            key_days: days.key_days,
+            blob_days: days.blob_days,
+        };
         self.with_store(|store| {
-            while store::write(store, Durability::Crash, |tx| tx.prune(now))? {}
+            while store::write(store, Durability::Crash, |tx| tx.prune(now, &keep))? {}
             Ok(())
         });
     }

@@ -292,6 +292,18 @@ impl Site {
             poll: queue.poll,
             grace: queue.grace,
             prune: self.config.daemon.prune,
+            keep: self.keep(),
+        }
+    }
+
+    fn keep(&self) -> store::Retention {
+        let days = &self.config.retention;
+        store::Retention {
+            log_days: days.log_days,
+            event_days: days.event_days,
+            failed_days: days.failed_days,
+            key_days: days.key_days,
+            blob_days: days.blob_days,
         }
     }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
-use store::{Durability, Store, StoreError, Wake, Woken};
+use store::{Durability, Retention, Store, StoreError, Wake, Woken};
 
 /// How a run is bounded.
 pub struct Bounds {
@@ -24,6 +24,8 @@ pub struct Bounds {
     pub grace: Duration,
     /// Between two prunings.
     pub prune: Duration,
+    /// What they leave.
+    pub keep: Retention,
 }
 
 /// How a run ended.
@@ -130,9 +132,8 @@ impl Run {
     /// Idle work: retention, and what the database wants done outside transactions.
     fn idle(&mut self) {
         let now = self.door.clock.now();
-        let every = i64::try_from(self.bounds.prune.as_millis()).unwrap_or(i64::MAX);
         // retention that fails today is done tomorrow
-        let _ = prune(self.drain.store(), now, every);
+        let _ = prune(self.drain.store(), now, &self.bounds);
         let _ = self.drain.store().tidy();
     }
 
@@ -187,9 +188,10 @@ impl Bounds {
 }
 
 /// Deletes what is too old, if nobody has done so for that long.
-fn prune(store: &mut dyn Store, now: Ms, every_ms: i64) -> Result<(), StoreError> {
+fn prune(store: &mut dyn Store, now: Ms, bounds: &Bounds) -> Result<(), StoreError> {
     const NAME: &str = "pruned_ms";
     const CHUNKS: u32 = 10;
+    let every_ms = i64::try_from(bounds.prune.as_millis()).unwrap_or(i64::MAX);
     let last = store::read(store, |snapshot| snapshot.setting(NAME))?;
     let last = last.and_then(|text| text.parse().ok()).unwrap_or(0);
     if now.0.saturating_sub(last) < every_ms {
@@ -197,7 +199,7 @@ fn prune(store: &mut dyn Store, now: Ms, every_ms: i64) -> Result<(), StoreError
     }
     store::write(store, Durability::Crash, |tx| tx.set_setting(NAME, &now.to_string()))?;
     for _ in 0..CHUNKS {
-        if !store::write(store, Durability::Crash, |tx| tx.prune(now))? {
+        if !store::write(store, Durability::Crash, |tx| tx.prune(now, &bounds.keep))? {
             break;
         }
     }

@@ -22,6 +22,7 @@ pub use queue::{
     Accepted, Blob, Body, Claimed, Count, Demand, Done, Effect, Finish, Hash, Lease, LogFilter,
     LogRow, NewLog, NewTask, Pool, Settlement, StoredBody, TaskFilter, TaskRow, Turn, Worker,
 };
+pub use retention::Retention;
 pub use rows::{
     Condition, ContactState, Direction, Downtime, Gateway, GatewayState, InboxRow, Incoming,
     IncomingRow, Owner, PROJECT_FIELDS, Project, Subscription, USER_FIELDS, User, UserFilter,
@@ -200,7 +201,7 @@ pub trait Tx: Snapshot {
     /// word (`sent` by hand, or `cancelled`) and reason.
     fn end(&mut self, ids: &[TaskId], how: Finish, reason: &str, now: Ms) -> Result<u32>;
     /// Retention (queue 3.10): at most 1,000 rows of each kind; true while there is more.
-    fn prune(&mut self, now: Ms) -> Result<bool>;
+    fn prune(&mut self, now: Ms, keep: &Retention) -> Result<bool>;
 
     // the platform
     /// Inserts (id 0) or rewrites a project.

@@ -2,7 +2,28 @@
 
 use notice::Ms;
 
-/// Log rows, events, failed tasks and ended downtimes, in ms.
-pub(crate) const LOG_MS: i64 = 30 * Ms::DAY;
-/// Keys after the end of their task, and blobs after their last use, in ms.
-pub(crate) const KEY_MS: i64 = 7 * Ms::DAY;
+/// How long, in days, by kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// Log rows and ended downtimes. A key whose task has ended is known by its log row: it goes with it.
+    pub log_days: u32,
+    /// Events.
+    pub event_days: u32,
+    /// Failed tasks.
+    pub failed_days: u32,
+    /// Keys, after the end of their task.
+    pub key_days: u32,
+    /// Blobs, after their last use.
+    pub blob_days: u32,
+}
+
+impl Retention {
+    /// What `etc/gatepost.toml` ships.
+    pub const SHIPPED: Self =
+        Self { log_days: 30, event_days: 30, failed_days: 30, key_days: 7, blob_days: 7 };
+}
+
+/// The moment so many days before `now`.
+pub(crate) fn before(now: Ms, days: u32) -> Ms {
+    now.plus(-i64::from(days) * Ms::DAY)
+}

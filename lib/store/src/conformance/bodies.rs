@@ -3,7 +3,7 @@
 use super::kit::owner;
 use super::{Fresh, demand, task};
 use crate::sqlite::Order;
-use crate::{Blob, Body, Demand, NewTask, Pool, Settlement, StoredBody};
+use crate::{Blob, Body, Demand, NewTask, Pool, Retention, Settlement, StoredBody};
 use notice::{Ms, Priority, ProjectId, Route, State};
 
 pub(crate) fn a_notice_is_stored_once(fresh: Fresh) {
@@ -63,7 +63,7 @@ pub(crate) fn an_unused_blob_is_kept_for_seven_days(fresh: Fresh) {
     for (days, sent_is_kept) in [(7, true), (1, false)] {
         kit.wait(days * Ms::DAY);
         let now = kit.now;
-        kit.change(|tx| tx.prune(now));
+        kit.change(|tx| tx.prune(now, &Retention::SHIPPED));
         let kept = kit.look(|seen| seen.blob(&blob_of("sent"))).is_some();
         assert_eq!(kept, sent_is_kept, "{days}");
         assert!(kit.look(|seen| seen.blob(&blob_of("queued"))).is_some());
@@ -75,7 +75,7 @@ pub(crate) fn an_unused_blob_is_kept_for_seven_days(fresh: Fresh) {
     }
     kit.wait(6 * Ms::DAY);
     let now = kit.now;
-    kit.change(|tx| tx.prune(now));
+    kit.change(|tx| tx.prune(now, &Retention::SHIPPED));
     assert!(kit.look(|seen| seen.blob(&blob_of("queued"))).is_some());
 }
 

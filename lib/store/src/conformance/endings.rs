@@ -2,7 +2,7 @@
 
 use super::{Fresh, Kit, demand, mail, task};
 use crate::sqlite::Order;
-use crate::{Effect, Finish, Gateway, LogFilter, NewTask, Settlement, StoredBody};
+use crate::{Effect, Finish, Gateway, LogFilter, NewTask, Retention, Settlement, StoredBody};
 use notice::{GatewayId, Ms, State, TaskId, UserId};
 
 // S3-30, S3-31, S3-41
@@ -194,11 +194,29 @@ pub(crate) fn failed_tasks_are_kept_for_thirty_days(fresh: Fresh) {
     for (days, is_kept) in [(30, true), (1, false)] {
         kit.wait(days * Ms::DAY);
         let now = kit.now;
-        kit.change(|tx| tx.prune(now));
+        kit.change(|tx| tx.prune(now, &Retention::SHIPPED));
         assert_eq!(kit.state(id).is_some(), is_kept);
         assert_eq!(kit.log().len(), usize::from(is_kept));
     }
     assert_eq!(kit.look(|seen| seen.body(id)), None);
+}
+
+pub(crate) fn each_kind_is_kept_as_long_as_it_is_told(fresh: Fresh) {
+    let mut kit = fresh(Order::Ageing);
+    let id = kit.enqueue(&task());
+    let lease = kit.claim_one().lease;
+    kit.settle(lease, Settlement::Fail);
+    let row = kit.log_row(TaskId(9), "sent");
+    kit.change(|tx| tx.add_log(std::slice::from_ref(&row)));
+    kit.wait(2 * Ms::DAY);
+    let now = kit.now;
+    kit.change(|tx| tx.prune(now, &Retention { log_days: 3, ..Retention::SHIPPED }));
+    assert!(kit.log().iter().any(|kept| kept.row == row));
+    while kit.change(|tx| tx.prune(now, &Retention { log_days: 1, ..Retention::SHIPPED })) {}
+    assert_eq!(kit.log().len(), 0);
+    assert!(kit.state(id).is_some(), "a failed task has days of its own");
+    kit.change(|tx| tx.prune(now, &Retention { failed_days: 1, ..Retention::SHIPPED }));
+    assert_eq!(kit.state(id), None);
 }
 
 pub(crate) fn retention_works_in_chunks(fresh: Fresh) {
@@ -210,7 +228,7 @@ pub(crate) fn retention_works_in_chunks(fresh: Fresh) {
     kit.change(|tx| tx.add_log(std::slice::from_ref(&kept)));
     let now = kit.now;
     let mut turns = 0;
-    while kit.change(|tx| tx.prune(now)) {
+    while kit.change(|tx| tx.prune(now, &Retention::SHIPPED)) {
         turns += 1;
         assert!(turns < 10, "it never ends");
         let left = kit.look(|seen| seen.log(&LogFilter::default(), None, 10_000)).len();

@@ -3,7 +3,8 @@
 use super::{Fresh, Kit, mail, module, task};
 use crate::sqlite::Order;
 use crate::{
-    Condition, Direction, Downtime, Gateway, GatewayState, Project, Settlement, StoreError,
+    Condition, Direction, Downtime, Gateway, GatewayState, Project, Retention, Settlement,
+    StoreError,
 };
 use notice::{Fields, GatewayId, Ms, OnUnknown, ProjectId, State};
 
@@ -115,7 +116,7 @@ pub(crate) fn a_pause_is_a_downtime_of_the_whole_queue(fresh: Fresh) {
     assert_eq!(kit.look(|seen| seen.downtimes(Some(GatewayId(1)), start)), []);
     kit.wait(40 * Ms::DAY);
     let now = kit.now;
-    kit.change(|tx| tx.prune(now));
+    kit.change(|tx| tx.prune(now, &Retention::SHIPPED));
     assert_eq!(kit.look(|seen| seen.downtimes(None, start)), []);
 }
 

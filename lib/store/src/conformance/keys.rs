@@ -2,7 +2,7 @@
 
 use super::{Fresh, task};
 use crate::sqlite::Order;
-use crate::{Accepted, NewTask, Settlement};
+use crate::{Accepted, NewTask, Retention, Settlement};
 use notice::{Ms, TaskId};
 
 fn keyed(key: &str) -> NewTask {
@@ -28,11 +28,11 @@ pub(crate) fn a_key_is_remembered_for_seven_days_past_the_end(fresh: Fresh) {
     kit.settle(lease, Settlement::Gone);
     kit.wait(6 * Ms::DAY);
     let now = kit.now;
-    kit.change(|tx| tx.prune(now));
+    kit.change(|tx| tx.prune(now, &Retention::SHIPPED));
     assert_eq!(kit.accept(&keyed("k/7/ntemail")), Accepted::Duplicate(first));
     kit.wait(2 * Ms::DAY);
     let now = kit.now;
-    kit.change(|tx| tx.prune(now));
+    kit.change(|tx| tx.prune(now, &Retention::SHIPPED));
     assert_eq!(kit.accept(&keyed("k/7/ntemail")), Accepted::New(TaskId(first.0 + 1)));
 }
 

@@ -69,6 +69,7 @@ macro_rules! conformance {
             a_retry_forgets_a_gateway_that_is_gone
             failed_tasks_are_kept_for_thirty_days
             retention_works_in_chunks
+            each_kind_is_kept_as_long_as_it_is_told
             // bodies
             a_notice_is_stored_once
             a_body_comes_back_as_it_was_given

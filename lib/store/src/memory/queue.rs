@@ -2,10 +2,10 @@
 
 use super::{Tables, Task};
 use crate::calendar::createdate;
-use crate::retention::{KEY_MS, LOG_MS};
+use crate::retention::before;
 use crate::{
     Accepted, Blob, Body, Claimed, Demand, Done, Effect, Finish, InboxRow, Lease, NewLog, NewTask,
-    Owner, Pool, Result, Settlement, StoreError, StoredBody, TaskRow, Turn,
+    Owner, Pool, Result, Retention, Settlement, StoreError, StoredBody, TaskRow, Turn,
 };
 use notice::{Ms, State, TaskId, UserId};
 
@@ -612,19 +612,20 @@ impl Tables {
         self.write_log(row);
     }
 
-    pub(super) fn prune_old(&mut self, now: Ms) -> bool {
-        let (month, week) = (now.plus(-LOG_MS), now.plus(-KEY_MS));
+    pub(super) fn prune_old(&mut self, now: Ms, keep: &Retention) -> bool {
+        let (log_cut, key_cut) = (before(now, keep.log_days), before(now, keep.key_days));
+        let (failed_cut, blob_cut) = (before(now, keep.failed_days), before(now, keep.blob_days));
         let old = self.tasks.values().filter(|task| {
-            task.row.state == State::Failed && task.row.run_at.is_some_and(|at| at < month)
+            task.row.state == State::Failed && task.row.run_at.is_some_and(|at| at < failed_cut)
         });
         let failed: Vec<i64> = old.map(|task| task.row.id.0).take(PRUNED).collect();
         for id in &failed {
             self.tasks.remove(id);
         }
         let is_needed = |(task, made): &(i64, Ms)| {
-            *made >= week
+            *made >= key_cut
                 || self.tasks.contains_key(task)
-                || self.log.values().any(|row| row.task.0 == *task && row.at >= week)
+                || self.log.values().any(|row| row.task.0 == *task && row.at >= key_cut)
         };
         let keys: Vec<String> = self
             .keys
@@ -644,18 +645,18 @@ impl Tables {
         let blobs: Vec<crate::Hash> = self
             .blobs
             .iter()
-            .filter(|(hash, (_, used))| *used < week && !in_use(hash))
+            .filter(|(hash, (_, used))| *used < blob_cut && !in_use(hash))
             .map(|(hash, _)| *hash)
             .take(PRUNED)
             .collect();
         for hash in &blobs {
             self.blobs.remove(hash);
         }
-        self.downs.retain(|down| down.to.is_none_or(|to| to >= month));
+        self.downs.retain(|down| down.to.is_none_or(|to| to >= log_cut));
         let log: Vec<i64> = self
             .log
             .iter()
-            .filter(|(_, row)| row.at < month)
+            .filter(|(_, row)| row.at < log_cut)
             .map(|(id, _)| *id)
             .take(PRUNED)
             .collect();

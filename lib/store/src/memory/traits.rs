@@ -4,8 +4,8 @@ use super::Tables;
 use crate::{
     Accepted, Blob, ContactState, Count, Demand, Done, Downtime, Finish, Gateway, GatewayState,
     Hash, InboxRow, Incoming, IncomingRow, Lease, LogFilter, LogRow, NewLog, NewTask, Owner,
-    Project, Result, Snapshot, StoredBody, Subscription, TaskFilter, TaskRow, Turn, Tx, User,
-    UserFilter, Worker,
+    Project, Result, Retention, Snapshot, StoredBody, Subscription, TaskFilter, TaskRow, Turn, Tx,
+    User, UserFilter, Worker,
 };
 use notice::{GatewayId, LogId, ModuleName, Ms, ProjectId, Route, TaskId, UserId};
 use std::sync::Arc;
@@ -205,8 +205,8 @@ impl Tx for Tables {
         Ok(self.end_many(ids, how, reason, now))
     }
 
-    fn prune(&mut self, now: Ms) -> Result<bool> {
-        Ok(self.prune_old(now))
+    fn prune(&mut self, now: Ms, keep: &Retention) -> Result<bool> {
+        Ok(self.prune_old(now, keep))
     }
 
     fn save_project(&mut self, project: &Project) -> Result<ProjectId> {

@@ -2,7 +2,8 @@
 
 use super::session::{Session, text};
 use super::statements::{self as sql, Statement};
-use crate::{Finish, Lease, Owner, Result};
+use crate::retention::before;
+use crate::{Finish, Lease, Owner, Result, Retention};
 use notice::{Ms, TaskId};
 use rusqlite::{Row, named_params};
 
@@ -194,21 +195,22 @@ impl Session<'_> {
         Ok(number(given))
     }
 
-    pub(super) fn prune_all(&self, now: Ms) -> Result<bool> {
-        let month = now.plus(-crate::retention::LOG_MS).0;
-        let week = now.plus(-crate::retention::KEY_MS).0;
+    pub(super) fn prune_all(&self, now: Ms, keep: &Retention) -> Result<bool> {
+        let cut = |days| before(now, days).0;
         let chunks = [
-            (sql::PRUNE_FAILED, month),
-            (sql::PRUNE_KEYS, week),
-            (sql::PRUNE_BLOBS, week),
-            (sql::PRUNE_DOWNTIMES, month),
+            (sql::PRUNE_FAILED, cut(keep.failed_days)),
+            (sql::PRUNE_KEYS, cut(keep.key_days)),
+            (sql::PRUNE_BLOBS, cut(keep.blob_days)),
+            (sql::PRUNE_DOWNTIMES, cut(keep.log_days)),
         ];
         let mut more = false;
-        for (statement, cut) in chunks {
-            more |= self.change(statement, named_params! {":cut": cut})? >= 1_000;
+        for (statement, before) in chunks {
+            more |= self.change(statement, named_params! {":cut": before})? >= 1_000;
         }
-        for statement in [sql::PRUNE_LOG, sql::PRUNE_EVENTS] {
-            more |= self.change(statement, named_params! {":cut": month})? > 0;
+        let rows =
+            [(sql::PRUNE_LOG, cut(keep.log_days)), (sql::PRUNE_EVENTS, cut(keep.event_days))];
+        for (statement, before) in rows {
+            more |= self.change(statement, named_params! {":cut": before})? > 0;
         }
         Ok(more)
     }

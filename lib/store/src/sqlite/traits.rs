@@ -7,8 +7,8 @@ use super::statements as queue;
 use crate::{
     Accepted, Blob, ContactState, Count, Demand, Done, Downtime, Finish, Gateway, GatewayState,
     Hash, InboxRow, Incoming, IncomingRow, Lease, LogFilter, LogRow, NewLog, NewTask, Owner,
-    Project, Result, Snapshot, StoredBody, Subscription, TaskFilter, TaskRow, Turn, Tx, User,
-    UserFilter, Worker,
+    Project, Result, Retention, Snapshot, StoredBody, Subscription, TaskFilter, TaskRow, Turn, Tx,
+    User, UserFilter, Worker,
 };
 use notice::{GatewayId, LogId, ModuleName, Ms, ProjectId, Route, TaskId, UserId};
 use rusqlite::named_params;
@@ -204,8 +204,8 @@ impl Tx for Session<'_> {
         self.end_all(ids, how, reason, now)
     }
 
-    fn prune(&mut self, now: Ms) -> Result<bool> {
-        self.prune_all(now)
+    fn prune(&mut self, now: Ms, keep: &Retention) -> Result<bool> {
+        self.prune_all(now, keep)
     }
 
     fn save_project(&mut self, project: &Project) -> Result<ProjectId> {

@@ -288,12 +288,14 @@ fn tidying_shrinks_the_file_again() {
     store
         .write(Durability::Crash, &mut |tx| {
             tx.end(&ids, crate::Finish::Cancel, "", Ms(1))?;
-            tx.prune(Ms(1 + 40 * Ms::DAY)).map(|_| ())
+            tx.prune(Ms(1 + 40 * Ms::DAY), &crate::Retention::SHIPPED).map(|_| ())
         })
         .unwrap();
     for _ in 0..5 {
         store
-            .write(Durability::Crash, &mut |tx| tx.prune(Ms(1 + 40 * Ms::DAY)).map(|_| ()))
+            .write(Durability::Crash, &mut |tx| {
+                tx.prune(Ms(1 + 40 * Ms::DAY), &crate::Retention::SHIPPED).map(|_| ())
+            })
             .unwrap();
         store.tidy().unwrap();
     }
