@@ -21,8 +21,6 @@ pub struct Settings {
     pub gateway: Gateway,
     /// `[gate]`
     pub gate: Gate,
-    /// `[processing]`
-    pub processing: Processing,
     /// `[module]`
     pub module: ForeignModule,
     /// `[daemon]`
@@ -102,10 +100,6 @@ pub struct RetryTable {
     pub sms: Retry,
     /// The inbox.
     pub internal: Retry,
-    /// Provisioning handlers.
-    pub provisioning: Retry,
-    /// Service processing.
-    pub processing: Retry,
 }
 
 /// One line of the retry table.
@@ -180,14 +174,6 @@ pub struct Gate {
     pub env: BTreeMap<String, String>,
 }
 
-/// `[processing]`
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-pub struct Processing {
-    /// Limit of one run.
-    #[serde(rename = "run_secs", with = "secs")]
-    pub run: Duration,
-}
-
 /// `[module]`
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct ForeignModule {
@@ -245,8 +231,6 @@ pub struct Render {
     pub message: Duration,
     /// Text of one body.
     pub text_bytes: usize,
-    /// Messages until a child is replaced.
-    pub child_messages: u64,
 }
 
 /// `[ntemail]`
@@ -320,7 +304,6 @@ pub(crate) const LIMITS: &[Limit] = &[
     Limit { key: "render.children",             least: 1.0,    most: 64.0 },
     Limit { key: "render.frame_messages",       least: 1.0,    most: 32.0 },
     Limit { key: "render.text_bytes",           least: 1_024.0, most: 33_554_432.0 },
-    Limit { key: "render.child_messages",       least: 1.0,    most: 1e12 },
     Limit { key: "log.level",                   least: 1.0,    most: 9.0 },
     Limit { key: "log.line_bytes",              least: 256.0,  most: 1_048_576.0 },
 ];
