@@ -112,10 +112,6 @@ pub(crate) fn gateways(host: &Host, receivers: &Receivers) -> Sink {
             host.path("etc/demo-token").display()
         ),
     );
-    done(
-        host,
-        "gateway add gwfile name=north-archive project=North module=ntemail folder=receivers/archive priority=9",
-    );
     doomed
 }
 
