@@ -103,6 +103,28 @@ pub enum Refusal {
         /// What stands against it, and the way out.
         reason: String,
     },
+    /// Outside code refuses: a before handler's error document, or what a plugin raised (S0-50, S4-49).
+    #[error("{text}")]
+    Said {
+        /// Who: `addon/x.pl`, `plugin Middleware`.
+        by: String,
+        /// The `type` of its error: `value`, `access`, `PermissionDenied` …
+        kind: String,
+        /// In its words.
+        text: String,
+        /// The whole error document, root `doc`: the answer as it is.
+        document: Box<Element>,
+    },
+    /// Outside code that must be asked could not be, or answered nonsense; the call is refused for it.
+    #[error("{what} `{name}` failed: {reason}")]
+    Failed {
+        /// `handler`, `plugin` …
+        what: &'static str,
+        /// Which.
+        name: String,
+        /// What happened, and what to do.
+        reason: String,
+    },
     /// What the call was planned on moved twice.
     #[error("{what} was changed by somebody else at the same moment; call again")]
     Changed {
@@ -129,7 +151,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// The `type` of the error document (ancestor-facts 1.6).
-    pub fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> &str {
         match self {
             Self::NoFunction { .. } | Self::NotFound { .. } => "missed",
             Self::NoParameter { .. } | Self::Value { .. } | Self::Ambiguous { .. } => "value",
@@ -137,6 +159,9 @@ impl Refusal {
             Self::Exists { .. } => "exists",
             Self::Denied { .. } => "access",
             Self::Gate { .. } => "gate",
+            Self::Said { kind, .. } => kind,
+            Self::Failed { what: "handler", .. } => "handler_failed",
+            Self::Failed { .. } => "plugin_failed",
             Self::Conflict { .. } => "conflict",
             Self::Changed { .. } => "changed",
             Self::File { .. } => "file",
@@ -154,7 +179,9 @@ impl Refusal {
             | Self::Ambiguous { .. } => 64,
             Self::Value { .. } | Self::Exists { .. } | Self::Conflict { .. } => 65,
             Self::NotFound { .. } | Self::File { .. } => 66,
-            Self::Gate { .. } => 69,
+            Self::Gate { .. } | Self::Failed { .. } => 69,
+            Self::Said { kind, .. } if kind == "access" || kind == "PermissionDenied" => 77,
+            Self::Said { .. } => 65,
             Self::Denied { .. } => 77,
             Self::Config(_) => 78,
             Self::Store(error)
@@ -168,6 +195,9 @@ impl Refusal {
 
     /// The error document: `<doc><error type= object=><msg>…`.
     pub fn to_document(&self) -> Element {
+        if let Self::Said { document, .. } = self {
+            return document.as_ref().clone();
+        }
         let mut error = Element::new("error").with_attribute("type", self.kind());
         if !self.object().is_empty() {
             error.set_attribute("object", self.object());
@@ -185,6 +215,8 @@ impl Refusal {
             | Self::Ambiguous { noun, .. } => noun,
             Self::Denied { function, .. } => function,
             Self::Gate { gate, .. } => gate,
+            Self::Failed { name, .. } => name,
+            Self::Said { by, .. } => by,
             Self::Conflict { .. }
             | Self::Changed { .. }
             | Self::File { .. }
@@ -202,6 +234,9 @@ impl Refusal {
             Self::Gate { gate, reason } => Self::Gate { gate, reason: mask.apply(&reason) },
             Self::Conflict { operation, reason } => {
                 Self::Conflict { operation, reason: mask.apply(&reason) }
+            }
+            Self::Failed { what, name, reason } => {
+                Self::Failed { what, name, reason: mask.apply(&reason) }
             }
             Self::NoParameter { function, name, nearest } => {
                 Self::NoParameter { function, name: mask.apply(&name), nearest }

@@ -1,0 +1,91 @@
+//! One call as other people's code sees it, and what is written down of each of their runs.
+
+use crate::caller::Caller;
+use crate::function::Function;
+use notice::{Fields, Mask, Ms};
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The name of a call: unique over processes, in the order of time as a text.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct CallId(String);
+
+impl CallId {
+    /// A new one.
+    pub(crate) fn new(now: Ms) -> Self {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        Self(format!("{:012x}-{:x}-{count:x}", now.0, std::process::id()))
+    }
+
+    /// As it stands in the journal.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for CallId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A call on its way down the pipeline.
+pub(crate) struct Call {
+    pub(crate) id: CallId,
+    /// What is called.
+    pub(crate) function: &'static Function,
+    /// By which of its names: `user.add` is `user.edit`.
+    pub(crate) called_as: String,
+    /// Under which of the `manager_names`: `gatepost`, `billmgr`.
+    pub(crate) manager: String,
+    pub(crate) caller: Caller,
+    /// As they came, `func`, `sok` and `elid` among them; before handlers may change them.
+    pub(crate) params: Fields,
+    /// Every secret the call knows so far: runs are written to the journal under it.
+    pub(crate) mask: Mask,
+}
+
+/// Where a run belongs (extensions 3.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// A handler before the function.
+    Before,
+    /// A plugin's code around it.
+    Middleware,
+    /// A plugin's hook that sets a value.
+    Hook,
+    /// A handler after it.
+    After,
+    /// A handler after it and after the late modifiers.
+    Late,
+    /// A handler that influences nothing.
+    Final,
+}
+
+impl Place {
+    /// The word in the journal.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Before => "before",
+            Self::Middleware => "middleware",
+            Self::Hook => "hook",
+            Self::After => "after",
+            Self::Late => "late",
+            Self::Final => "final",
+        }
+    }
+}
+
+/// One run of outside code: a row of the journal. The pipeline masks and shortens `output`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Run {
+    pub(crate) place: Place,
+    /// The handler's or plugin's.
+    pub(crate) name: String,
+    /// `ok`, `refused`, `skipped`, `failed`, `ignored` …
+    pub(crate) outcome: String,
+    pub(crate) took_ms: i64,
+    /// What it said, or what is wrong.
+    pub(crate) output: String,
+}
