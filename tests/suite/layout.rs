@@ -57,6 +57,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("clap_complete", &["admin/gatepost"]),
     ("clap_mangen", &["admin/gatepost"]),
     ("anyhow", &["admin/gatepost", "admin/gatepostd"]),
+    ("argon2", &["lib/platform"]), // passwords of users
     ("sd-notify", &["admin/gatepostd"]),
 ];
 

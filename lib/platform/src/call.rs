@@ -2,7 +2,8 @@
 
 use crate::caller::Caller;
 use crate::function::Function;
-use notice::{Fields, Mask, Ms};
+use config::{Level, Log, Root};
+use notice::{Clock, Fields, Mask, Ms};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -88,4 +89,24 @@ pub(crate) struct Run {
     pub(crate) took_ms: i64,
     /// What it said, or what is wrong.
     pub(crate) output: String,
+}
+
+/// What outside code is run with: how programs are started, where lines go, and the journal of this call.
+pub(crate) struct Outside<'a> {
+    pub(crate) root: &'a Root,
+    pub(crate) starter: &'a host::Caller,
+    pub(crate) clock: &'a dyn Clock,
+    /// None where there is no log: tests.
+    pub(crate) log: Option<&'a Log>,
+    /// A row for each run; the pipeline writes them after the call.
+    pub(crate) journal: Vec<Run>,
+}
+
+impl Outside<'_> {
+    /// A line of the log.
+    pub(crate) fn line(&self, level: Level, text: &str) {
+        if let Some(log) = self.log {
+            log.line(level, text);
+        }
+    }
 }

@@ -21,6 +21,8 @@ pub struct Function {
     pub parameters: &'static [Parameter],
     /// Whether it takes names that are not declared.
     pub extra: Extra,
+    /// The events it may raise.
+    pub events: &'static [&'static str],
     pub(crate) plan: Planner,
 }
 

@@ -40,6 +40,7 @@ mod plan;
 mod plugins;
 mod programs;
 mod projects;
+mod provisioning;
 mod queue_files;
 mod ready_files;
 mod refusal;
@@ -47,6 +48,7 @@ mod registry;
 mod sending;
 #[cfg(test)]
 mod sending_tests;
+mod services;
 mod status;
 mod status_findings;
 mod subscriptions;

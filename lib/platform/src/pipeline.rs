@@ -43,13 +43,13 @@ impl Platform {
     }
 
     /// Every function, in the order of the table.
-    pub fn functions() -> &'static [Function] {
-        table::FUNCTIONS
+    pub fn functions() -> impl Iterator<Item = &'static Function> + Clone {
+        table::TABLES.iter().copied().flatten()
     }
 
     /// The function of that name or alias.
     pub fn function(name: &str) -> Option<&'static Function> {
-        table::FUNCTIONS.iter().find(|function| {
+        Self::functions().find(|function| {
             function.name == name || function.aliases.iter().any(|alias| alias.name() == name)
         })
     }
@@ -166,7 +166,7 @@ fn remove_unused(context: &Context<'_>, plan: &Plan, accepted: &[Accepted]) {
 fn unknown(name: &str) -> Refusal {
     Refusal::NoFunction {
         name: name.to_owned(),
-        nearest: nearest(name, table::FUNCTIONS.iter().map(|function| function.name)),
+        nearest: nearest(name, Platform::functions().map(|function| function.name)),
     }
 }
 

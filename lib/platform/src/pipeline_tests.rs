@@ -137,7 +137,6 @@ fn an_unknown_function_names_the_nearest_and_an_alias_is_the_function() {
 #[test]
 fn names_and_aliases_are_declared_once() {
     let mut names: Vec<_> = Platform::functions()
-        .iter()
         .flat_map(|one| {
             std::iter::once(one.name).chain(one.aliases.iter().map(|alias| alias.name()))
         })

@@ -177,11 +177,13 @@ impl Refusal {
             | Self::NoParameter { .. }
             | Self::Missing { .. }
             | Self::Ambiguous { .. } => 64,
-            Self::Value { .. } | Self::Exists { .. } | Self::Conflict { .. } => 65,
             Self::NotFound { .. } | Self::File { .. } => 66,
             Self::Gate { .. } | Self::Failed { .. } => 69,
             Self::Said { kind, .. } if kind == "access" || kind == "PermissionDenied" => 77,
-            Self::Said { .. } => 65,
+            Self::Value { .. }
+            | Self::Exists { .. }
+            | Self::Conflict { .. }
+            | Self::Said { .. } => 65,
             Self::Denied { .. } => 77,
             Self::Config(_) => 78,
             Self::Store(error)
@@ -208,14 +210,15 @@ impl Refusal {
 
     fn object(&self) -> &str {
         match self {
-            Self::NoFunction { name, .. } | Self::NoParameter { name, .. } => name,
+            Self::NoFunction { name, .. }
+            | Self::NoParameter { name, .. }
+            | Self::Failed { name, .. } => name,
             Self::Missing { field, .. } | Self::Value { field, .. } => field,
             Self::Exists { noun, .. }
             | Self::NotFound { noun, .. }
             | Self::Ambiguous { noun, .. } => noun,
             Self::Denied { function, .. } => function,
             Self::Gate { gate, .. } => gate,
-            Self::Failed { name, .. } => name,
             Self::Said { by, .. } => by,
             Self::Conflict { .. }
             | Self::Changed { .. }

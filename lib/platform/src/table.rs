@@ -1,5 +1,7 @@
 //! Every function, declared once.
 
+mod people;
+
 use crate::caller::Level;
 use crate::function::{Alias, Extra, Function, Kind, PRIORITY, Parameter, optional, required};
 use crate::{
@@ -51,8 +53,12 @@ const TASK_CHANGE: [Parameter; 9] = [
     optional("comment", Kind::Line, "why, for the log"),
 ];
 
-/// The table.
-pub(crate) static FUNCTIONS: &[Function] = &[
+/// Every table, in the order people see them.
+pub(crate) static TABLES: &[&[Function]] =
+    &[FUNCTIONS, people::FUNCTIONS, crate::services::FUNCTIONS, crate::provisioning::FUNCTIONS];
+
+/// Messages: projects, users, notices, gateways, tasks.
+static FUNCTIONS: &[Function] = &[
     Function {
         name: "project",
         aliases: &[Alias::Same("project.list")],
@@ -63,6 +69,7 @@ pub(crate) static FUNCTIONS: &[Function] = &[
             optional("name", Kind::Line, "only those of that name"),
         ],
         extra: Extra::Refused,
+        events: &[],
         plan: projects::list,
     },
     Function {
@@ -90,6 +97,7 @@ pub(crate) static FUNCTIONS: &[Function] = &[
             optional("active", Kind::OnOff, "off: nothing new is taken for it"),
         ],
         extra: Extra::Refused,
+        events: &[],
         plan: projects::edit,
     },
     Function {
@@ -99,6 +107,7 @@ pub(crate) static FUNCTIONS: &[Function] = &[
         help: "Deletes projects that have neither users nor gateways.",
         parameters: &[required("elid", Kind::Line, "the projects: `a, b`")],
         extra: Extra::Refused,
+        events: &[],
         plan: projects::delete,
     },
     Function {
@@ -114,6 +123,7 @@ pub(crate) static FUNCTIONS: &[Function] = &[
             optional("after", Kind::Number(0, i64::MAX), "only ids above it: the next page"),
         ],
         extra: Extra::Planned,
+        events: &[],
         plan: users::list,
     },
     Function {
@@ -141,6 +151,7 @@ pub(crate) static FUNCTIONS: &[Function] = &[
             optional("passwd", Kind::Secret, "for handlers; never stored"),
         ],
         extra: Extra::Planned,
+        events: &[],
         plan: users::edit,
     },
     Function {
@@ -150,6 +161,7 @@ pub(crate) static FUNCTIONS: &[Function] = &[
         help: "Deletes users with their subscriptions and inbox.",
         parameters: &[required("elid", Kind::Line, "the users: `a, b`")],
         extra: Extra::Refused,
+        events: &[],
         plan: users::delete,
     },
     Function {
@@ -162,6 +174,7 @@ pub(crate) static FUNCTIONS: &[Function] = &[
             optional("project", Kind::Line, "project of rows that name none"),
         ],
         extra: Extra::Refused,
+        events: &[],
         plan: user_import::import,
     },
     Function {
@@ -174,6 +187,7 @@ pub(crate) static FUNCTIONS: &[Function] = &[
             optional("lang", Kind::Language, "language of the titles"),
         ],
         extra: Extra::Refused,
+        events: &[],
         plan: notices::list,
     },
     Function {
@@ -188,6 +202,7 @@ pub(crate) static FUNCTIONS: &[Function] = &[
             optional("engine", Kind::OneOf(&["xslt", "ejs", "tera"]), "only for this engine"),
         ],
         extra: Extra::Refused,
+        events: &[],
         plan: templates::list,
     },
     Function {
@@ -197,6 +212,7 @@ pub(crate) static FUNCTIONS: &[Function] = &[
         help: "Lists the programs in notify/ and what each can do.",
         parameters: &[optional("name", Kind::Line, "only this one")],
         extra: Extra::Refused,
+        events: &[],
         plan: programs::modules,
     },
     Function {
@@ -209,6 +225,7 @@ pub(crate) static FUNCTIONS: &[Function] = &[
             optional("lang", Kind::Language, "language of the captions"),
         ],
         extra: Extra::Refused,
+        events: &[],
         plan: programs::gates,
     },
     Function {
@@ -222,6 +239,7 @@ pub(crate) static FUNCTIONS: &[Function] = &[
             optional("gate", Kind::Line, "only of this gate"),
         ],
         extra: Extra::Refused,
+        events: &[],
         plan: gateways::list,
     },
     Function {
@@ -248,6 +266,7 @@ pub(crate) static FUNCTIONS: &[Function] = &[
             ),
         ],
         extra: Extra::Planned,
+        events: &[],
         plan: gateway_edit::edit,
     },
     Function {
@@ -260,6 +279,7 @@ pub(crate) static FUNCTIONS: &[Function] = &[
             optional("to", Kind::Line, "contact of the test message"),
         ],
         extra: Extra::Refused,
+        events: &[],
         plan: gateway_test::test,
     },
     Function {
@@ -273,6 +293,7 @@ pub(crate) static FUNCTIONS: &[Function] = &[
             optional("until", Kind::Moment, "released by itself then, like `+2h`"),
         ],
         extra: Extra::Refused,
+        events: &[],
         plan: gateways::hold,
     },
     Function {
@@ -282,6 +303,7 @@ pub(crate) static FUNCTIONS: &[Function] = &[
         help: "Makes held or down gateways usable again.",
         parameters: &[GATEWAYS],
         extra: Extra::Refused,
+        events: &[],
         plan: gateways::release,
     },
     Function {
@@ -291,6 +313,7 @@ pub(crate) static FUNCTIONS: &[Function] = &[
         help: "Deletes gateways; a task that may have been sent by one is asked.",
         parameters: &[GATEWAYS],
         extra: Extra::Refused,
+        events: &[],
         plan: gateways::delete,
     },
     Function {
@@ -314,6 +337,7 @@ pub(crate) static FUNCTIONS: &[Function] = &[
             WHILE_PAUSED,
         ],
         extra: DATA,
+        events: &[],
         plan: sending::send,
     },
     Function {
@@ -336,6 +360,7 @@ pub(crate) static FUNCTIONS: &[Function] = &[
             WHILE_PAUSED,
         ],
         extra: DATA,
+        events: &[],
         plan: mass::mass,
     },
     Function {
@@ -354,6 +379,7 @@ pub(crate) static FUNCTIONS: &[Function] = &[
             WHILE_PAUSED,
         ],
         extra: Extra::Refused,
+        events: &[],
         plan: ready_files::enqueue,
     },
     Function {
@@ -363,6 +389,7 @@ pub(crate) static FUNCTIONS: &[Function] = &[
         help: "Lists what a user has left or taken up; what is not listed is subscribed.",
         parameters: &[USER],
         extra: Extra::Refused,
+        events: &[],
         plan: subscriptions::list,
     },
     Function {
@@ -378,6 +405,7 @@ pub(crate) static FUNCTIONS: &[Function] = &[
             SOK,
         ],
         extra: Extra::Refused,
+        events: &[],
         plan: subscriptions::edit,
     },
     Function {
@@ -396,6 +424,7 @@ pub(crate) static FUNCTIONS: &[Function] = &[
             optional("before", Kind::Number(0, i64::MAX), "only ids below it: the next page"),
         ],
         extra: Extra::Refused,
+        events: &[],
         plan: tasks::list,
     },
     Function {
@@ -405,6 +434,7 @@ pub(crate) static FUNCTIONS: &[Function] = &[
         help: "Shows a task and its attempts.",
         parameters: &[required("elid", Kind::Line, "the task's number")],
         extra: Extra::Refused,
+        events: &[],
         plan: tasks::show,
     },
     Function {
@@ -414,6 +444,7 @@ pub(crate) static FUNCTIONS: &[Function] = &[
         help: "Puts tasks back: ready, errors forgotten.",
         parameters: &TASK_CHANGE,
         extra: Extra::Refused,
+        events: &[],
         plan: tasks::retry,
     },
     Function {
@@ -423,6 +454,7 @@ pub(crate) static FUNCTIONS: &[Function] = &[
         help: "Says that tasks were done: they are logged as sent, by hand.",
         parameters: &TASK_CHANGE,
         extra: Extra::Refused,
+        events: &[],
         plan: tasks::done,
     },
     Function {
@@ -432,6 +464,7 @@ pub(crate) static FUNCTIONS: &[Function] = &[
         help: "Cancels tasks: they leave the queue and stay in the log.",
         parameters: &TASK_CHANGE,
         extra: Extra::Refused,
+        events: &[],
         plan: tasks::cancel,
     },
     Function {
@@ -451,6 +484,7 @@ pub(crate) static FUNCTIONS: &[Function] = &[
             LIMIT,
         ],
         extra: Extra::Refused,
+        events: &[],
         plan: tasks::log,
     },
     Function {
@@ -464,6 +498,7 @@ pub(crate) static FUNCTIONS: &[Function] = &[
             optional("before", Kind::Number(0, i64::MAX), "only ids below it: the next page"),
         ],
         extra: Extra::Refused,
+        events: &[],
         plan: inbox::list,
     },
     Function {
@@ -473,6 +508,7 @@ pub(crate) static FUNCTIONS: &[Function] = &[
         help: "Marks internal notices as read.",
         parameters: &[USER, required("elid", Kind::Line, "the notices by number: `1, 2`")],
         extra: Extra::Refused,
+        events: &[],
         plan: inbox::mark_read,
     },
     Function {
@@ -487,6 +523,7 @@ pub(crate) static FUNCTIONS: &[Function] = &[
             optional("before", Kind::Number(0, i64::MAX), "only ids below it: the next page"),
         ],
         extra: Extra::Refused,
+        events: &[],
         plan: inbox::incoming,
     },
     Function {
@@ -499,6 +536,7 @@ pub(crate) static FUNCTIONS: &[Function] = &[
             required("contact", Kind::Line, "the contacts: `a, b`"),
         ],
         extra: Extra::Refused,
+        events: &[],
         plan: inbox::contact_states,
     },
     Function {
@@ -514,6 +552,7 @@ pub(crate) static FUNCTIONS: &[Function] = &[
             SOK,
         ],
         extra: Extra::Refused,
+        events: &[],
         plan: inbox::set_contact_state,
     },
     Function {
@@ -523,6 +562,7 @@ pub(crate) static FUNCTIONS: &[Function] = &[
         help: "Erases a person from log, inbox and incoming messages.",
         parameters: &[USER, optional("delete", Kind::OnOff, "on: delete his row too")],
         extra: Extra::Refused,
+        events: &[],
         plan: inbox::forget,
     },
 ];

@@ -1,6 +1,6 @@
 //! Event handlers: scripts in `addon/`, registered by `etc/xml` (000).
 
-use crate::call::{Call, Run};
+use crate::call::{Call, Outside};
 use crate::refusal::Refusal;
 use config::{Config, Level, Root};
 use wire::xml::Element;
@@ -25,15 +25,6 @@ pub(crate) enum Before {
     Skip(Element),
 }
 
-/// Which after handlers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stage {
-    /// Before the late modifiers (S0-51).
-    Plugin,
-    /// After them: `proirity="after"` (S0-52).
-    Late,
-}
-
 impl Handlers {
     /// Reads the registrations of ROOT; what is wrong with one is a line, the others load.
     pub(crate) fn load(_root: &Root, _config: &Config) -> (Self, Vec<Line>) {
@@ -45,20 +36,17 @@ impl Handlers {
     pub(crate) fn before(
         &self,
         _call: &mut Call,
-        _starter: &host::Caller,
-        _journal: &mut Vec<Run>,
+        _outside: &mut Outside<'_>,
     ) -> Result<Before, Refusal> {
         Ok(Before::GoOn)
     }
 
-    /// Steps 6 and 8: adds to the answer; what goes wrong is a run of the journal, never a failed call.
+    /// Step 6, before the late modifiers (S0-51): adds to the answer; what goes wrong is a run of the
+    /// journal, never a failed call.
     #[expect(clippy::unused_self, reason = "nothing registers yet")]
-    pub(crate) fn after(
-        &self,
-        _call: &Call,
-        _stage: Stage,
-        _answer: &mut Element,
-        _outside: (&host::Caller, &mut Vec<Run>),
-    ) {
-    }
+    pub(crate) fn after(&self, _call: &Call, _answer: &mut Element, _outside: &mut Outside<'_>) {}
+
+    /// Step 8, after them: `proirity="after"` (S0-52); then `final` handlers, which influence nothing.
+    #[expect(clippy::unused_self, reason = "nothing registers yet")]
+    pub(crate) fn late(&self, _call: &Call, _answer: &mut Element, _outside: &mut Outside<'_>) {}
 }
