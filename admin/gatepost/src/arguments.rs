@@ -190,6 +190,9 @@ pub(crate) struct Send {
     /// The notice as an XML file, or - for stdin
     #[arg(long, value_name = "FILE", conflicts_with = "data")]
     pub(crate) xml: Option<String>,
+    /// A file that goes with the mail; give it again for another one
+    #[arg(long, value_name = "FILE")]
+    pub(crate) attach: Vec<PathBuf>,
     /// Not before: RFC 3339, +2h, or "2026-11-23 09:00 Europe/Moscow"
     #[arg(long, value_name = "TIME")]
     pub(crate) at: Option<String>,

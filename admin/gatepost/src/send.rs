@@ -1,13 +1,14 @@
 //! `gatepost send` and `gatepost enqueue`.
 
 use crate::arguments::{Enqueue, Send};
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
 use crate::fields;
 use crate::output;
 use crate::output::Table;
 use crate::session::Session;
 use notice::Fields;
 use platform::Answer;
+use std::path::PathBuf;
 
 /// Sends a notice: one task for each module.
 pub(crate) fn send(session: &mut Session, what: &Send) -> Result<()> {
@@ -37,6 +38,9 @@ pub(crate) fn send(session: &mut Session, what: &Send) -> Result<()> {
     if let Some(file) = &what.xml {
         values.set("xml", fields::file(file)?);
     }
+    if !what.attach.is_empty() {
+        values.set("attach", attached(&what.attach)?);
+    }
     if what.while_paused {
         values.set("while_paused", "on");
     }
@@ -46,6 +50,21 @@ pub(crate) fn send(session: &mut Session, what: &Send) -> Result<()> {
         tell_of_pause(session);
     }
     Ok(())
+}
+
+/// The files' whole paths, as the function takes them: separated by commas.
+fn attached(files: &[PathBuf]) -> Result<String> {
+    let mut paths = Vec::new();
+    for file in files {
+        let path = std::path::absolute(file)?.to_string_lossy().into_owned();
+        if path.contains(',') {
+            let why =
+                format!("--attach: `{path}` has a comma in its name: give the file another one");
+            return Err(Failure::usage(why));
+        }
+        paths.push(path);
+    }
+    Ok(paths.join(","))
 }
 
 /// What was queued waits: better said now than looked for later.
