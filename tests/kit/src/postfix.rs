@@ -38,7 +38,7 @@ pub struct Postfix {
 impl Postfix {
     /// Starts one; None, said aloud, when a tool or root is missing.
     pub fn start() -> Option<Self> {
-        let tools = ["postfix", "openssl", "dovecot", "doveadm"];
+        let tools = ["postfix", "sendmail", "openssl", "dovecot", "doveadm"];
         if !is_root() || !tools.iter().all(|tool| is_here(tool)) {
             return None;
         }
@@ -93,6 +93,16 @@ impl Postfix {
     /// The configuration folder (`sendmail -C`, `MAIL_CONFIG`).
     pub fn config(&self) -> PathBuf {
         self.folder.path().join("etc")
+    }
+
+    /// A program that is Debian's `sendmail` with this Postfix behind it, as `ntemail.sendmail` may name it.
+    pub fn sendmail(&self) -> PathBuf {
+        let program = self.folder.path().join("sendmail");
+        let real = find("sendmail").unwrap();
+        let (real, config) = (real.display(), self.config().display().to_string());
+        fs::write(&program, format!("#!/bin/sh\nexec {real} -C {config} \"$@\"\n")).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        program
     }
 
     /// A user's messages so far.
