@@ -3,7 +3,7 @@
 //! [`run`] gives a program its input and brings back what became of it as a fact, [`Ran`]; what that
 //! means is decided in [`outcome`], purely. [`spawn`] starts a child that stays. [`Programs`] knows what
 //! stands in `notify/`, `gate/` and `processing/` and what each says it can do; [`gates`] speaks the
-//! gate contract. The rules of extensions.md 1.6 live here and nowhere else.
+//! gate contract, [`http`] makes one POST to an address that others wrote. The rules of extensions.md 1.6 live here and nowhere else.
 //!
 //! This crate never uses a shell, never inherits our environment, and never starts a program in a way
 //! that makes the system fork (no pre-exec step, no uid, gid or groups: 135 times slower in a large
@@ -13,6 +13,7 @@ mod caller;
 mod child;
 mod exchange;
 pub mod gates;
+pub mod http;
 pub mod outcome;
 mod program;
 pub mod programs;
