@@ -207,6 +207,9 @@ impl Supervisor {
             failed_days: days.failed_days,
             key_days: days.key_days,
             blob_days: days.blob_days,
+            journal_days: days.journal_days,
+            call_key_days: days.call_key_days,
+            reply_token_days: days.reply_token_days,
         };
         self.with_store(|store| {
             while store::write(store, Durability::Crash, |tx| tx.prune(now, &keep))? {}

@@ -217,6 +217,12 @@ pub struct Retention {
     pub key_days: u32,
     /// Blobs, after their last use.
     pub blob_days: u32,
+    /// The journal of handlers and plugins.
+    pub journal_days: u32,
+    /// Callers' `Idempotency-Key`s with their answers.
+    pub call_key_days: u32,
+    /// Reply tokens.
+    pub reply_token_days: u32,
 }
 
 /// `[render]`

@@ -35,6 +35,18 @@ row_id! {
     GatewayId,
     /// A row of `notifylog`.
     LogId,
+    /// A row of `event`.
+    EventId,
+    /// A row of `account`.
+    AccountId,
+    /// A row of `product`.
+    ProductId,
+    /// A row of `processing`: a server that services are processed on.
+    ProcessingId,
+    /// A row of `service`: an ordered product.
+    ServiceId,
+    /// A row of `provisioning`: a provisioning handler.
+    HandlerId,
 }
 
 /// A name that can't stand for a program: empty, over 64 bytes, or with a letter outside `[A-Za-z0-9_.-]`.
@@ -55,6 +67,8 @@ impl ModuleName {
     pub const SMS: &'static str = "ntsms";
     /// The inbox of the client area (S3-6).
     pub const INTERNAL: &'static str = "ntinternal";
+    /// Deliveries to provisioning handlers (extensions 3.6).
+    pub const HANDLER: &'static str = "nthandler";
 
     /// Takes a name as it stands in a column or an argument.
     pub fn new(name: &str) -> Result<Self, InvalidName> {
@@ -97,6 +111,16 @@ impl Route {
     /// Notices of one project: `p<id>`.
     pub fn project(id: ProjectId) -> Self {
         Self(format!("p{id}"))
+    }
+
+    /// Deliveries to one provisioning handler: `h<id>`.
+    pub fn handler(id: HandlerId) -> Self {
+        Self(format!("h{id}"))
+    }
+
+    /// Operations on one server: `s<processing row>`.
+    pub fn server(id: ProcessingId) -> Self {
+        Self(format!("s{id}"))
     }
 
     /// Takes a route as it stands in the column.

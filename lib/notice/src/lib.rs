@@ -13,7 +13,10 @@ mod state;
 
 pub use clock::{Clock, ManualClock, Ms, SystemClock};
 pub use fields::Fields;
-pub use ids::{GatewayId, InvalidName, LogId, ModuleName, ProjectId, Route, TaskId, UserId};
+pub use ids::{
+    AccountId, EventId, GatewayId, HandlerId, InvalidName, LogId, ModuleName, ProcessingId,
+    ProductId, ProjectId, Route, ServiceId, TaskId, UserId,
+};
 pub use outcome::{Answer, OnUnknown, Outcome, Reach, UnknownWord};
 pub use priority::{InvalidPriority, Priority};
 pub use secret::{Mask, Secret};

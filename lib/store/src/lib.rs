@@ -6,9 +6,11 @@
 //! decides what an outcome means: it writes what it is told, or refuses.
 
 mod calendar;
+mod calls;
 #[cfg(test)]
 mod conformance;
 mod error;
+mod failed;
 pub mod memory;
 mod open;
 mod queue;
@@ -16,6 +18,10 @@ mod retention;
 mod rows;
 pub mod sqlite;
 
+pub use calls::{
+    ApiToken, CallsSnapshot, CallsTx, Delivery, Event, EventFilter, JournalFilter, JournalRow,
+    KeyedCall, NewEvent, NewJournalRow, ReplyToken, SignIn, Told,
+};
 pub use error::StoreError;
 pub use open::{create, open, rebuild_order};
 pub use queue::{
@@ -84,7 +90,7 @@ pub enum Woken {
 }
 
 /// What can be read. Every method costs at most one statement, unless it says otherwise; lists have a limit.
-pub trait Snapshot {
+pub trait Snapshot: CallsSnapshot {
     // the queue
     /// Routes with ready rows of a module, by repeated `min(lane)`; forced ones only while paused.
     fn ready_routes(&mut self, module: &ModuleName, forced_only: bool) -> Result<Vec<Route>>;
@@ -166,7 +172,7 @@ pub trait Snapshot {
 
 /// What can be changed, inside [`Store::write`]. Everything a [`Snapshot`] reads is seen as of this transaction.
 #[expect(clippy::too_many_arguments, reason = "the receiver and four parameters")]
-pub trait Tx: Snapshot {
+pub trait Tx: Snapshot + CallsTx {
     // the queue
     /// Takes tasks in. A key that is known answers with the first id and writes nothing (queue 3.4).
     fn enqueue(&mut self, tasks: &[NewTask], now: Ms) -> Result<Vec<Accepted>>;

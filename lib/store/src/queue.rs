@@ -1,5 +1,6 @@
 //! What goes into the queue and what comes out of it.
 
+use crate::{Delivery, NewEvent};
 use notice::{
     Answer, GatewayId, LogId, ModuleName, Ms, Priority, ProjectId, Route, State, TaskId, UserId,
 };
@@ -200,6 +201,10 @@ pub enum Effect {
         /// Text.
         text: String,
     },
+    /// A fact, written untold: whoever drains deliveries makes its tasks.
+    Event(NewEvent),
+    /// What the receiver answered, kept beside the log row of this attempt; nothing without one.
+    Response(Delivery),
 }
 
 /// A row for `notifylog`.

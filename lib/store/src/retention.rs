@@ -15,12 +15,26 @@ pub struct Retention {
     pub key_days: u32,
     /// Blobs, after their last use.
     pub blob_days: u32,
+    /// The journal.
+    pub journal_days: u32,
+    /// Callers' keys with their answers.
+    pub call_key_days: u32,
+    /// Reply tokens, used or not.
+    pub reply_token_days: u32,
 }
 
 impl Retention {
     /// What `etc/gatepost.toml` ships.
-    pub const SHIPPED: Self =
-        Self { log_days: 30, event_days: 30, failed_days: 30, key_days: 7, blob_days: 7 };
+    pub const SHIPPED: Self = Self {
+        log_days: 30,
+        event_days: 30,
+        failed_days: 30,
+        key_days: 7,
+        blob_days: 7,
+        journal_days: 30,
+        call_key_days: 1,
+        reply_token_days: 30,
+    };
 }
 
 /// The moment so many days before `now`.

@@ -3,6 +3,7 @@
 
 #![expect(clippy::too_many_arguments, reason = "the receiver and four parameters")]
 
+mod calls;
 mod platform;
 mod queue;
 mod reading;
@@ -77,6 +78,7 @@ struct Tables {
     untold: BTreeSet<i64>,
     contacts: BTreeMap<(String, String), ContactState>,
     settings: BTreeMap<String, String>,
+    calls: calls::Calls,
 }
 
 impl Memory {

@@ -11,7 +11,7 @@ use notice::{Fields, GatewayId, Ms, ProjectId, State, UserId};
 /// Uids that a gate is told at once.
 const UIDS_LIMIT: usize = 1_000;
 
-fn refused(operation: &'static str, reason: impl Into<String>) -> StoreError {
+pub(super) fn refused(operation: &'static str, reason: impl Into<String>) -> StoreError {
     StoreError::Refused { operation, reason: reason.into() }
 }
 
@@ -105,11 +105,12 @@ impl Tables {
     pub(super) fn drop_user(&mut self, id: UserId) -> bool {
         self.inbox.retain(|_, row| row.user != id);
         self.subscriptions.retain(|(user, _, _), _| *user != id.0);
+        self.calls.drop_user(id);
         self.users.remove(&id.0).is_some()
     }
 
     pub(super) fn forget(&mut self, id: UserId, contacts: &[String]) -> u32 {
-        let mut rows = 0;
+        let mut rows = self.forget_calls(id);
         for row in self.log.values_mut() {
             let is_his = row.user == Some(id)
                 || row.contact.as_ref().is_some_and(|contact| contacts.contains(contact));

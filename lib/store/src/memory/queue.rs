@@ -2,10 +2,11 @@
 
 use super::{Tables, Task};
 use crate::calendar::createdate;
+use crate::failed::failed_event;
 use crate::retention::before;
 use crate::{
     Accepted, Blob, Body, Claimed, Demand, Done, Effect, Finish, InboxRow, Lease, NewLog, NewTask,
-    Owner, Pool, Result, Retention, Settlement, StoreError, StoredBody, TaskRow, Turn,
+    Owner, Pool, Result, Retention, Settlement, StoreError, StoredBody, TaskRow, Told, Turn,
 };
 use notice::{Ms, State, TaskId, UserId};
 
@@ -203,12 +204,7 @@ impl Tables {
             row.err_info.clone_from(&done.reason);
         }
         let left = row.clone();
-        if let Some(log) = &done.log {
-            self.write_log(log.clone());
-        }
-        for effect in &done.effects {
-            self.apply(effect, now);
-        }
+        self.leave_behind(done, now);
         match done.settlement {
             Settlement::Gone => {
                 self.tasks.remove(&id.0);
@@ -221,7 +217,22 @@ impl Tables {
         true
     }
 
-    fn apply(&mut self, effect: &Effect, now: Ms) {
+    /// The log row, the effects and the news of an outcome that hit its row.
+    fn leave_behind(&mut self, done: &Done, now: Ms) {
+        let mut log_id = None;
+        if let Some(log) = &done.log {
+            self.write_log(log.clone());
+            log_id = Some(self.last_log);
+        }
+        for effect in &done.effects {
+            self.apply(effect, log_id, now);
+        }
+        if let (Settlement::Fail, Some(log)) = (&done.settlement, &done.log) {
+            self.tell_failed(log, &done.reason, now);
+        }
+    }
+
+    fn apply(&mut self, effect: &Effect, log: Option<i64>, now: Ms) {
         match effect {
             Effect::Inbox { user, subject, text } => {
                 self.last_inbox += 1;
@@ -236,6 +247,20 @@ impl Tables {
                 };
                 self.inbox.insert(self.last_inbox, row);
             }
+            Effect::Event(event) => {
+                self.put_event(event, Told::NotYet);
+            }
+            Effect::Response(delivery) => {
+                if let Some(log) = log {
+                    self.calls.deliveries.insert(log, delivery.clone());
+                }
+            }
+        }
+    }
+
+    fn tell_failed(&mut self, log: &NewLog, reason: &str, now: Ms) {
+        if let Some(event) = failed_event(log, reason, now) {
+            self.put_event(&event, Told::NotYet);
         }
     }
 
@@ -356,7 +381,11 @@ impl Tables {
     fn fail_unanswered(&mut self, now: Ms) -> u32 {
         let due = self.due(|row| row.run_at.filter(|_| row.state == State::Asked), now);
         for id in &due {
-            self.log_end(TaskId(*id), "unanswered", "nobody answered in time", now);
+            let reason = "nobody answered in time";
+            self.log_end(TaskId(*id), "unanswered", reason, now);
+            if let Some(log) = self.log.get(&self.last_log).cloned() {
+                self.tell_failed(&log, reason, now);
+            }
             if let Some(task) = self.tasks.get_mut(id) {
                 task.row.state = State::Failed;
                 task.row.run_at = Some(now);
@@ -662,8 +691,11 @@ impl Tables {
             .collect();
         for id in &log {
             self.log.remove(id);
+            self.calls.deliveries.remove(id);
         }
-        failed.len() == PRUNED || keys.len() == PRUNED || blobs.len() == PRUNED || !log.is_empty()
+        let more = self.prune_calls(now, keep);
+        let full = [failed.len(), keys.len(), blobs.len()].contains(&PRUNED);
+        more || full || !log.is_empty()
     }
 }
 

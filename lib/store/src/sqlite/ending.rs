@@ -1,5 +1,7 @@
 //! How tasks leave, and who may start then (queue 3.6); leases; retention.
 
+use super::call_statements as calls;
+use super::looking::log_row;
 use super::session::{Session, text};
 use super::statements::{self as sql, Statement};
 use crate::retention::before;
@@ -96,13 +98,19 @@ impl Session<'_> {
         Ok(())
     }
 
-    pub(super) fn fail_unanswered(&self, now: Ms) -> Result<u32> {
+    pub(super) fn fail_unanswered(&mut self, now: Ms) -> Result<u32> {
         let due: Vec<i64> =
             self.all(sql::DUE_UNANSWERED, named_params! {":now": now.0}, |row| row.get(0))?;
         let mut failed = 0;
         for id in due {
-            self.log_end(TaskId(id), "unanswered", "nobody answered in time", now)?;
+            let reason = "nobody answered in time";
+            self.log_end(TaskId(id), "unanswered", reason, now)?;
+            let params = named_params! {":id": self.last_id()};
+            let log = self.one(sql::LOG_ROW, params, log_row)?;
             failed += self.change(sql::UNANSWERED, named_params! {":id": id, ":now": now.0})?;
+            if let Some(log) = log {
+                self.tell_failed(&log.row, reason, now)?;
+            }
         }
         Ok(number(failed))
     }
@@ -202,13 +210,19 @@ impl Session<'_> {
             (sql::PRUNE_KEYS, cut(keep.key_days)),
             (sql::PRUNE_BLOBS, cut(keep.blob_days)),
             (sql::PRUNE_DOWNTIMES, cut(keep.log_days)),
+            (calls::PRUNE_SIGN_INS, now.0),
+            (calls::PRUNE_CALL_KEYS, cut(keep.call_key_days)),
+            (calls::PRUNE_REPLY_TOKENS, cut(keep.reply_token_days)),
         ];
         let mut more = false;
         for (statement, before) in chunks {
             more |= self.change(statement, named_params! {":cut": before})? >= 1_000;
         }
-        let rows =
-            [(sql::PRUNE_LOG, cut(keep.log_days)), (sql::PRUNE_EVENTS, cut(keep.event_days))];
+        let rows = [
+            (sql::PRUNE_LOG, cut(keep.log_days)),
+            (sql::PRUNE_EVENTS, cut(keep.event_days)),
+            (calls::PRUNE_JOURNAL, cut(keep.journal_days)),
+        ];
         for (statement, before) in rows {
             more |= self.change(statement, named_params! {":cut": before})? > 0;
         }

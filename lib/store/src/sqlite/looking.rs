@@ -361,7 +361,7 @@ fn task_row(row: &Row<'_>) -> rusqlite::Result<TaskRow> {
     })
 }
 
-fn log_row(row: &Row<'_>) -> rusqlite::Result<LogRow> {
+pub(super) fn log_row(row: &Row<'_>) -> rusqlite::Result<LogRow> {
     let number = |column: &str| row.get::<_, Option<i64>>(column);
     Ok(LogRow {
         id: LogId(row.get("id")?),

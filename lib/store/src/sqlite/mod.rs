@@ -3,6 +3,8 @@
 #![expect(clippy::too_many_arguments, reason = "the receiver and four parameters")]
 
 mod blobs;
+mod call_statements;
+mod calls;
 mod disk;
 mod ending;
 mod enqueue;
@@ -22,6 +24,7 @@ mod tests;
 
 pub use schema::Order;
 
+pub(crate) use calls::{event_fits, journal_fits};
 pub(crate) use platform::{ASK_MS, fits};
 pub(crate) use turn::CLAIMS_A_TURN;
 pub(crate) use wide::is_column_name;

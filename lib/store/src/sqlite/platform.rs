@@ -1,5 +1,6 @@
 //! Projects, users, gateways and what is known of them.
 
+use super::call_statements as calls;
 use super::ending::number;
 use super::platform_statements as sql;
 use super::session::{Next, Session, count, text, text_or_none};
@@ -92,6 +93,9 @@ impl Session<'_> {
 
     pub(super) fn forget(&self, id: UserId, contacts: &[String]) -> Result<u32> {
         let mut rows = 0;
+        // First, while the log still says whose they were.
+        rows += self.change(calls::FORGET_DELIVERIES, named_params! {":user": id.0})?;
+        rows += self.change(calls::FORGET_EVENTS, named_params! {":object": id.to_string()})?;
         for statement in [sql::FORGET_LOG_OF_USER, sql::FORGET_INCOMING_OF_USER] {
             rows += self.change(statement, named_params! {":user": id.0})?;
         }

@@ -3,11 +3,12 @@
 use super::ending::Left;
 use super::session::{Session, count, text};
 use super::statements::{self as sql, Statement};
+use crate::failed::failed_event;
 use crate::{
-    Blob, Claimed, Demand, Done, Effect, Hash, Lease, NewLog, Owner, Pool, Result, Settlement,
-    StoreError, StoredBody, Turn,
+    Blob, CallsTx, Claimed, Demand, Done, Effect, Hash, Lease, NewLog, Owner, Pool, Result,
+    Settlement, StoreError, StoredBody, Told, Turn,
 };
-use notice::{Ms, Priority, ProjectId, Route, State, TaskId};
+use notice::{LogId, Ms, Priority, ProjectId, Route, State, TaskId};
 use rusqlite::{Row, named_params};
 use std::sync::Arc;
 
@@ -43,11 +44,16 @@ impl Session<'_> {
     /// Writes one outcome; false when the fence hit no row, and then nothing of it is written.
     fn settle(&mut self, owner: &Owner, done: &Done, now: Ms) -> Result<bool> {
         let Some(left) = self.settle_row(owner, done, now)? else { return Ok(false) };
+        let mut log_id = None;
         if let Some(log) = &done.log {
             self.add_log_row(log)?;
+            log_id = Some(LogId(self.last_id()));
         }
         for effect in &done.effects {
-            self.apply(effect, now)?;
+            self.apply(effect, log_id, now)?;
+        }
+        if let (Settlement::Fail, Some(log)) = (&done.settlement, &done.log) {
+            self.tell_failed(log, &done.reason, now)?;
         }
         match done.settlement {
             Settlement::Gone | Settlement::Fail | Settlement::Ask { .. } => {
@@ -93,7 +99,7 @@ impl Session<'_> {
         }
     }
 
-    fn apply(&self, effect: &Effect, now: Ms) -> Result<()> {
+    fn apply(&mut self, effect: &Effect, log: Option<LogId>, now: Ms) -> Result<()> {
         match effect {
             Effect::Inbox { user, subject, text } => {
                 let params = named_params! {
@@ -101,6 +107,22 @@ impl Session<'_> {
                 };
                 self.change(super::platform_statements::ADD_INBOX, params)?;
             }
+            Effect::Event(event) => {
+                self.add_event(event, Told::NotYet)?;
+            }
+            Effect::Response(delivery) => {
+                if let Some(log) = log {
+                    self.keep_delivery(log, delivery)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Brings the news of a task that failed for good.
+    pub(super) fn tell_failed(&mut self, log: &NewLog, reason: &str, now: Ms) -> Result<()> {
+        if let Some(event) = failed_event(log, reason, now) {
+            self.add_event(&event, Told::NotYet)?;
         }
         Ok(())
     }

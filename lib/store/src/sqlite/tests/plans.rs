@@ -1,5 +1,6 @@
 //! How the engine runs each statement, read from its own plan (queue 4.8).
 
+use super::super::call_statements::CALLS;
 use super::super::platform_statements::PLATFORM;
 use super::super::statements::{self as sql, QUEUE, Statement};
 use super::{Options, Order, create};
@@ -84,7 +85,7 @@ fn both_orders(check: impl Fn(&Connection)) {
 #[test]
 fn no_statement_walks_a_table_or_sorts() {
     both_orders(|connection| {
-        for statement in QUEUE.iter().chain(PLATFORM) {
+        for statement in QUEUE.iter().chain(PLATFORM).chain(CALLS) {
             let plan = plan(connection, statement.sql);
             assert_eq!(fault(&plan), None, "{}: {plan:?}", statement.name);
         }
