@@ -23,6 +23,8 @@ pub struct Settings {
     pub gate: Gate,
     /// `[module]`
     pub module: ForeignModule,
+    /// `[handlers]`
+    pub handlers: Handlers,
     /// `[daemon]`
     pub daemon: Daemon,
     /// `[retention]`
@@ -185,6 +187,25 @@ pub struct ForeignModule {
     pub foreign_process: Duration,
 }
 
+/// `[handlers]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Handlers {
+    /// Limit of a before handler: its caller waits for it.
+    #[serde(rename = "before_secs", with = "secs")]
+    pub before: Duration,
+    /// Limit of an after handler.
+    #[serde(rename = "after_secs", with = "secs")]
+    pub after: Duration,
+    /// Limit of a final handler.
+    #[serde(rename = "final_secs", with = "secs")]
+    pub last: Duration,
+    /// Failures in a row that open a handler's breaker.
+    pub breaker_failures: u32,
+    /// From there to the next attempt.
+    #[serde(rename = "breaker_secs", with = "secs")]
+    pub breaker: Duration,
+}
+
 /// `[daemon]`
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Daemon {
@@ -303,6 +324,7 @@ pub(crate) const LIMITS: &[Limit] = &[
     Limit { key: "gate.stdout_bytes",           least: 4_096.0, most: 1_073_741_824.0 },
     Limit { key: "gate.stderr_bytes",           least: 0.0,    most: 16_777_216.0 },
     Limit { key: "module.foreign_every_secs",   least: 0.1,    most: 86_400.0 },
+    Limit { key: "handlers.breaker_failures",   least: 1.0,    most: 1_000.0 },
     Limit { key: "daemon.restart_first_secs",   least: 0.01,   most: 86_400.0 },
     Limit { key: "daemon.restart_most_secs",    least: 0.01,   most: 86_400.0 },
     Limit { key: "daemon.getmessage_secs",      least: 0.1,    most: 86_400.0 },

@@ -22,11 +22,11 @@ pub use config::{Config, DEFAULTS, KeyOrigin, Origin};
 pub use environment::{Colours, colours, kill_at, variable};
 pub use error::ConfigError;
 pub use keys::{
-    Daemon, ForeignModule, Gate, Gateway, LogSettings, Ntemail, Ntsms, Order, Queue, Render,
-    Retention, Retry, RetryTable, Settings, Status, WorkerSync,
+    Daemon, ForeignModule, Gate, Gateway, Handlers, LogSettings, Ntemail, Ntsms, Order, Queue,
+    Render, Retention, Retry, RetryTable, Settings, Status, WorkerSync,
 };
 pub use log::{Level, Log};
-pub use owner::{refuse_if_writable_by_others, take_owner};
+pub use owner::{refuse_if_writable_by_others, take_owner, who_else_may_write};
 pub use pause::paused;
 pub use root::Root;
 pub use source::with_key;

@@ -9,8 +9,12 @@ pub const KEY_PREFIX: &str = "GATEPOST_";
 /// The named point at which a debug build kills itself with SIGKILL (queue 4.4). Ignored by a release build.
 pub const KILL_AT: &str = "GATEPOST_KILL_AT";
 
+/// Set for before and after handlers: the functions they stand in, so that none is called again from inside
+/// itself.
+pub const WITHIN: &str = "GATEPOST_WITHIN";
+
 /// Names with [`KEY_PREFIX`] that are no keys.
-pub const NO_KEYS: [&str; 2] = [ROOT, KILL_AT];
+pub const NO_KEYS: [&str; 3] = [ROOT, KILL_AT, WITHIN];
 
 /// What is handed on to the programs we start, where we have it ourselves (S3-69). PATH, HOME and
 /// USER are not copied but made; every name that begins with [`LOCALE_PREFIX`] is copied too.

@@ -60,6 +60,16 @@ pub fn refuse_if_writable_by_others(root: &Root) -> Result<(), ConfigError> {
     Ok(())
 }
 
+/// Who else may change a file that is to be run, with the command that ends it; None: only root and the owner
+/// of `var/` may. The file must be there.
+pub fn who_else_may_write(root: &Root, path: &Path) -> Option<String> {
+    let owner =
+        root.path("var").metadata().map_or(rustix::process::geteuid().as_raw(), |var| var.uid());
+    let found = path.metadata().ok()?;
+    let (who, cure) = who_may_write(&found, owner, Account::of(owner).gid)?;
+    Some(format!("others may write it ({who}); try `{cure} {}`", path.display()))
+}
+
 /// Who else may write a folder, and the command that ends it.
 fn who_may_write(
     folder: &Metadata,

@@ -24,7 +24,7 @@ pub fn descriptions(root: &Root, config: &Config) -> (Descriptions, Vec<String>)
 }
 
 /// By file name; the user's own file wins over the shipped one of that name.
-fn files(root: &Root, config: &Config) -> Vec<PathBuf> {
+pub(crate) fn files(root: &Root, config: &Config) -> Vec<PathBuf> {
     let mut found = BTreeMap::new();
     for folder in [root.path("share/etc/xml"), root.path("etc/xml")] {
         let Ok(entries) = std::fs::read_dir(folder) else { continue };

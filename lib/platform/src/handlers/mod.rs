@@ -1,8 +1,25 @@
-//! Event handlers: scripts in `addon/`, registered by `etc/xml` (000).
+//! Event handlers (seed 000): scripts in `addon/` that `etc/xml/NAME_mod_*.xml` registers for functions.
+//!
+//! A before handler may change parameters, refuse the call, or take the function's place; an after handler adds to the
+//! answer and can't fail the call; a final one influences nothing. Each is one run of a program, with a limit; nothing
+//! of ours is locked meanwhile.
 
-use crate::call::{Call, Outside};
+mod breaker;
+mod input;
+mod merge;
+mod registration;
+mod script;
+#[cfg(test)]
+mod tests;
+
+use crate::call::{Call, Outside, Place, Run};
 use crate::refusal::Refusal;
-use config::{Config, Level, Root};
+use breaker::Breaker;
+use config::{Config, Level, Log, Root, names};
+use host::outcome::CallFailure;
+use registration::{Calls, Event, OnFailure, Registrations, When};
+use script::Ended;
+use std::fmt;
 use wire::xml::Element;
 
 /// A line for the log: component `external` or `action`.
@@ -14,10 +31,28 @@ pub(crate) struct Line {
 }
 
 /// Every registered handler, immutable.
-#[derive(Debug, Default)]
-pub(crate) struct Handlers {}
+#[derive(Default)]
+pub(crate) struct Handlers {
+    events: Vec<Event>,
+    /// Handlers that are not run, with the reason.
+    unusable: Vec<(String, String)>,
+    /// None: there is nothing to run.
+    means: Option<Means>,
+}
+
+/// What a run needs.
+struct Means {
+    settings: config::Handlers,
+    limits: host::Limits,
+    breaker: Breaker,
+    /// Component `external`; None: it can't be written.
+    log: Option<Log>,
+    /// Functions that we ourselves are called from inside of.
+    within: Vec<String>,
+}
 
 /// What the before handlers decided; a refusal is an error.
+#[derive(Debug)]
 pub(crate) enum Before {
     /// The function is called, with the parameters as they now are.
     GoOn,
@@ -25,28 +60,180 @@ pub(crate) enum Before {
     Skip(Element),
 }
 
+impl fmt::Debug for Handlers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handlers").field("events", &self.events).finish_non_exhaustive()
+    }
+}
+
 impl Handlers {
     /// Reads the registrations of ROOT; what is wrong with one is a line, the others load.
-    pub(crate) fn load(_root: &Root, _config: &Config) -> (Self, Vec<Line>) {
-        (Self::default(), Vec::new())
+    pub(crate) fn load(root: &Root, config: &Config) -> (Self, Vec<Line>) {
+        let files = crate::descriptions::files(root, config);
+        let Registrations { events, unusable, lines } = Registrations::read(root, &files);
+        if events.is_empty() {
+            return (Self { unusable, ..Self::default() }, lines);
+        }
+        let within = config::variable(names::WITHIN).unwrap_or_default();
+        let within = within.to_string_lossy();
+        let settings = config.handlers.clone();
+        let means = Means {
+            limits: host::Limits {
+                kill_after: config.gate.kill,
+                stdout_bytes: config.gate.stdout_bytes,
+                stderr_bytes: config.gate.stderr_bytes,
+                ..host::Limits::default()
+            },
+            breaker: Breaker::new(
+                root.path("var/run/handler"),
+                settings.breaker_failures,
+                settings.breaker,
+            ),
+            log: Log::open(root, config, "external").ok(),
+            within: within.split(',').filter(|name| !name.is_empty()).map(Into::into).collect(),
+            settings,
+        };
+        (Self { events, unusable, means: Some(means) }, lines)
     }
 
-    /// Step 2: one after the other; each sees the changes of the one before it.
-    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "nothing registers yet")]
+    /// Step 2: one after the other; each sees the changes of the one before it, there is no second round. The first
+    /// that refuses or takes the function's place is the last.
     pub(crate) fn before(
         &self,
-        _call: &mut Call,
-        _outside: &mut Outside<'_>,
+        call: &mut Call,
+        outside: &mut Outside<'_>,
     ) -> Result<Before, Refusal> {
+        let Some(means) = &self.means else { return Ok(Before::GoOn) };
+        means.refuse_a_call_from_inside(call)?;
+        for event in self.events.iter().filter(|event| event.when == When::Before) {
+            if !is_meant(event, call) {
+                continue;
+            }
+            let ended = means.run((call, event), None, outside.starter);
+            let (outcome, next) = decide_before(call, event, &ended);
+            outside.journal.push(run_of(event, outcome, &ended));
+            means.tell(call, event, &ended);
+            match next {
+                Ok(Before::GoOn) => {}
+                other => return other,
+            }
+        }
         Ok(Before::GoOn)
     }
 
     /// Step 6, before the late modifiers (S0-51): adds to the answer; what goes wrong is a run of the
     /// journal, never a failed call.
-    #[expect(clippy::unused_self, reason = "nothing registers yet")]
-    pub(crate) fn after(&self, _call: &Call, _answer: &mut Element, _outside: &mut Outside<'_>) {}
+    pub(crate) fn after(&self, call: &Call, answer: &mut Element, outside: &mut Outside<'_>) {
+        self.run_all((call, When::After), answer, outside);
+    }
 
     /// Step 8, after them: `proirity="after"` (S0-52); then `final` handlers, which influence nothing.
-    #[expect(clippy::unused_self, reason = "nothing registers yet")]
-    pub(crate) fn late(&self, _call: &Call, _answer: &mut Element, _outside: &mut Outside<'_>) {}
+    pub(crate) fn late(&self, call: &Call, answer: &mut Element, outside: &mut Outside<'_>) {
+        self.run_all((call, When::Late), answer, outside);
+        self.run_all((call, When::Final), &mut answer.clone(), outside);
+    }
+
+    fn run_all(
+        &self,
+        (call, when): (&Call, When),
+        answer: &mut Element,
+        outside: &mut Outside<'_>,
+    ) {
+        let Some(means) = &self.means else { return };
+        let events = self.events.iter().filter(|event| event.when == when);
+        for event in events.filter(|event| is_meant(event, call)) {
+            let ended = means.run((call, event), Some(answer), outside.starter);
+            let outcome = match &ended.document {
+                Ok(_) if when == When::Final => "ok",
+                Ok(root) => take_answer(call, event, root, answer),
+                Err(CallFailure::Refused(_)) => "warning",
+                Err(_) if ended.not_started => "skipped",
+                Err(_) => "failed",
+            };
+            outside.journal.push(run_of(event, outcome, &ended));
+            means.tell(call, event, &ended);
+        }
+    }
+}
+
+/// Whether the event's function is called, and in the way it is registered for.
+fn is_meant(event: &Event, call: &Call) -> bool {
+    event.function == call.function.name
+        && match event.calls {
+            Calls::All => true,
+            Calls::Creations => {
+                let creates = |alias: &crate::function::Alias| {
+                    *alias == crate::function::Alias::Creates(alias.name())
+                        && alias.name() == call.called_as
+                };
+                let params = &call.params;
+                call.function.aliases.iter().any(creates)
+                    || !params.text("sok").is_empty() && params.text("elid").is_empty()
+            }
+        }
+}
+
+/// The word for the journal, and what becomes of the call.
+fn decide_before(
+    call: &mut Call,
+    event: &Event,
+    ended: &Ended,
+) -> (&'static str, Result<Before, Refusal>) {
+    let by = format!("addon/{}", event.script.name);
+    match &ended.document {
+        Ok(root) if root.child("skipaction").is_some() => {
+            let answer = input::unmarked(root.clone(), call, event);
+            ("skipaction", Ok(Before::Skip(merge::in_place_of_the_answer(answer))))
+        }
+        Ok(root) => match merge::parameters(call, event.script.transfer, root) {
+            Some(params) => {
+                merge::take(call, params);
+                ("changed", Ok(Before::GoOn))
+            }
+            None => ("ok", Ok(Before::GoOn)),
+        },
+        Err(CallFailure::Refused(error)) => {
+            let refusal = Refusal::Said {
+                by,
+                kind: error.kind.clone(),
+                text: error.plain_text(),
+                document: Box::new(error.to_document().root),
+            };
+            ("refused", Err(refusal))
+        }
+        Err(_) if event.on_failure == OnFailure::Ignore => ("ignored", Ok(Before::GoOn)),
+        Err(failure) => {
+            let reason = format!("{failure}; the call was refused for it (onfailure=\"refuse\")");
+            ("failed", Err(Refusal::Failed { what: "handler", name: by, reason }))
+        }
+    }
+}
+
+fn take_answer(call: &Call, event: &Event, root: &Element, answer: &mut Element) -> &'static str {
+    let root = input::unmarked(root.clone(), call, event);
+    if merge::answered(answer, event.script.transfer, root) { "changed" } else { "ok" }
+}
+
+fn run_of(event: &Event, outcome: &str, ended: &Ended) -> Run {
+    let place = match event.when {
+        When::Before => Place::Before,
+        When::After => Place::After,
+        When::Late => Place::Late,
+        When::Final => Place::Final,
+    };
+    let mut output = ended.notes.join("\n");
+    if !output.is_empty() {
+        output.push('\n');
+    }
+    match &ended.document {
+        Ok(_) => output.push_str(&ended.printed),
+        Err(failure) => output.push_str(&failure.to_string()),
+    }
+    Run {
+        place,
+        name: event.script.name.clone(),
+        outcome: outcome.to_owned(),
+        took_ms: i64::try_from(ended.took.as_millis()).unwrap_or(i64::MAX),
+        output,
+    }
 }
