@@ -19,6 +19,10 @@ pub struct Settings {
     pub retry: RetryTable,
     /// `[gateway]`
     pub gateway: Gateway,
+    /// `[provisioning]`
+    pub provisioning: Provisioning,
+    /// `[processing]`
+    pub processing: Processing,
     /// `[gate]`
     pub gate: Gate,
     /// `[module]`
@@ -102,6 +106,10 @@ pub struct RetryTable {
     pub sms: Retry,
     /// The inbox.
     pub internal: Retry,
+    /// Deliveries of events.
+    pub provisioning: Retry,
+    /// Service tasks.
+    pub processing: RetryTries,
 }
 
 /// One line of the retry table.
@@ -116,6 +124,19 @@ pub struct Retry {
     /// Failed after that, counted while a gateway is usable.
     #[serde(rename = "age_secs", with = "secs")]
     pub age: Duration,
+}
+
+/// A line that counts tries: service tasks are for people to end.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+pub struct RetryTries {
+    /// First delay.
+    #[serde(rename = "base_secs", with = "secs")]
+    pub base: Duration,
+    /// Longest delay.
+    #[serde(rename = "cap_secs", with = "secs")]
+    pub cap: Duration,
+    /// Failed after so many attempts that reached the server.
+    pub tries: u32,
 }
 
 /// `[gateway]`
@@ -141,6 +162,33 @@ pub struct Gateway {
     pub hold_failures: u32,
     /// Different tasks that said hold, where `check_connection` is missing.
     pub hold_tasks: u32,
+}
+
+/// `[provisioning]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Provisioning {
+    /// For the name and the connection of a POST.
+    #[serde(rename = "connect_secs", with = "secs")]
+    pub connect: Duration,
+    /// For a whole POST, or a script.
+    #[serde(rename = "call_secs", with = "secs")]
+    pub call: Duration,
+    /// Kept of an answer.
+    pub answer_bytes: usize,
+    /// Calls of one handler at once.
+    pub at_once: u32,
+    /// Private networks that may be called.
+    pub allow_private: Vec<String>,
+    /// Folders whose scripts may be handlers; relative to ROOT.
+    pub script_folders: Vec<String>,
+}
+
+/// `[processing]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Processing {
+    /// Limit of `open`, `suspend`, `resume`, `close` and `setparam`.
+    #[serde(rename = "call_secs", with = "secs")]
+    pub call: Duration,
 }
 
 /// `[gate]`
@@ -321,6 +369,9 @@ pub(crate) const LIMITS: &[Limit] = &[
     Limit { key: "gateway.hold_most_secs",      least: 0.01,   most: 86_400.0 },
     Limit { key: "gateway.hold_failures",       least: 1.0,    most: 1_000.0 },
     Limit { key: "gateway.hold_tasks",          least: 1.0,    most: 1_000.0 },
+    Limit { key: "provisioning.at_once",        least: 1.0,    most: 64.0 },
+    Limit { key: "provisioning.answer_bytes",   least: 0.0,    most: 1_048_576.0 },
+    Limit { key: "retry.processing.tries",      least: 1.0,    most: 1_000.0 },
     Limit { key: "gate.stdout_bytes",           least: 4_096.0, most: 1_073_741_824.0 },
     Limit { key: "gate.stderr_bytes",           least: 0.0,    most: 16_777_216.0 },
     Limit { key: "module.foreign_every_secs",   least: 0.1,    most: 86_400.0 },

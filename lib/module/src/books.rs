@@ -10,7 +10,7 @@ use crate::pipeline::{Ended, FileRead, FileTrouble, How};
 use crate::plan::{Pause, Plan, View};
 use crate::reaper::{Reaper, Suspect};
 use crate::retry::age_ms;
-use crate::rules::Rules;
+use crate::rules::{Outlet, Rules};
 use crate::settle::{self, Attempt, Settled, Via, settle};
 use crate::standing::{self, Blame, Check, Moment, Seen, Spoke, after, probing, unblemished};
 use notice::{Answer, GatewayId, Ms, OnUnknown, Outcome};
@@ -64,7 +64,7 @@ pub(crate) enum Extend {
 #[derive(Clone, Debug)]
 pub(crate) struct Closed {
     pub(crate) lease: Lease,
-    pub(crate) gateway: Option<GatewayId>,
+    pub(crate) outlet: Outlet,
     pub(crate) settlement: Settlement,
     /// What it meant for the window.
     pub(crate) tone: Tone,
@@ -216,7 +216,7 @@ impl Books<'_> {
         };
         written.closed.push(Closed {
             lease: end.lease,
-            gateway: task.gateway,
+            outlet: task.outlet.clone(),
             settlement: settled.settlement.clone(),
             tone,
         });
@@ -239,7 +239,7 @@ impl Books<'_> {
         (task, end, heard): (&InHand, &Ended, &Heard<'_>),
         (states, written): (&mut Standings, &mut Written),
     ) -> Result<(Settled, Tone), StoreError> {
-        let blame = match task.gateway {
+        let blame = match task.outlet.gateway() {
             Some(gateway) => self.blame(gateway, (end, heard), (states, written)),
             None => Blame::Task,
         };
@@ -260,7 +260,7 @@ impl Books<'_> {
         (end, heard): (&Ended, &Heard<'_>),
         (states, written): (&mut Standings, &mut Written),
     ) -> Blame {
-        let known = self.desk.peek(Some(gateway));
+        let known = self.desk.peek(&Outlet::Gateway(gateway));
         let again = known.is_some_and(|counter| counter.held_tasks.contains(&end.lease.task));
         let ended = standing::Ended {
             answer: heard.answer,
@@ -280,14 +280,15 @@ impl Books<'_> {
     }
 
     fn settling(&self, task: &InHand, end: &Ended) -> settle::Rules {
-        let gateway = task.gateway.and_then(|id| self.view.gateway(id));
+        let terms = self.rules.terms_of(task.module.as_str());
+        let gateway = task.outlet.gateway().and_then(|id| self.view.gateway(id));
         let on_unknown: Option<OnUnknown> =
             end.details.on_unknown.or_else(|| gateway.and_then(|gateway| gateway.on_unknown));
         settle::Rules {
-            table: self.rules.retry,
-            on_unknown: on_unknown.unwrap_or(self.rules.on_unknown),
+            table: terms.retry,
+            on_unknown: on_unknown.unwrap_or(terms.on_unknown),
             now: self.now,
-            asked_ms: self.rules.asked_ms,
+            asked_ms: terms.asked_ms,
             chance: self.chance
                 ^ end.lease.task.0.unsigned_abs().wrapping_mul(0x9e37_79b9_7f4a_7c15),
         }
@@ -300,19 +301,23 @@ impl Books<'_> {
         task: &InHand,
         answer: &Answer,
     ) -> Result<Attempt, StoreError> {
-        let via = if task.gateway.is_some() { Via::Gateway } else { Via::Module };
+        let via = match task.outlet {
+            Outlet::Gateway(_) => Via::Gateway,
+            Outlet::Own | Outlet::Route(_) => Via::Module,
+        };
         let retried = matches!(answer.outcome, Outcome::Later | Outcome::Hold | Outcome::Unknown);
         let age_ms = if retried { self.age(tx, task)? } else { 0 };
         Ok(Attempt { error_count: task.error_count, age_ms, via })
     }
 
     fn age(&self, tx: &mut dyn Tx, task: &InHand) -> Result<i64, StoreError> {
-        if self.now.since(task.queued) < self.rules.retry.max_age_ms {
+        let retry = &self.rules.terms_of(task.module.as_str()).retry;
+        if self.now.since(task.queued) < retry.max_age_ms {
             return Ok(self.now.since(task.queued).max(0));
         }
         let paused = tx.downtimes(None, task.queued)?;
         let mut gateways: Vec<Vec<Downtime>> = Vec::new();
-        for gateway in gateways_of(&task.route, &self.rules.module, &self.view.gateways) {
+        for gateway in gateways_of(&task.route, &task.module, &self.view.gateways) {
             gateways.push(tx.downtimes(Some(gateway.id), task.queued)?);
         }
         Ok(age_ms(task.queued, self.now, &paused, &gateways))
@@ -342,7 +347,8 @@ impl Books<'_> {
             return self.broken(task, end, why);
         }
         let answer = Answer::not_sent(Outcome::Later, why);
-        let at = self.now.plus(self.rules.retry.delay_ms(1, self.chance));
+        let retry = &self.rules.terms_of(task.module.as_str()).retry;
+        let at = self.now.plus(retry.delay_ms(1, self.chance));
         let settlement = Settlement::Wait { at, spent: true, maybe_sent: false };
         let log = self.log(task, end, &answer).with_answer(&answer);
         (Settled { settlement, reason: why.to_owned() }, Some(log), Tone::Unasked)
@@ -355,7 +361,8 @@ impl Books<'_> {
     }
 
     fn not_ready(&self, task: &InHand, why: &str) -> Settled {
-        let delay_ms = self.rules.retry.delay_ms(task.error_count.saturating_add(1), self.chance);
+        let retry = &self.rules.terms_of(task.module.as_str()).retry;
+        let delay_ms = retry.delay_ms(task.error_count.saturating_add(1), self.chance);
         not_spent(self.now.plus(delay_ms), why)
     }
 
@@ -363,7 +370,7 @@ impl Books<'_> {
         NewLog {
             task: end.lease.task,
             key: Some(task.key.clone()),
-            module: self.rules.module.to_string(),
+            module: task.module.to_string(),
             notice: end.details.notice.clone(),
             user: task.user,
             project: task.project,
@@ -439,10 +446,11 @@ impl Books<'_> {
         for gateway in &written.unfit {
             let mut strikes = self
                 .desk
-                .peek(Some(*gateway))
+                .peek(&Outlet::Gateway(*gateway))
                 .map(|known| known.strikes.clone())
                 .unwrap_or_default();
-            let now = written.closed.iter().filter(|closed| closed.gateway == Some(*gateway));
+            let now =
+                written.closed.iter().filter(|closed| closed.outlet == Outlet::Gateway(*gateway));
             strikes.extend(
                 now.filter(|closed| closed.tone == Tone::Strike).map(|closed| closed.lease),
             );

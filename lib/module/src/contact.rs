@@ -93,6 +93,8 @@ pub enum ContactForm {
     Text,
     /// None is needed: the user is the address.
     User,
+    /// None is needed, and no user.
+    Nobody,
 }
 
 /// Finds the address. `country` is used for a phone without `+` where the user's row has none.
@@ -107,6 +109,9 @@ pub fn contact_of(
             return Err(Refusal::NoContact("the task names no user by id".into()));
         };
         return Ok(Contact { kind: "user".into(), address: id.to_string(), phone: None });
+    }
+    if form == ContactForm::Nobody {
+        return Ok(Contact::default());
     }
     let stored = person.fields.text(kind).trim();
     if stored.is_empty() {
@@ -132,7 +137,7 @@ pub fn contact_of(
                 Refusal::BadContact(format!("`{}` has control characters", shown(stored)))
             })
         }
-        ContactForm::User => Err(Refusal::NoContact(String::new())),
+        ContactForm::User | ContactForm::Nobody => Err(Refusal::NoContact(String::new())),
     }
 }
 

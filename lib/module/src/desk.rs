@@ -1,9 +1,9 @@
 //! What the store thread remembers between turns: what is in hand, and each gateway's window.
 
 use crate::pipeline::LeaseTime;
-use crate::rules::Rules;
+use crate::rules::{Outlet, Rules, Way};
 use crate::window::{Limits, Window};
-use notice::{GatewayId, Ms, ProjectId, Route, TaskId, UserId};
+use notice::{GatewayId, ModuleName, Ms, ProjectId, Route, TaskId, UserId};
 use std::collections::{HashMap, HashSet};
 use store::{Claimed, Gateway, Lease};
 
@@ -11,8 +11,11 @@ use store::{Claimed, Gateway, Lease};
 #[derive(Clone, Debug)]
 pub(crate) struct InHand {
     pub(crate) lease: Lease,
+    pub(crate) module: ModuleName,
     pub(crate) route: Route,
+    /// Column `last_gateway`; for the log.
     pub(crate) gateway: Option<GatewayId>,
+    pub(crate) outlet: Outlet,
     pub(crate) error_count: u32,
     pub(crate) attempt: u32,
     pub(crate) queued: Ms,
@@ -23,11 +26,17 @@ pub(crate) struct InHand {
 }
 
 impl InHand {
-    pub(crate) fn of(claimed: &Claimed, user: Option<UserId>, until: LeaseTime) -> Self {
+    pub(crate) fn of(
+        claimed: &Claimed,
+        way: Way,
+        (user, until): (Option<UserId>, LeaseTime),
+    ) -> Self {
         Self {
             lease: claimed.lease,
+            module: claimed.module.clone(),
             route: claimed.route.clone(),
             gateway: claimed.gateway,
+            outlet: Outlet::of(way, claimed.gateway, &claimed.route),
             error_count: claimed.error_count,
             attempt: claimed.attempt,
             queued: claimed.queued,
@@ -39,7 +48,7 @@ impl InHand {
     }
 }
 
-/// One gateway, or (None) the module's own way, in this process.
+/// One outlet in this process.
 pub(crate) struct Counter {
     pub(crate) window: Window,
     /// Tasks that ended `hold` here since it was last well.
@@ -52,7 +61,9 @@ pub(crate) struct Counter {
 #[derive(Default)]
 pub(crate) struct Desk {
     pub(crate) hand: HashMap<TaskId, InHand>,
-    counters: HashMap<Option<GatewayId>, Counter>,
+    counters: HashMap<Outlet, Counter>,
+    /// Plans so far: routes take turns at being first.
+    pub(crate) rounds: usize,
     /// Files being read.
     pub(crate) reading: u32,
 }
@@ -63,14 +74,9 @@ const OWN_WINDOW: u32 = 100;
 const OWN_PROGRAM_WINDOW: u32 = 4;
 
 impl Desk {
-    /// The counter of a gateway under its present limits.
-    pub(crate) fn counter(
-        &mut self,
-        gateway: Option<GatewayId>,
-        limits: Limits,
-        now: Ms,
-    ) -> &mut Counter {
-        let counter = self.counters.entry(gateway).or_insert_with(|| Counter {
+    /// The counter of an outlet under its present limits.
+    pub(crate) fn counter(&mut self, outlet: Outlet, limits: Limits, now: Ms) -> &mut Counter {
+        let counter = self.counters.entry(outlet).or_insert_with(|| Counter {
             window: Window::new(limits, now),
             held_tasks: HashSet::new(),
             strikes: Vec::new(),
@@ -79,14 +85,14 @@ impl Desk {
         counter
     }
 
-    /// The counter of a gateway, if anything was ever claimed for it.
-    pub(crate) fn known(&mut self, gateway: Option<GatewayId>) -> Option<&mut Counter> {
-        self.counters.get_mut(&gateway)
+    /// The counter of an outlet, if anything was ever claimed for it.
+    pub(crate) fn known(&mut self, outlet: &Outlet) -> Option<&mut Counter> {
+        self.counters.get_mut(outlet)
     }
 
     /// The same, to look at.
-    pub(crate) fn peek(&self, gateway: Option<GatewayId>) -> Option<&Counter> {
-        self.counters.get(&gateway)
+    pub(crate) fn peek(&self, outlet: &Outlet) -> Option<&Counter> {
+        self.counters.get(outlet)
     }
 
     /// Leases of everything in hand.
@@ -113,11 +119,17 @@ pub(crate) fn limits_of(
     .shared_by(workers)
 }
 
+/// The limits of a route for one of `workers`: `concurrency` at once, together.
+pub(crate) fn route_limits(concurrency: u32, workers: u32, rules: &Rules) -> Limits {
+    Limits { concurrency, first: rules.window.0, ahead_ms: 0, rate_thousandths: None }
+        .shared_by(workers)
+}
+
 /// The limits of the module's own way.
 pub(crate) fn own_limits(rules: &Rules) -> Limits {
     let concurrency = match rules.way {
-        crate::rules::Way::Module => OWN_WINDOW,
-        crate::rules::Way::Gateways | crate::rules::Way::GatewaysElseModule => OWN_PROGRAM_WINDOW,
+        Way::Module => OWN_WINDOW,
+        Way::Gateways | Way::GatewaysElseModule | Way::Routes => OWN_PROGRAM_WINDOW,
     };
     Limits {
         concurrency,

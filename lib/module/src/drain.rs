@@ -9,9 +9,9 @@ use crate::kill::{Fault, KillPoint};
 use crate::pipeline::{Details, Ended, Event, How, LeaseTime, Order, Pipeline, Work};
 use crate::plan::{Desks, GateBook, Pause, Plan, Scope, View, plan};
 use crate::reaper::{bury, suspects};
-use crate::rules::Rules;
-use notice::{Fields, GatewayId, Ms, ProjectId};
-use std::collections::{HashMap, VecDeque};
+use crate::rules::{Outlet, Rules, Way};
+use notice::{Fields, GatewayId, ModuleName, Ms, ProjectId, Route};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use store::{Claimed, Settlement, Store, StoreError};
@@ -43,6 +43,7 @@ struct Taken {
     row: Claimed,
     person: Person,
     until: LeaseTime,
+    outlet: Outlet,
 }
 
 /// What a drain needs.
@@ -154,8 +155,8 @@ impl Drain {
         let Some(task) = self.desk.hand.get(&lease.task).filter(|task| task.lease == lease) else {
             return;
         };
-        let gateway = task.gateway;
-        if let Some(counter) = self.desk.known(gateway) {
+        let outlet = task.outlet.clone();
+        if let Some(counter) = self.desk.known(&outlet) {
             counter.window.landed();
         }
     }
@@ -263,13 +264,29 @@ impl Drain {
         let left =
             self.rules.limit.map_or(u64::MAX, |limit| limit.saturating_sub(self.claimed_in_all));
         let room = u32::try_from(left).unwrap_or(u32::MAX).min(self.rules.turn_tasks);
+        let ending = self.ending();
         let mut desks = Desks {
+            ending: &ending,
             rules: &self.rules,
             desk: &mut self.desk,
             rounds: &mut self.rounds,
             gates: &*self.gates,
         };
         plan(view, &mut desks, (scope, room), now)
+    }
+
+    /// Routes of the ordered tasks that this turn settles.
+    fn ending(&self) -> Vec<(ModuleName, Route)> {
+        if self.rules.way != Way::Routes {
+            return Vec::new();
+        }
+        let ended = self.pending.iter().filter_map(|event| match event {
+            Event::Ended(ended) => self.desk.hand.get(&ended.lease.task),
+            Event::Read(_) | Event::Probed(..) | Event::News => None,
+        });
+        let ended: BTreeSet<_> =
+            ended.map(|task| (task.module.clone(), task.route.clone())).collect();
+        ended.into_iter().collect()
     }
 
     fn suspects(&mut self, view: &View) -> Vec<crate::reaper::Suspect> {
@@ -441,7 +458,7 @@ impl Drain {
         let now = self.door.clock.now();
         self.door.notes.settled(written.closed.iter().map(|closed| closed.lease));
         for gateway in written.well.iter().chain(&written.unfit) {
-            if let Some(counter) = self.desk.known(Some(*gateway)) {
+            if let Some(counter) = self.desk.known(&Outlet::Gateway(*gateway)) {
                 counter.strikes.clear();
                 counter.held_tasks.clear();
             }
@@ -452,7 +469,8 @@ impl Drain {
                 continue;
             }
             self.count(closed);
-            let unfit = closed.gateway.is_some_and(|gateway| written.unfit.contains(&gateway));
+            let unfit =
+                closed.outlet.gateway().is_some_and(|gateway| written.unfit.contains(&gateway));
             self.turn_window(closed, now, unfit.then_some(()));
         }
     }
@@ -469,7 +487,7 @@ impl Drain {
     }
 
     fn turn_window(&mut self, closed: &Closed, now: Ms, unfit: Option<()>) {
-        let Some(counter) = self.desk.known(closed.gateway) else { return };
+        let Some(counter) = self.desk.known(&closed.outlet) else { return };
         match closed.tone {
             Tone::Took => counter.window.took(now),
             Tone::Failed | Tone::Strike | Tone::Hold => counter.window.failed(),
@@ -481,16 +499,16 @@ impl Drain {
         if closed.tone == Tone::Hold && unfit.is_none() {
             counter.held_tasks.insert(closed.lease.task);
         }
-        if let Some(gateway) = closed.gateway {
+        if closed.outlet != Outlet::Own {
             let open = counter.window.open();
-            self.pipeline.set_window(gateway, open);
+            self.pipeline.set_window(&closed.outlet, open);
         }
     }
 
     fn put_down(&mut self, lease: store::Lease) {
         let Some(task) = self.desk.hand.remove(&lease.task) else { return };
         self.tally.back += 1;
-        if let Some(counter) = self.desk.known(task.gateway) {
+        if let Some(counter) = self.desk.known(&task.outlet) {
             counter.window.refund();
         }
     }
@@ -511,19 +529,21 @@ impl Drain {
         for row in claimed {
             let person = row.body.as_ref().map(|body| Person::read(&body.user)).unwrap_or_default();
             let until = LeaseTime::until(until);
-            self.desk.hand.insert(row.lease.task, InHand::of(&row, person.id, until.clone()));
+            let task = InHand::of(&row, self.rules.way, (person.id, until.clone()));
+            let outlet = task.outlet.clone();
+            self.desk.hand.insert(row.lease.task, task);
             if row.route.is_unread() || row.body.is_none() {
                 self.desk.reading += 1;
                 work.push(Work::Read(Box::new(row)));
                 continue;
             }
-            if let Some(counter) = self.desk.known(row.gateway) {
+            if let Some(counter) = self.desk.known(&outlet) {
                 counter.window.claimed(1);
-                if let Some(gateway) = row.gateway {
-                    self.pipeline.set_window(gateway, counter.window.open());
+                if outlet != Outlet::Own {
+                    self.pipeline.set_window(&outlet, counter.window.open());
                 }
             }
-            messages.push(Taken { row, person, until });
+            messages.push(Taken { row, person, until, outlet });
         }
         messages
     }
@@ -536,13 +556,22 @@ impl Drain {
         let projects = self.projects(&messages)?;
         let mut orders = Vec::new();
         let mut refused = Vec::new();
-        for Taken { row, person, until } in messages {
+        for Taken { row, person, until, outlet } in messages {
             let project = row.body.as_ref().and_then(|body| body.project);
             let project = projects.get(&project).cloned().unwrap_or_default();
-            let gateway = row.gateway.and_then(|id| view.gateway(id)).cloned();
+            let gateway = outlet.gateway().and_then(|id| view.gateway(id)).cloned();
             match self.contact(&person, &project) {
                 Ok(contact) => {
-                    orders.push(Order { claimed: row, person, contact, gateway, project, until });
+                    let claimed = row;
+                    orders.push(Order {
+                        claimed,
+                        person,
+                        contact,
+                        gateway,
+                        outlet,
+                        project,
+                        until,
+                    });
                 }
                 Err(refusal) => refused.push((row.lease, refusal)),
             }
@@ -582,8 +611,8 @@ impl Drain {
 
     /// Asks `contact_state` of all of them at once.
     fn without_blocked(&mut self, orders: Vec<Order>) -> Result<Vec<Order>, StoreError> {
-        let contacts: Vec<&str> =
-            orders.iter().map(|order| order.contact.address.as_str()).collect();
+        let contacts = orders.iter().map(|order| order.contact.address.as_str());
+        let contacts: Vec<&str> = contacts.filter(|address| !address.is_empty()).collect();
         if contacts.is_empty() {
             return Ok(orders);
         }

@@ -84,9 +84,13 @@ impl Door {
             // nothing was sent, and nothing will be: the task is settled when this reaches the database
             Err(_) => Answer::unreached("not sent"),
         };
+        // what changes with it is in no note: a death before it is written leaves the task in doubt
+        let is_whole = heard.as_ref().map_or(true, |heard| heard.effects.iter().all(may_be_lost));
         // if the note can't be written the outcome still goes to the database; only a death in between
         // would leave the task in doubt
-        let _ = self.notes.end(begun.lease, &noted);
+        if is_whole {
+            let _ = self.notes.end(begun.lease, &noted);
+        }
         self.sabotage.kill_point(KillPoint::AfterSend);
         let how = match heard {
             Ok(Heard { answer, spoke, check, effects }) => {
@@ -115,5 +119,13 @@ impl Door {
         };
         // the store thread is gone only when the process is
         let _ = outcomes.send(Event::Ended(Box::new(ended)));
+    }
+}
+
+/// Whether a task may count as settled although this was not written.
+fn may_be_lost(effect: &Effect) -> bool {
+    match effect {
+        Effect::Inbox { .. } | Effect::Event(_) => false,
+        Effect::Response(_) => true,
     }
 }

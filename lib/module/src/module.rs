@@ -33,6 +33,12 @@ pub trait Module: Send + Sync {
         Ok(Heard::of(gone, Vec::new()))
     }
 
+    /// Of a body that is taken raw: what it is about, for the log.
+    fn subject_of(&self, body: &[u8]) -> Option<String> {
+        let _ = body;
+        None
+    }
+
     /// Whether [`Module::user_notify`] can do anything here; asked once at the start.
     fn has_own_way(&self, tools: &Tools<'_>) -> OwnWay {
         let _ = tools;
@@ -60,6 +66,21 @@ impl Tools<'_> {
     /// ROOT.
     pub fn root(&self) -> &Path {
         self.root.folder()
+    }
+
+    /// The settings.
+    pub fn config(&self) -> &config::Config {
+        self.config
+    }
+
+    /// ROOT, with its rules.
+    pub fn site(&self) -> &config::Root {
+        self.root
+    }
+
+    /// Who starts programs; its runs end when the worker must leave.
+    pub fn caller(&self) -> &host::Caller {
+        self.caller
     }
 
     /// The program for mail of a project without any gateway row, `ntemail.sendmail`; None: there is none,
@@ -92,6 +113,13 @@ impl Heard {
     /// An answer in words of one's own.
     pub fn of(answer: Answer, effects: Vec<store::Effect>) -> Self {
         Self { answer, spoke: Spoke::Document, check: Check::Absent, effects }
+    }
+
+    /// The same with what changes.
+    #[must_use]
+    pub fn with_effects(mut self, effects: Vec<store::Effect>) -> Self {
+        self.effects = effects;
+        self
     }
 
     /// Sent by writing the user's inbox in the settling transaction, so exactly once.
@@ -128,6 +156,9 @@ pub enum Patience {
     Sms,
     /// 5 s to 5 min for 1 h.
     Internal,
+    /// 10 s to 1 h for 3 days; the tasks of programs in `processing/`, which the module drains too: 30 s to
+    /// 10 min, three tries.
+    Provisioning,
 }
 
 /// How texts become a message.
@@ -139,4 +170,6 @@ pub enum Style {
     Sms,
     /// Text.
     Plain,
+    /// The body as it is: there is no template.
+    Raw,
 }

@@ -4,6 +4,7 @@
 //! hands messages to [`Sender`]s. Every piece of work brings exactly one [`Event`], later, in any order.
 
 use crate::contact::{Contact, Person, Refusal};
+use crate::rules::Outlet;
 use crate::standing::{Check, Spoke};
 use notice::{Answer, Clock, Fields, GatewayId, Ms, OnUnknown};
 use std::sync::Arc;
@@ -14,8 +15,8 @@ use store::{Claimed, Effect, Gateway, Lease, NewTask};
 pub trait Pipeline: Send {
     /// Takes work. May block while the stages behind it are full.
     fn take(&mut self, work: Vec<Work>);
-    /// At most so many messages of a gateway at once from now on.
-    fn set_window(&mut self, gateway: GatewayId, open: u32);
+    /// At most so many messages at an outlet at once from now on.
+    fn set_window(&mut self, outlet: &Outlet, open: u32);
 }
 
 /// Something to do.
@@ -38,6 +39,8 @@ pub struct Order {
     pub contact: Contact,
     /// Through which gateway; None: the module sends it itself.
     pub gateway: Option<Arc<Gateway>>,
+    /// Which window it counts in.
+    pub outlet: Outlet,
     /// The project's columns as of now.
     pub project: Arc<Fields>,
     /// Until when the lease is ours.
@@ -158,7 +161,7 @@ pub enum FileTrouble {
 pub struct Message {
     /// The order it was made of.
     pub order: Box<Order>,
-    /// The main body: HTML for mail, text for the rest.
+    /// The main body: HTML for mail, text for the rest; empty for a body that is taken raw.
     pub message: String,
     /// Heading, one line.
     pub subject: String,
@@ -172,6 +175,27 @@ pub struct Message {
     pub phone: Option<wire::outgoing::Phone>,
     /// For the log.
     pub details: Details,
+}
+
+impl Message {
+    /// Nothing but the heading yet.
+    pub(crate) fn new(order: Order, (subject, details): (String, Details)) -> Self {
+        Self {
+            order: Box::new(order),
+            message: String::new(),
+            subject,
+            text: None,
+            headers: Vec::new(),
+            attachments: Vec::new(),
+            phone: None,
+            details,
+        }
+    }
+
+    /// The body as it was put into the queue; empty when there is none.
+    pub fn raw(&self) -> &[u8] {
+        self.order.claimed.body.as_ref().map_or(&[], |body| &body.notice.bytes)
+    }
 }
 
 /// A way to a service: takes messages, and later gives their outcomes, in any order. A one-shot gate is

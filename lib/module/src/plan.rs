@@ -1,10 +1,10 @@
 //! What a turn asks the database for: read in one snapshot, decided by [`crate::choose`].
 
-use crate::choose::{Offer, Rounds, Share, gateways_of};
-use crate::desk::{Desk, limits_of, own_limits};
-use crate::rules::{Rules, Way};
+use crate::choose::{Offer, Rounds, gateways_of};
+use crate::desk::{Desk, limits_of, own_limits, route_limits};
+use crate::rules::{Outlet, Rules, Way};
 use crate::standing::{Probe, Usable, usable};
-use notice::{GatewayId, Ms, Route};
+use notice::{GatewayId, HandlerId, ModuleName, Ms, ProcessingId, Route};
 use std::collections::HashMap;
 use std::sync::Arc;
 use store::{Demand, Direction, Gateway, GatewayState, Pool, Snapshot, StoreError, Worker};
@@ -28,8 +28,12 @@ pub struct Abilities {
 pub(crate) struct View {
     pub(crate) gateways: Vec<Arc<Gateway>>,
     pub(crate) states: HashMap<GatewayId, GatewayState>,
-    pub(crate) routes: Vec<Route>,
-    pub(crate) bound: Vec<GatewayId>,
+    /// Routes with ready rows, and whose rows they are.
+    pub(crate) routes: Vec<(ModuleName, Route)>,
+    /// What ready rows that may have been sent are bound to.
+    pub(crate) bound: Vec<(ModuleName, GatewayId)>,
+    /// Operations at once on each route of a server.
+    pub(crate) servers: HashMap<Route, u32>,
     pub(crate) workers: Vec<Worker>,
     pub(crate) lease_owners: Vec<String>,
     pub(crate) next_due: Option<Ms>,
@@ -54,6 +58,15 @@ impl View {
         // those that are still open count from any moment on
         let is_paused =
             snapshot.downtimes(None, Ms(i64::MAX))?.iter().any(|down| down.to.is_none());
+        let modules = modules(rules);
+        let mut routes = Vec::new();
+        let mut bound = Vec::new();
+        for module in modules {
+            let of = |route| (module.clone(), route);
+            routes.extend(snapshot.ready_routes(&module, forced_only)?.into_iter().map(of));
+            let of = |gateway| (module.clone(), gateway);
+            bound.extend(snapshot.bound_gateways(&module, forced_only)?.into_iter().map(of));
+        }
         Ok(Self {
             gateways: snapshot.gateways()?.into_iter().map(Arc::new).collect(),
             states: snapshot
@@ -61,8 +74,9 @@ impl View {
                 .into_iter()
                 .map(|state| (state.gateway, state))
                 .collect(),
-            routes: snapshot.ready_routes(&rules.module, forced_only)?,
-            bound: snapshot.bound_gateways(&rules.module, forced_only)?,
+            routes,
+            bound,
+            servers: HashMap::new(),
             workers: snapshot.workers()?,
             lease_owners: snapshot.lease_owners()?,
             next_due: snapshot.next_due()?,
@@ -70,9 +84,19 @@ impl View {
         })
     }
 
+    /// How many may run at once on a route of a handler or server.
+    fn at_once(&self, route: &Route, rules: &Rules) -> u32 {
+        self.servers.get(route).copied().unwrap_or(rules.at_once)
+    }
+
     pub(crate) fn gateway(&self, id: GatewayId) -> Option<&Arc<Gateway>> {
         self.gateways.iter().find(|gateway| gateway.id == id)
     }
+}
+
+/// Whose rows are drained: the module's own, and those of configured programs in `processing/`.
+fn modules(rules: &Rules) -> Vec<ModuleName> {
+    vec![rules.module.clone()]
 }
 
 /// Which rows may be claimed.
@@ -105,6 +129,8 @@ pub(crate) struct Desks<'a> {
     pub(crate) desk: &'a mut Desk,
     pub(crate) rounds: &'a mut Rounds,
     pub(crate) gates: &'a dyn GateBook,
+    /// Routes with an ordered task that this turn settles: the next of its object becomes ready in it.
+    pub(crate) ending: &'a [(ModuleName, Route)],
 }
 
 /// Decides what to claim, at most `room` tasks.
@@ -116,61 +142,157 @@ pub(crate) fn plan(
 ) -> Plan {
     let mut plan = Plan::default();
     let mut left = room;
+    let mut wanted = Vec::new();
+    let mut readers = READERS.saturating_sub(desks.desk.reading);
+    for (module, _) in view.routes.iter().filter(|(_, route)| route.is_unread()) {
+        let count = readers.min(left);
+        readers -= count;
+        left -= count;
+        let pool = Pool::Route(Route::unread());
+        wanted.push(Wanted { module: module.clone(), pool, gateway: None, count });
+    }
+    wanted.extend(match desks.rules.way {
+        Way::Routes => by_route(view, desks, (left, now)),
+        Way::Gateways | Way::GatewaysElseModule | Way::Module => {
+            by_gateway(view, desks, (left, now), &mut plan)
+        }
+    });
     let lease_until = now.plus(desks.rules.lease_ms);
-    let demand = |pool, gateway, count: u32| Demand {
-        module: desks.rules.module.clone(),
-        pool,
-        gateway,
-        count,
+    let demand = |wanted: Wanted| Demand {
+        module: wanted.module,
+        pool: wanted.pool,
+        gateway: wanted.gateway,
+        count: wanted.count,
         forced_only: scope == Scope::ForcedOnly,
         lease_until,
     };
-    let mut demands = Vec::new();
-    if view.routes.iter().any(Route::is_unread) {
-        let count = READERS.saturating_sub(desks.desk.reading).min(left);
-        left -= count;
-        demands.push(demand(Pool::Route(Route::unread()), None, count));
-    }
+    wanted.retain(|wanted| wanted.count > 0);
+    plan.demands = wanted.into_iter().map(demand).collect();
+    plan.trials = trials(view, &plan.demands, desks.rules.way);
+    plan
+}
+
+/// A demand but for what all of a turn have in common.
+struct Wanted {
+    module: ModuleName,
+    pool: Pool,
+    gateway: Option<GatewayId>,
+    count: u32,
+}
+
+/// What each gateway is to get; the module's own way too.
+fn by_gateway(
+    view: &View,
+    desks: &mut Desks<'_>,
+    (mut left, now): (u32, Ms),
+    plan: &mut Plan,
+) -> Vec<Wanted> {
+    let module = &desks.rules.module;
+    let want = |pool, gateway, count| Wanted { module: module.clone(), pool, gateway, count };
+    let mut wanted = Vec::new();
     let mut offers =
         Offers { view, rules: desks.rules, gates: desks.gates, known: HashMap::new(), now };
-    for gateway in &view.bound {
-        let Some(offer) = offers.of(*gateway, desks.desk, &mut plan) else { continue };
+    for (_, gateway) in &view.bound {
+        let Some(offer) = offers.of(*gateway, desks.desk, plan) else { continue };
         let count = offer.room().min(left);
         left -= count;
         offers.spend(*gateway, count);
-        demands.push(demand(Pool::Bound, Some(*gateway), count));
+        wanted.push(want(Pool::Bound, Some(*gateway), count));
     }
     let mut wishes = Vec::new();
     let mut own_free = None;
-    for route in view.routes.iter().filter(|route| !route.is_unread()) {
+    for (_, route) in view.routes.iter().filter(|(_, route)| !route.is_unread()) {
         if own_way(view, route, desks.rules) {
             let free = *own_free.get_or_insert_with(|| {
-                desks.desk.counter(None, own_limits(desks.rules), now).window.free(now)
+                let limits = own_limits(desks.rules);
+                desks.desk.counter(Outlet::Own, limits, now).window.free(now)
             });
             let count = free.min(left);
             own_free = Some(free - count);
             left -= count;
-            demands.push(demand(Pool::Route(route.clone()), None, count));
+            wanted.push(want(Pool::Route(route.clone()), None, count));
             continue;
         }
-        let usable: Vec<Offer> = gateways_of(route, &desks.rules.module, &view.gateways)
-            .filter_map(|gateway| offers.of(gateway.id, desks.desk, &mut plan))
+        let usable: Vec<Offer> = gateways_of(route, module, &view.gateways)
+            .filter_map(|gateway| offers.of(gateway.id, desks.desk, plan))
             .collect();
         wishes.push((route.clone(), usable));
     }
-    for Share { route, gateway, count } in desks.rounds.share(&wishes, left) {
-        demands.push(demand(Pool::Route(route), Some(gateway), count));
+    let shares = desks.rounds.share(&wishes, left).into_iter();
+    wanted.extend(
+        shares.map(|share| want(Pool::Route(share.route), Some(share.gateway), share.count)),
+    );
+    wanted
+}
+
+/// What each handler and server is to get. Routes take turns at being first, so that a turn's limit keeps
+/// nobody waiting for long.
+fn by_route(view: &View, desks: &mut Desks<'_>, (mut left, now): (u32, Ms)) -> Vec<Wanted> {
+    let own = &desks.rules.module;
+    let bound = view.bound.iter().map(|(module, row)| {
+        let route = if module == own {
+            Route::handler(HandlerId(row.0))
+        } else {
+            Route::server(ProcessingId(row.0))
+        };
+        (module, route, Pool::Bound)
+    });
+    let ready = view.routes.iter().filter(|(_, route)| !route.is_unread());
+    let ending = desks.ending.iter().filter(|ending| !view.routes.contains(ending));
+    let by_route = ready
+        .chain(ending)
+        .map(|(module, route)| (module, route.clone(), Pool::Route(route.clone())));
+    let mut asked: Vec<_> = bound.chain(by_route).collect();
+    if !asked.is_empty() {
+        desks.desk.rounds = desks.desk.rounds.wrapping_add(1);
+        let first = desks.desk.rounds % asked.len();
+        asked.rotate_left(first);
     }
-    demands.retain(|demand| demand.count > 0);
-    plan.trials = offers.trials(&demands);
-    plan.demands = demands;
-    plan
+    let workers = live_workers(view, desks.rules, now);
+    let mut spent: HashMap<Route, u32> = HashMap::new();
+    let mut wanted = Vec::with_capacity(asked.len());
+    for (module, route, pool) in asked {
+        let limits = route_limits(view.at_once(&route, desks.rules), workers, desks.rules);
+        let outlet = Outlet::Route(route.clone());
+        let free = desks.desk.counter(outlet, limits, now).window.free(now);
+        let gateway = route.row();
+        let spent = spent.entry(route).or_default();
+        let count = free.saturating_sub(*spent).min(left);
+        *spent += count;
+        left -= count;
+        wanted.push(Wanted { module: module.clone(), pool, gateway, count });
+    }
+    wanted
+}
+
+/// Workers of this module that have beaten within two leases.
+fn live_workers(view: &View, rules: &Rules, now: Ms) -> u32 {
+    let is_live = |worker: &&Worker| {
+        let name = worker.owner.strip_prefix(rules.module.as_str());
+        name.is_some_and(|rest| rest.starts_with('-'))
+            && now.since(worker.beat) < 2 * rules.lease_ms
+    };
+    u32::try_from(view.workers.iter().filter(is_live).count()).unwrap_or(1)
+}
+
+/// Gateways among the demands that are not plainly open.
+fn trials(view: &View, demands: &[Demand], way: Way) -> Vec<GatewayId> {
+    let closed = |id: &GatewayId| {
+        view.states.get(id).is_some_and(|state| state.condition != store::Condition::Open)
+    };
+    let gateways = demands
+        .iter()
+        .filter_map(|demand| Outlet::of(way, demand.gateway, &Route::unread()).gateway());
+    let mut trials: Vec<GatewayId> = gateways.filter(closed).collect();
+    trials.sort_unstable();
+    trials.dedup();
+    trials
 }
 
 /// Whether the module sends the tasks of a route itself.
 fn own_way(view: &View, route: &Route, rules: &Rules) -> bool {
     match rules.way {
-        Way::Module => true,
+        Way::Module | Way::Routes => true,
         Way::Gateways => false,
         Way::GatewaysElseModule => !view.gateways.iter().any(|gateway| {
             gateway.module == rules.module
@@ -201,10 +323,9 @@ impl Offers<'_> {
             .unwrap_or(Abilities { probe: Probe::Task, concurrency: 1 });
         let state = self.view.states.get(&id);
         let usable = usable(state, abilities.probe, self.now);
-        let workers =
-            u32::try_from(self.view.workers.iter().filter(|worker| self.is_live(worker)).count());
-        let limits = limits_of(gateway, abilities.concurrency, workers.unwrap_or(1), self.rules);
-        let window = &mut desk.counter(Some(id), limits, self.now).window;
+        let workers = live_workers(self.view, self.rules, self.now);
+        let limits = limits_of(gateway, abilities.concurrency, workers, self.rules);
+        let window = &mut desk.counter(Outlet::Gateway(id), limits, self.now).window;
         let offer = Offer { gateway: id, usable, free: window.free(self.now) };
         if usable == Usable::ProbeDue {
             plan.probes.push(gateway.clone());
@@ -226,24 +347,5 @@ impl Offers<'_> {
                 offer.usable = Usable::Closed;
             }
         }
-    }
-
-    /// A worker of this module that has beaten within two leases.
-    fn is_live(&self, worker: &Worker) -> bool {
-        let name = worker.owner.strip_prefix(self.rules.module.as_str());
-        name.is_some_and(|rest| rest.starts_with('-'))
-            && self.now.since(worker.beat) < 2 * self.rules.lease_ms
-    }
-
-    /// Gateways among the demands that are not plainly open.
-    fn trials(&self, demands: &[Demand]) -> Vec<GatewayId> {
-        let closed = |id: &GatewayId| {
-            self.view.states.get(id).is_some_and(|state| state.condition != store::Condition::Open)
-        };
-        let mut trials: Vec<GatewayId> =
-            demands.iter().filter_map(|demand| demand.gateway).filter(closed).collect();
-        trials.sort_unstable();
-        trials.dedup();
-        trials
     }
 }

@@ -3,7 +3,7 @@
 use crate::attachments;
 use crate::contact::Refusal;
 use crate::files::chain;
-use crate::module::Style;
+use crate::module::{Module, Style};
 use crate::phone::PhoneFormat;
 use crate::pipeline::{Details, Ended, Event, How, Message, Order};
 use crate::render::{RenderFailure, Renderer, Rendering};
@@ -28,6 +28,8 @@ pub struct Preparation {
     pub root: PathBuf,
     /// How texts become a message.
     pub style: Style,
+    /// Who knows what a raw body is about.
+    pub module: Arc<dyn Module>,
     /// Attachments of one message together.
     pub attachments_bytes: u64,
     /// Who renders.
@@ -51,6 +53,10 @@ impl Preparation {
         let mut jobs = Vec::new();
         let mut waiting = Vec::new();
         for order in orders {
+            if self.style == Style::Raw {
+                prepared.push(Prepared::Ready(Box::new(self.raw(order))));
+                continue;
+            }
             match self.job(&order) {
                 Ok(job) => {
                     jobs.push(job);
@@ -73,6 +79,14 @@ impl Preparation {
         prepared
     }
 
+    /// A body that has no template is the message.
+    fn raw(&self, order: Order) -> Message {
+        let body = order.claimed.body.as_ref().map(|body| Arc::clone(&body.notice.bytes));
+        let notice = body.and_then(|body| self.module.subject_of(&body));
+        let details = Details { notice, ..Details::default() };
+        Message::new(order, (String::new(), details))
+    }
+
     fn job(&mut self, order: &Order) -> Result<Rendering, How> {
         let body = order
             .claimed
@@ -89,7 +103,7 @@ impl Preparation {
         let timezone = user.get("timezone").filter(|zone| !zone.is_empty());
         let parts = match self.style {
             Style::Mail => vec![Part::Html, Part::Text, Part::Subject],
-            Style::Sms | Style::Plain => vec![Part::Text, Part::Subject],
+            Style::Sms | Style::Plain | Style::Raw => vec![Part::Text, Part::Subject],
         };
         Ok(Rendering {
             parts,
@@ -145,16 +159,7 @@ impl Preparation {
         let subject = one_line(&texts.subject.unwrap_or_default());
         let text = texts.text.filter(|text| !text.trim().is_empty());
         let html = texts.html.filter(|html| !html.trim().is_empty());
-        let mut message = Message {
-            message: String::new(),
-            text: None,
-            subject,
-            headers: Vec::new(),
-            attachments: Vec::new(),
-            phone: None,
-            details,
-            order: Box::new(order),
-        };
+        let mut message = Message::new(order, (subject, details));
         match self.style {
             Style::Mail => {
                 let text_or_html = html.clone().or(text.clone());
@@ -167,7 +172,7 @@ impl Preparation {
                 let text = text.ok_or(How::Refused(Refusal::EmptyMessage))?;
                 count_segments(&mut message, text.trim())?;
             }
-            Style::Plain => {
+            Style::Plain | Style::Raw => {
                 message.message = text.ok_or(How::Refused(Refusal::EmptyMessage))?;
             }
         }
@@ -189,7 +194,7 @@ impl Preparation {
 fn details(order: &Order, bundle: Option<&Bundle>) -> Details {
     Details {
         notice: bundle.map(|bundle| bundle.notice.clone()).filter(|name| !name.is_empty()),
-        contact: Some(order.contact.address.clone()),
+        contact: Some(order.contact.address.clone()).filter(|address| !address.is_empty()),
         segments: None,
         on_unknown: bundle.and_then(|bundle| bundle.on_unknown),
     }

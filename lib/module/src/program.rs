@@ -12,7 +12,7 @@ use crate::oneshot::OneShotTools;
 use crate::owner::{Identity, try_lock};
 use crate::progress::{Progress, words};
 use crate::retry::RetryTable;
-use crate::rules::{Rules, Way};
+use crate::rules::{Rules, Terms, Way};
 use crate::run::{Bounds, Left, Run, listen};
 use crate::standing::Ladders;
 use crate::workers::{Workers, WorkersParts};
@@ -321,6 +321,7 @@ impl Site {
             Patience::Mail => &self.config.retry.mail,
             Patience::Sms => &self.config.retry.sms,
             Patience::Internal => &self.config.retry.internal,
+            Patience::Provisioning => &self.config.retry.provisioning,
         };
         let retry = RetryTable {
             base_ms: millis(line.base),
@@ -328,14 +329,16 @@ impl Site {
             max_age_ms: millis(line.age),
             max_tries: None,
         };
+        let terms = Terms { retry, on_unknown: profile.on_unknown, asked_ms: millis(queue.asked) };
         Rules {
             module: self.name.clone(),
             contact_kind: profile.contact_kind.to_owned(),
             contact_form: profile.contact_form,
             country: self.config.ntsms.country.clone(),
             way,
-            retry,
-            on_unknown: profile.on_unknown,
+            terms,
+            processing: (profile.patience == Patience::Provisioning).then(|| self.processing()),
+            at_once: self.config.provisioning.at_once,
             ladders: Ladders {
                 strikes: gateway.hold_failures,
                 holds: gateway.hold_tasks,
@@ -347,7 +350,6 @@ impl Site {
             turn_tasks: queue.turn_tasks,
             lease_ms: millis(queue.lease),
             extend_ms: millis(queue.extend),
-            asked_ms: millis(queue.asked),
             poison_crashes: queue.poison_crashes,
             durability: match self.config.worker_sync {
                 WorkerSync::Normal => Durability::Crash,
@@ -355,6 +357,19 @@ impl Site {
             },
             limit: options.limit,
         }
+    }
+
+    /// What a service task does not say for itself (extensions 3.5): its program never reached, it waits and
+    /// pays nothing; three tries; whoever can't tell whether it acted leaves it to a person for good.
+    fn processing(&self) -> Terms {
+        let line = &self.config.retry.processing;
+        let retry = RetryTable {
+            base_ms: millis(line.base),
+            cap_ms: millis(line.cap),
+            max_age_ms: i64::MAX,
+            max_tries: Some(line.tries),
+        };
+        Terms { retry, on_unknown: notice::OnUnknown::Ask, asked_ms: ASKED_FOR_GOOD_MS }
     }
 
     /// The end of a run: a clean one leaves nothing behind in `var/run`.
@@ -386,6 +401,9 @@ impl Site {
         }
     }
 }
+
+/// A hundred years.
+const ASKED_FOR_GOOD_MS: i64 = 100 * 365 * 86_400_000;
 
 fn code_of(error: &StoreError) -> u8 {
     match error {

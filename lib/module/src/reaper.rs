@@ -5,7 +5,7 @@ use crate::kill::{Fault, Sabotage};
 use crate::notes::{self, Noted};
 use crate::owner::{Life, Machine, life_of, lock_path, notes_path};
 use crate::plan::View;
-use crate::rules::{Rules, Way};
+use crate::rules::{Outlet, Rules, Way};
 use crate::settle::{self, Attempt, Via, settle};
 use crate::standing::Blame;
 use notice::{Answer, GatewayId, Ms, OnUnknown, Outcome, State};
@@ -165,14 +165,16 @@ impl Reaper<'_> {
                 effects: Vec::new(),
             });
         };
-        let on_unknown = self.on_unknown(tx, lease, gateway)?;
-        let via = if gateway.is_some() { Via::Gateway } else { Via::Module };
+        let outlet = Outlet::of(self.rules.way, gateway, &row.route);
+        let terms = self.rules.terms_of(&row.module);
+        let on_unknown = self.on_unknown(tx, lease, &outlet)?.unwrap_or(terms.on_unknown);
+        let via = if outlet.gateway().is_some() { Via::Gateway } else { Via::Module };
         let attempt = Attempt { error_count: row.error_count, age_ms: 0, via };
         let rules = settle::Rules {
-            table: self.rules.retry,
+            table: terms.retry,
             on_unknown,
             now: self.now,
-            asked_ms: self.rules.asked_ms,
+            asked_ms: terms.asked_ms,
             chance: self.chance,
         };
         let blame =
@@ -198,15 +200,14 @@ impl Reaper<'_> {
         &self,
         tx: &mut dyn Tx,
         lease: Lease,
-        gateway: Option<GatewayId>,
-    ) -> Result<OnUnknown, StoreError> {
+        outlet: &Outlet,
+    ) -> Result<Option<OnUnknown>, StoreError> {
         let bundle = tx.body(lease.task)?.and_then(|body| body.bundle);
         let of_notice = bundle
             .and_then(|bundle| Bundle::parse(&bundle.bytes).ok())
             .and_then(|bundle| bundle.on_unknown);
-        let of_gateway =
-            gateway.and_then(|id| self.view.gateway(id)).and_then(|gateway| gateway.on_unknown);
-        Ok(of_notice.or(of_gateway).unwrap_or(self.rules.on_unknown))
+        let of_gateway = outlet.gateway().and_then(|id| self.view.gateway(id)?.on_unknown);
+        Ok(of_notice.or(of_gateway))
     }
 
     fn log(

@@ -2,7 +2,7 @@
 
 use crate::retry::RetryTable;
 use crate::standing::Ladders;
-use notice::{ModuleName, OnUnknown};
+use notice::{GatewayId, ModuleName, OnUnknown, Route};
 use store::Durability;
 
 use crate::contact::ContactForm;
@@ -20,14 +20,16 @@ pub struct Rules {
     pub country: String,
     /// How messages leave.
     pub way: Way,
-    /// Delays and limits.
-    pub retry: RetryTable,
-    /// The module's default for unknown outcomes.
-    pub on_unknown: OnUnknown,
+    /// What the module's own tasks go by.
+    pub terms: Terms,
+    /// What the tasks of the programs in `processing/` go by, where the module drains them too.
+    pub processing: Option<Terms>,
     /// How soon gateways are probed.
     pub ladders: Ladders,
     /// Messages at once at a gateway, to begin with and at most.
     pub window: (u32, u32),
+    /// Calls of one handler at once.
+    pub at_once: u32,
     /// How far back a claim looks for what a gateway took, milliseconds.
     pub claim_ahead_ms: i64,
     /// At most so many tasks a turn.
@@ -36,14 +38,63 @@ pub struct Rules {
     pub lease_ms: i64,
     /// Its age when it is extended, milliseconds.
     pub extend_ms: i64,
-    /// Asked tasks fail after that, milliseconds.
-    pub asked_ms: i64,
     /// So many deaths while a gate had the task make it poison.
     pub poison_crashes: u32,
     /// How far a turn's commit must have got.
     pub durability: Durability,
     /// At most so many tasks in all; None: no limit.
     pub limit: Option<u64>,
+}
+
+/// When a task is tried again, and when a person is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// Delays and limits.
+    pub retry: RetryTable,
+    /// The default for unknown outcomes.
+    pub on_unknown: OnUnknown,
+    /// Asked tasks fail after that, milliseconds.
+    pub asked_ms: i64,
+}
+
+impl Rules {
+    /// The terms of a task by its `modulename`.
+    pub fn terms_of(&self, module: &str) -> &Terms {
+        match &self.processing {
+            Some(terms) if module != self.module.as_str() => terms,
+            Some(_) | None => &self.terms,
+        }
+    }
+}
+
+/// Where a task leaves: what has a window of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Outlet {
+    /// The module's own way.
+    Own,
+    /// A gateway.
+    Gateway(GatewayId),
+    /// A handler or a server: its route is its alone.
+    Route(Route),
+}
+
+impl Outlet {
+    /// Of a claimed row. `gateway` is the column `last_gateway`, whose meaning the way decides.
+    pub fn of(way: Way, gateway: Option<GatewayId>, route: &Route) -> Self {
+        match (way, gateway) {
+            (Way::Routes, _) => Self::Route(route.clone()),
+            (_, Some(gateway)) => Self::Gateway(gateway),
+            (_, None) => Self::Own,
+        }
+    }
+
+    /// The gateway, if it is one.
+    pub fn gateway(&self) -> Option<GatewayId> {
+        match self {
+            Self::Gateway(gateway) => Some(*gateway),
+            Self::Own | Self::Route(_) => None,
+        }
+    }
 }
 
 /// How messages leave a module.
@@ -55,4 +106,6 @@ pub enum Way {
     GatewaysElseModule,
     /// By the module itself, as effects of the settling turn: exactly once.
     Module,
+    /// By the module itself, by a call for each task; every route has a window of its own.
+    Routes,
 }

@@ -10,8 +10,7 @@ use crate::oneshot::OneShotTools;
 use crate::pipeline::{Ended, Event, How, Message, Order, Outcomes, Pipeline, Sender, Work};
 use crate::prepare::{Preparation, Prepared};
 use crate::render_child::{RenderChildren, RenderSettings};
-use crate::rules::Way;
-use notice::GatewayId;
+use crate::rules::{Outlet, Way};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -20,6 +19,9 @@ use store::Claimed;
 
 /// Batches that may wait for a preparer; more make the store thread wait.
 const BATCHES: usize = 8;
+
+/// Messages at once that the module sends itself.
+const OWN_AT_ONCE: u32 = 4;
 
 /// What the threads are made with.
 pub struct WorkersParts {
@@ -45,9 +47,8 @@ pub struct Workers {
 
 struct Lanes {
     parts: Arc<WorkersParts>,
-    gateways: Mutex<HashMap<GatewayId, Lane>>,
-    own: Mutex<Option<Lane>>,
-    windows: Mutex<HashMap<GatewayId, u32>>,
+    open: Mutex<HashMap<Outlet, Lane>>,
+    windows: Mutex<HashMap<Outlet, u32>>,
 }
 
 impl Workers {
@@ -56,8 +57,7 @@ impl Workers {
         let parts = Arc::new(parts);
         let lanes = Lanes {
             parts: Arc::clone(&parts),
-            gateways: Mutex::new(HashMap::new()),
-            own: Mutex::new(None),
+            open: Mutex::new(HashMap::new()),
             windows: Mutex::new(HashMap::new()),
         };
         Self { parts, lanes: Arc::new(lanes), orders: None, files: None }
@@ -117,10 +117,12 @@ impl Pipeline for Workers {
         }
     }
 
-    fn set_window(&mut self, gateway: GatewayId, open: u32) {
-        self.lanes.windows.lock().unwrap_or_else(PoisonError::into_inner).insert(gateway, open);
-        let lanes = self.lanes.gateways.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(lane) = lanes.get(&gateway) {
+    fn set_window(&mut self, outlet: &Outlet, open: u32) {
+        let mut windows = self.lanes.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        windows.insert(outlet.clone(), open);
+        drop(windows);
+        let lanes = self.lanes.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(lane) = lanes.get(outlet) {
             lane.set_window(open);
         }
     }
@@ -139,6 +141,7 @@ impl WorkersParts {
         Preparation {
             root: PathBuf::from(self.root.folder()),
             style: self.module.profile().style,
+            module: Arc::clone(&self.module),
             attachments_bytes: self.config.gate.attachments_bytes,
             renderer: Box::new(RenderChildren::new(settings)),
             bundles: HashMap::new(),
@@ -167,43 +170,37 @@ fn prepare_all(
 
 impl Lanes {
     fn send(&self, message: Message) {
-        let Some(gateway) = message.order.gateway.as_ref().map(|gateway| gateway.id) else {
-            return self.send_own(message);
-        };
-        let mut lanes = self.gateways.lock().unwrap_or_else(PoisonError::into_inner);
-        let lane = lanes.entry(gateway).or_insert_with(|| {
-            let courier: Arc<dyn Courier> = Arc::clone(&self.parts.tools) as Arc<dyn Courier>;
+        if self.parts.module.profile().way == Way::Module {
+            return self.settle(message);
+        }
+        let outlet = message.order.outlet.clone();
+        let mut lanes = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let lane = lanes.entry(outlet.clone()).or_insert_with(|| {
+            let courier: Arc<dyn Courier> = match outlet {
+                Outlet::Gateway(_) => Arc::clone(&self.parts.tools) as Arc<dyn Courier>,
+                Outlet::Own | Outlet::Route(_) => Arc::clone(&self.parts) as Arc<dyn Courier>,
+            };
             Lane::new(courier, self.parts.outcomes.clone())
         });
         let windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(open) = windows.get(&gateway) {
-            lane.set_window(*open);
+        match windows.get(&outlet) {
+            Some(open) => lane.set_window(*open),
+            None if outlet == Outlet::Own => lane.set_window(OWN_AT_ONCE),
+            None => {}
         }
         lane.send(message);
     }
 
-    /// The module's own way: at once where it is part of the settling turn, else through a lane.
-    fn send_own(&self, message: Message) {
-        let profile = self.parts.module.profile();
-        if profile.way == Way::Module {
-            let how = match self.parts.notify(&message) {
-                Ok(Heard { answer, spoke, check, effects }) => {
-                    How::Answered { answer, spoke, check, effects }
-                }
-                Err(how) => how,
-            };
-            let lease = message.order.claimed.lease;
-            let _ = self.parts.outcomes.send(Ended::before_a_gate(lease, how, message.details));
-            return;
-        }
-        let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
-        let lane = own.get_or_insert_with(|| {
-            let lane =
-                Lane::new(Arc::clone(&self.parts) as Arc<dyn Courier>, self.parts.outcomes.clone());
-            lane.set_window(4);
-            lane
-        });
-        lane.send(message);
+    /// The module's own way where it is part of the settling turn: at once.
+    fn settle(&self, message: Message) {
+        let how = match self.parts.notify(&message) {
+            Ok(Heard { answer, spoke, check, effects }) => {
+                How::Answered { answer, spoke, check, effects }
+            }
+            Err(how) => how,
+        };
+        let lease = message.order.claimed.lease;
+        let _ = self.parts.outcomes.send(Ended::before_a_gate(lease, how, message.details));
     }
 }
 

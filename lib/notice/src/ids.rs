@@ -123,6 +123,11 @@ impl Route {
         Self(format!("s{id}"))
     }
 
+    /// The row of an `h` or `s` route, as column `last_gateway` holds it.
+    pub fn row(&self) -> Option<GatewayId> {
+        self.0.strip_prefix(['h', 's'])?.parse().ok()
+    }
+
     /// Takes a route as it stands in the column.
     pub fn from_column(text: String) -> Self {
         Self(text)
@@ -168,6 +173,9 @@ mod tests {
     fn a_project_route_names_its_project() {
         assert_eq!(Route::project(ProjectId(7)).project_id(), Some(ProjectId(7)));
         assert_eq!(Route::from_column("h3".into()).project_id(), None);
+        assert_eq!(Route::handler(HandlerId(3)).row(), Some(GatewayId(3)));
+        assert_eq!(Route::server(ProcessingId(4)).as_str(), "s4");
+        assert_eq!(Route::project(ProjectId(7)).row(), None);
         assert!(Route::unread().is_unread());
     }
 }

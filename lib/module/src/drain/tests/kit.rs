@@ -10,7 +10,7 @@ use crate::notes::Notes;
 use crate::owner::{Identity, lock_path};
 use crate::pipeline::Event;
 use crate::retry::RetryTable;
-use crate::rules::{Rules, Way};
+use crate::rules::{Rules, Terms, Way};
 use crate::standing::{Ladders, Probe};
 use notice::{
     Answer, Clock, GatewayId, ManualClock, ModuleName, Ms, OnUnknown, Priority, ProjectId, Route,
@@ -498,15 +498,19 @@ fn rules(limit: Option<u64>) -> Rules {
         contact_form: ContactForm::Email,
         country: String::new(),
         way: Way::Gateways,
-        retry: RetryTable::MAIL,
-        on_unknown: OnUnknown::Retry,
+        terms: Terms {
+            retry: RetryTable::MAIL,
+            on_unknown: OnUnknown::Retry,
+            asked_ms: 86_400_000,
+        },
+        processing: None,
         ladders: Ladders::default(),
         window: (5, 64),
+        at_once: 8,
         claim_ahead_ms: 100,
         turn_tasks: 100,
         lease_ms: 60_000,
         extend_ms: 20_000,
-        asked_ms: 86_400_000,
         poison_crashes: 3,
         durability: Durability::Crash,
         limit,

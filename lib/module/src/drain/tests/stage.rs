@@ -149,7 +149,7 @@ impl Pipeline for ScriptedPipeline {
         }
     }
 
-    fn set_window(&mut self, _: GatewayId, _: u32) {}
+    fn set_window(&mut self, _: &crate::rules::Outlet, _: u32) {}
 }
 
 impl ScriptedPipeline {
