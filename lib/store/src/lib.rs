@@ -16,6 +16,7 @@ mod open;
 mod queue;
 mod retention;
 mod rows;
+mod services;
 pub mod sqlite;
 
 pub use calls::{
@@ -32,6 +33,11 @@ pub use retention::Retention;
 pub use rows::{
     Condition, ContactState, Direction, Downtime, Gateway, GatewayState, InboxRow, Incoming,
     IncomingRow, Owner, PROJECT_FIELDS, Project, Subscription, USER_FIELDS, User, UserFilter,
+};
+pub use services::{
+    Account, Agent, AgentStatus, HandlerStatus, ItemParam, NewPayment, Paid, ParamKind, Payment,
+    Processing, Product, Provisioning, Service, ServiceFilter, ServiceParam, ServiceState,
+    ServicesSnapshot, ServicesTx, TaskType,
 };
 pub use sqlite::Order;
 
@@ -90,7 +96,7 @@ pub enum Woken {
 }
 
 /// What can be read. Every method costs at most one statement, unless it says otherwise; lists have a limit.
-pub trait Snapshot: CallsSnapshot {
+pub trait Snapshot: CallsSnapshot + ServicesSnapshot {
     // the queue
     /// Routes with ready rows of a module, by repeated `min(lane)`; forced ones only while paused.
     fn ready_routes(&mut self, module: &ModuleName, forced_only: bool) -> Result<Vec<Route>>;
@@ -172,7 +178,7 @@ pub trait Snapshot: CallsSnapshot {
 
 /// What can be changed, inside [`Store::write`]. Everything a [`Snapshot`] reads is seen as of this transaction.
 #[expect(clippy::too_many_arguments, reason = "the receiver and four parameters")]
-pub trait Tx: Snapshot + CallsTx {
+pub trait Tx: Snapshot + CallsTx + ServicesTx {
     // the queue
     /// Takes tasks in. A key that is known answers with the first id and writes nothing (queue 3.4).
     fn enqueue(&mut self, tasks: &[NewTask], now: Ms) -> Result<Vec<Accepted>>;

@@ -1,8 +1,9 @@
 //! What goes into the queue and what comes out of it.
 
-use crate::{Delivery, NewEvent};
+use crate::{Delivery, HandlerStatus, ItemParam, NewEvent, ServiceParam, ServiceState};
 use notice::{
-    Answer, GatewayId, LogId, ModuleName, Ms, Priority, ProjectId, Route, State, TaskId, UserId,
+    Answer, GatewayId, HandlerId, LogId, ModuleName, Ms, Priority, ProjectId, Route, ServiceId,
+    State, TaskId, UserId,
 };
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -203,6 +204,38 @@ pub enum Effect {
     },
     /// A fact, written untold: whoever drains deliveries makes its tasks.
     Event(NewEvent),
+    /// What a program answered for a service; nothing if the service is gone.
+    ItemParam {
+        /// Whose.
+        service: ServiceId,
+        /// What.
+        param: ItemParam,
+    },
+    /// An ordered value that holds from now on (S1-37); nothing if the service is gone.
+    ServiceParam {
+        /// Whose.
+        service: ServiceId,
+        /// What.
+        param: ServiceParam,
+    },
+    /// A service stands elsewhere now; nothing if it is not where it was.
+    ServiceState {
+        /// Which.
+        service: ServiceId,
+        /// Where it was.
+        from: ServiceState,
+        /// Where it is.
+        to: ServiceState,
+        /// Its id on the server, when the program gave one.
+        externalid: Option<String>,
+    },
+    /// An enabled provisioning handler acts no more, at once (a receiver answered 410).
+    Handler {
+        /// Which.
+        handler: HandlerId,
+        /// What it is now.
+        status: HandlerStatus,
+    },
     /// What the receiver answered, kept beside the log row of this attempt; nothing without one.
     Response(Delivery),
 }

@@ -7,6 +7,7 @@ mod calls;
 mod platform;
 mod queue;
 mod reading;
+mod services;
 mod traits;
 
 #[cfg(test)]
@@ -79,6 +80,7 @@ struct Tables {
     contacts: BTreeMap<(String, String), ContactState>,
     settings: BTreeMap<String, String>,
     calls: calls::Calls,
+    sold: services::Sold,
 }
 
 impl Memory {

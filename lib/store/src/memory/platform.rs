@@ -53,8 +53,10 @@ impl Tables {
     pub(super) fn drop_project(&mut self, id: ProjectId) -> Result<bool> {
         let has_users = self.users.values().any(|user| user.project == id);
         let has_gateways = self.gateways.values().any(|gateway| gateway.project == Some(id));
-        if has_users || has_gateways {
-            return Err(refused("delete a project", "it still has users or gateways"));
+        let has_accounts = self.sold.accounts.values().any(|account| account.project == id);
+        if has_users || has_gateways || has_accounts {
+            let reason = "it still has accounts, users or gateways";
+            return Err(refused("delete a project", reason));
         }
         Ok(self.projects.remove(&id.0).is_some())
     }
@@ -102,11 +104,14 @@ impl Tables {
         Ok(UserId(id))
     }
 
-    pub(super) fn drop_user(&mut self, id: UserId) -> bool {
+    pub(super) fn drop_user(&mut self, id: UserId) -> Result<bool> {
+        if !self.sold.drop_user(id) {
+            return Err(refused("delete a user", "he still has services"));
+        }
         self.inbox.retain(|_, row| row.user != id);
         self.subscriptions.retain(|(user, _, _), _| *user != id.0);
         self.calls.drop_user(id);
-        self.users.remove(&id.0).is_some()
+        Ok(self.users.remove(&id.0).is_some())
     }
 
     pub(super) fn forget(&mut self, id: UserId, contacts: &[String]) -> u32 {
@@ -301,7 +306,7 @@ impl Tables {
 }
 
 /// The id of a row to write: the next one for 0, the same if it is there, None if it is not.
-fn row_id(id: i64, last: &mut i64, is_there: impl Fn(i64) -> bool) -> Option<i64> {
+pub(super) fn row_id(id: i64, last: &mut i64, is_there: impl Fn(i64) -> bool) -> Option<i64> {
     if id == 0 {
         *last += 1;
         return Some(*last);

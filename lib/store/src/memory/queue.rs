@@ -250,6 +250,17 @@ impl Tables {
             Effect::Event(event) => {
                 self.put_event(event, Told::NotYet);
             }
+            Effect::ItemParam { service, param } => self.sold.keep_item_param(*service, param),
+            Effect::ServiceParam { service, param } => {
+                self.sold.keep_service_param(*service, param);
+            }
+            Effect::ServiceState { service, from, to, externalid } => {
+                let moved = self.sold.step(*service, *from, *to);
+                if let (true, Some(externalid)) = (moved, externalid) {
+                    self.sold.note_external_id(*service, externalid);
+                }
+            }
+            Effect::Handler { handler, status } => self.sold.switch_handler(*handler, *status),
             Effect::Response(delivery) => {
                 if let Some(log) = log {
                     self.calls.deliveries.insert(log, delivery.clone());

@@ -222,7 +222,7 @@ impl Tx for Tables {
     }
 
     fn delete_user(&mut self, id: UserId) -> Result<bool> {
-        Ok(self.drop_user(id))
+        self.drop_user(id)
     }
 
     fn forget_user(&mut self, id: UserId, contacts: &[String]) -> Result<u32> {

@@ -2,6 +2,7 @@
 
 use super::call_statements as sql;
 use super::ending::number;
+use super::services::unless_there;
 use super::session::{Next, Session, text, text_or_none};
 use crate::{
     ApiToken, CallsSnapshot, CallsTx, Delivery, Event, EventFilter, Hash, JournalFilter,
@@ -296,14 +297,8 @@ pub(crate) fn journal_fits(row: &NewJournalRow, filter: &JournalFilter) -> bool 
         && filter.since.is_none_or(|since| row.at >= since)
 }
 
-/// A row that points at a user who is not there.
 fn no_user(error: StoreError) -> StoreError {
-    match error {
-        StoreError::Refused { operation, reason } if reason.contains("FOREIGN KEY") => {
-            StoreError::Refused { operation, reason: "there is no such user".to_owned() }
-        }
-        other => other,
-    }
+    unless_there(error, "there is no such user")
 }
 
 fn event(row: &Row<'_>) -> rusqlite::Result<Event> {

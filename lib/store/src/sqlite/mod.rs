@@ -12,6 +12,8 @@ mod looking;
 mod platform;
 mod platform_statements;
 mod schema;
+mod service_statements;
+mod services;
 mod session;
 mod statements;
 mod traits;
@@ -26,6 +28,7 @@ pub use schema::Order;
 
 pub(crate) use calls::{event_fits, journal_fits};
 pub(crate) use platform::{ASK_MS, fits};
+pub(crate) use services::service_fits;
 pub(crate) use turn::CLAIMS_A_TURN;
 pub(crate) use wide::is_column_name;
 

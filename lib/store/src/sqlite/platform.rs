@@ -3,6 +3,7 @@
 use super::call_statements as calls;
 use super::ending::number;
 use super::platform_statements as sql;
+use super::services::unless_there;
 use super::session::{Next, Session, count, text, text_or_none};
 use super::statements::{self as queue};
 use super::wide::{self, PROJECT, USER};
@@ -32,7 +33,7 @@ impl Session<'_> {
         match deleted {
             Err(StoreError::Refused { operation, .. }) => Err(StoreError::Refused {
                 operation,
-                reason: "it still has users or gateways".to_owned(),
+                reason: "it still has accounts, users or gateways".to_owned(),
             }),
             other => other.map(|rows| rows > 0),
         }
@@ -88,7 +89,10 @@ impl Session<'_> {
 
     pub(super) fn delete_one_user(&self, id: UserId) -> Result<bool> {
         self.change(sql::DELETE_INBOX, named_params! {":id": id.0})?;
-        Ok(self.change(sql::DELETE_USER, named_params! {":id": id.0})? > 0)
+        self.drop_closed_services(id)?;
+        let deleted = self.change(sql::DELETE_USER, named_params! {":id": id.0});
+        let deleted = deleted.map_err(|error| unless_there(error, "he still has services"));
+        Ok(deleted? > 0)
     }
 
     pub(super) fn forget(&self, id: UserId, contacts: &[String]) -> Result<u32> {
@@ -358,12 +362,7 @@ impl Session<'_> {
 }
 
 fn no_project(error: StoreError) -> StoreError {
-    match error {
-        StoreError::Refused { operation, reason } if reason.contains("FOREIGN KEY") => {
-            StoreError::Refused { operation, reason: "there is no such project".to_owned() }
-        }
-        other => other,
-    }
+    unless_there(error, "there is no such project")
 }
 
 /// The statement that walks an index for the field of a filter.
@@ -373,6 +372,7 @@ fn indexed(filter: &UserFilter) -> Option<(super::statements::Statement, &str)> 
         "email" => sql::USERS_BY_EMAIL,
         "phone" => sql::USERS_BY_PHONE,
         "name" => sql::USERS_BY_NAME,
+        "account" if !text.is_empty() => sql::USERS_BY_ACCOUNT,
         _ => return None,
     };
     Some((statement, text))

@@ -33,6 +33,8 @@ statements! {
     "SELECT * FROM user WHERE phone=:text AND id>:after ORDER BY id"
     USERS_BY_NAME "read the users of a name"
     "SELECT * FROM user WHERE name=:text AND id>:after ORDER BY id"
+    USERS_BY_ACCOUNT "read the users of an account"
+    "SELECT * FROM user WHERE account<>'' AND account=:text AND id>:after ORDER BY id"
     DELETE_USER "delete a user"
     "DELETE FROM user WHERE id=:id"
     DELETE_INBOX "delete an inbox"

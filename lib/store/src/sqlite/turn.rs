@@ -6,7 +6,7 @@ use super::statements::{self as sql, Statement};
 use crate::failed::failed_event;
 use crate::{
     Blob, CallsTx, Claimed, Demand, Done, Effect, Hash, Lease, NewLog, Owner, Pool, Result,
-    Settlement, StoreError, StoredBody, Told, Turn,
+    ServicesTx, Settlement, StoreError, StoredBody, Told, Turn,
 };
 use notice::{LogId, Ms, Priority, ProjectId, Route, State, TaskId};
 use rusqlite::{Row, named_params};
@@ -110,6 +110,17 @@ impl Session<'_> {
             Effect::Event(event) => {
                 self.add_event(event, Told::NotYet)?;
             }
+            Effect::ItemParam { service, param } => self.keep_item_param(*service, param)?,
+            Effect::ServiceParam { service, param } => {
+                self.save_service_params(*service, std::slice::from_ref(param))?;
+            }
+            Effect::ServiceState { service, from, to, externalid } => {
+                let moved = self.move_service(*service, *from, *to)?;
+                if let (true, Some(externalid)) = (moved, externalid) {
+                    self.note_external_id(*service, externalid)?;
+                }
+            }
+            Effect::Handler { handler, status } => self.switch_handler(*handler, *status)?,
             Effect::Response(delivery) => {
                 if let Some(log) = log {
                     self.keep_delivery(log, delivery)?;

@@ -134,7 +134,8 @@ fn looking_for_work_costs_the_same_at_any_depth() {
 fn every_statement_stays_prepared() {
     let statements = QUEUE.len()
         + super::super::platform_statements::PLATFORM.len()
-        + super::super::call_statements::CALLS.len();
+        + super::super::call_statements::CALLS.len()
+        + super::super::service_statements::SERVICES.len();
     // Beside these stand those that `user` and `project` make from their columns.
     assert!(statements + 20 < super::super::STATEMENTS_LIMIT, "{statements}");
 }

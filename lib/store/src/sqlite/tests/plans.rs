@@ -2,6 +2,7 @@
 
 use super::super::call_statements::CALLS;
 use super::super::platform_statements::PLATFORM;
+use super::super::service_statements::SERVICES;
 use super::super::statements::{self as sql, QUEUE, Statement};
 use super::{Options, Order, create};
 use rusqlite::Connection;
@@ -85,7 +86,7 @@ fn both_orders(check: impl Fn(&Connection)) {
 #[test]
 fn no_statement_walks_a_table_or_sorts() {
     both_orders(|connection| {
-        for statement in QUEUE.iter().chain(PLATFORM).chain(CALLS) {
+        for statement in QUEUE.iter().chain(PLATFORM).chain(CALLS).chain(SERVICES) {
             let plan = plan(connection, statement.sql);
             assert_eq!(fault(&plan), None, "{}: {plan:?}", statement.name);
         }
