@@ -125,7 +125,12 @@ impl Door {
 /// Whether a task may count as settled although this was not written.
 fn may_be_lost(effect: &Effect) -> bool {
     match effect {
-        Effect::Inbox { .. } | Effect::Event(_) => false,
+        Effect::Inbox { .. }
+        | Effect::Event(_)
+        | Effect::ItemParam { .. }
+        | Effect::ServiceParam { .. }
+        | Effect::ServiceState { .. }
+        | Effect::Handler { .. } => false,
         Effect::Response(_) => true,
     }
 }
