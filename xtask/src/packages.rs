@@ -70,6 +70,8 @@ const PACKAGES: &[Package] = &[
         sign: File("/usr/lib/python3/dist-packages/nacl"),
         needed: For::Testing,
     },
+    Package { name: "openssh-client", sign: Program("ssh-keygen"), needed: For::Testing },
+    Package { name: "openssh-server", sign: Program("sshd"), needed: For::Testing },
     Package { name: "tmux", sign: Program("tmux"), needed: For::Testing },
     Package { name: "procps", sign: Program("ps"), needed: For::Testing },
     Package {

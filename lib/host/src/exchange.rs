@@ -113,7 +113,7 @@ struct Exchange<'a> {
 /// What `poll` watches.
 #[derive(Clone, Copy)]
 #[repr(u8)]
-enum Event {
+pub(crate) enum Event {
     Exit = 1,
     Stop = 2,
     Stdin = 4,
@@ -123,10 +123,10 @@ enum Event {
 
 /// The events of one `poll`.
 #[derive(Clone, Copy)]
-struct Ready(u8);
+pub(crate) struct Ready(u8);
 
 impl Ready {
-    fn has(self, event: Event) -> bool {
+    pub(crate) fn has(self, event: Event) -> bool {
         self.0 & event as u8 != 0
     }
 }
@@ -324,7 +324,7 @@ struct Killing {
 }
 
 /// Polls what is there; a closed end is ready too.
-fn poll_for<const N: usize>(
+pub(crate) fn poll_for<const N: usize>(
     watched: [(Option<BorrowedFd<'_>>, Event); N],
     wait: Duration,
 ) -> Ready {
@@ -352,29 +352,29 @@ fn has_exited(pid: Pid) -> bool {
 }
 
 /// The end of a stream that may be endless.
-struct Tail {
+pub(crate) struct Tail {
     most: usize,
     bytes: Vec<u8>,
 }
 
 impl Tail {
-    fn new(most: usize) -> Self {
+    pub(crate) fn new(most: usize) -> Self {
         Self { most, bytes: Vec::new() }
     }
 
-    fn room(&mut self) -> rustix::buffer::SpareCapacity<'_, u8> {
+    pub(crate) fn room(&mut self) -> rustix::buffer::SpareCapacity<'_, u8> {
         self.bytes.reserve(4096);
         spare_capacity(&mut self.bytes)
     }
 
-    fn trim(&mut self) {
+    pub(crate) fn trim(&mut self) {
         if self.bytes.len() > 2 * self.most + READ_BYTES {
             self.bytes.drain(..self.bytes.len() - self.most);
         }
     }
 
     /// Cut, it begins with a whole line where it can: half a secret would pass every mask.
-    fn into_tail(mut self) -> Vec<u8> {
+    pub(crate) fn into_tail(mut self) -> Vec<u8> {
         let surplus = self.bytes.len().saturating_sub(self.most);
         if surplus > 0 {
             let line_end = self.bytes[surplus..].iter().position(|byte| *byte == b'\n');

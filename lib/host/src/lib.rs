@@ -3,11 +3,12 @@
 //! [`run`] gives a program its input and brings back what became of it as a fact, [`Ran`]; what that
 //! means is decided in [`outcome`], purely. [`spawn`] starts a child that stays. [`Programs`] knows what
 //! stands in `notify/`, `gate/` and `processing/` and what each says it can do; [`gates`] speaks the
-//! gate contract, [`http`] makes one POST to an address that others wrote. The rules of extensions.md 1.6 live here and nowhere else.
+//! gate contract, [`http`] makes one POST to an address that others wrote, a [`Shell`] is a conversation with
+//! `sh -s`, here or behind [`ssh`]. The rules of extensions.md 1.6 live here and nowhere else.
 //!
-//! This crate never uses a shell, never inherits our environment, and never starts a program in a way
+//! This crate uses a shell in that one place, where every word is quoted. It never starts a program in a way
 //! that makes the system fork (no pre-exec step, no uid, gid or groups: 135 times slower in a large
-//! process). It never decides about a task, and writes no log: what is worth a line is handed back.
+//! process), never decides about a task, and writes no log: what is worth a line is handed back.
 
 mod caller;
 mod child;
@@ -18,6 +19,10 @@ pub mod outcome;
 mod program;
 pub mod programs;
 pub mod proof;
+mod quote;
+mod shell;
+pub mod ssh;
+pub mod ssh_key;
 mod start;
 
 pub use caller::Caller;
@@ -25,3 +30,4 @@ pub use child::{Child, Signal, Stream, Streams, spawn};
 pub use exchange::{Stop, run, run_until};
 pub use program::{End, Environment, Limits, Program, Ran};
 pub use programs::{Folder, Listed, Programs};
+pub use shell::{Lost, Replied, Reply, Shell};

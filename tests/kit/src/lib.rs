@@ -14,4 +14,5 @@ pub mod host;
 pub mod http_sink;
 pub mod postfix;
 pub mod smtp_sink;
+pub mod sshd;
 pub mod tools;
