@@ -32,6 +32,16 @@ impl Level {
         }
     }
 
+    /// The level of that word or number; None: there is none. Empty is a client.
+    pub fn read(text: &str) -> Option<Self> {
+        if text.is_empty() {
+            return Some(Self::User);
+        }
+        Self::ALL
+            .into_iter()
+            .find(|level| level.word() == text || level.number().to_string() == text)
+    }
+
     /// The word people read.
     pub fn word(self) -> &'static str {
         match self {
@@ -53,11 +63,42 @@ pub struct Caller {
     pub user: Option<UserId>,
     /// What he may.
     pub level: Level,
+    /// The session he came by: the id he holds.
+    pub session: Option<String>,
+    /// Where he calls from; empty for somebody on this machine.
+    pub ip: String,
+    /// The manager he calls, one of the `manager_names`.
+    pub manager: String,
+    /// Functions whose handlers make this call: none of them is called again (extensions 3.4).
+    pub within: Vec<String>,
 }
 
 impl Caller {
-    /// The person at the control tool: whoever runs as the owner of `var/` may everything.
+    /// Somebody of that name and level.
+    pub fn new(name: impl Into<String>, level: Level) -> Self {
+        Self {
+            name: name.into(),
+            user: None,
+            level,
+            session: None,
+            ip: String::new(),
+            manager: "gatepost".to_owned(),
+            within: Vec::new(),
+        }
+    }
+
+    /// The person at the control tool: whoever runs as the owner of `var/` may everything. One that a handler
+    /// has started says so by its environment ([`config::names::WITHIN`]).
     pub fn operator() -> Self {
-        Self { name: "operator".to_owned(), user: None, level: Level::Super }
+        let within = config::variable(config::names::WITHIN).unwrap_or_default();
+        let within = within.to_string_lossy();
+        let functions = within.split(',').filter(|name| !name.is_empty()).map(str::to_owned);
+        Self { within: functions.collect(), ..Self::new("operator", Level::Super) }
+    }
+
+    /// The same, calling that manager.
+    #[must_use]
+    pub fn of_manager(self, manager: impl Into<String>) -> Self {
+        Self { manager: manager.into(), ..self }
     }
 }

@@ -1,8 +1,12 @@
 //! What a plan may look at.
 
+use crate::call::Run;
+use crate::installation::Installation;
 use crate::refusal::Refusal;
+use crate::registry::Registry;
 use config::{Config, Root};
 use notice::{Clock, Mask, Ms};
+use std::sync::Arc;
 use store::{Snapshot, Store};
 
 /// The world as a planner sees it: it reads, and starts programs; it never writes to the database.
@@ -15,6 +19,12 @@ pub(crate) struct Context<'a> {
     pub(crate) starter: &'a host::Caller,
     /// What stands in `notify/` and `gate/`.
     pub(crate) programs: &'a host::Programs,
+    /// Everything that doors to this installation share.
+    pub(crate) installation: &'a Arc<Installation>,
+    /// The registry this call began with; None outside a call.
+    pub(crate) registry: Option<Arc<Registry>>,
+    /// Runs of hooks while planning.
+    pub(crate) journal: Vec<Run>,
     /// Secrets that this call knows: added as they are met.
     pub(crate) mask: Mask,
 }

@@ -40,8 +40,20 @@ pub struct Notice {
     pub event: Option<String>,
     /// Conditions on the event's data; all must hold.
     pub conditions: Vec<Condition>,
+    /// Who gets it when an event sends it.
+    pub audience: Audience,
     /// File with a sample notice beside `notice.toml`.
     pub sample: String,
+}
+
+/// Who gets what an event sends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Audience {
+    /// The client the event is about.
+    #[default]
+    User,
+    /// The member of staff who is READY, else the project's own address.
+    Staff,
 }
 
 /// `field op value`.
@@ -85,6 +97,7 @@ struct File {
     subject: BTreeMap<String, String>,
     event: Option<String>,
     conditions: Vec<String>,
+    audience: Option<String>,
     sample: String,
 }
 
@@ -101,6 +114,7 @@ impl Default for File {
             subject: BTreeMap::new(),
             event: None,
             conditions: Vec::new(),
+            audience: None,
             sample: "sample.xml".to_owned(),
         }
     }
@@ -174,6 +188,11 @@ fn parse(name: &str, text: &str) -> Result<Notice, String> {
         subject: file.subject,
         event: file.event,
         conditions: conditions.collect::<Result<_, _>>()?,
+        audience: match file.audience.as_deref() {
+            None | Some("user") => Audience::User,
+            Some("staff") => Audience::Staff,
+            Some(word) => return Err(format!("audience: `{word}` is none of user, staff")),
+        },
         sample: file.sample,
     })
 }
@@ -283,6 +302,7 @@ mod tests {
             ("conditions = [\"balance\"]", "field op value"),
             ("modules = [\"../x\"]", "../x"),
             ("priority = 9999999", "9999999"),
+            ("audience = \"all\"", "user, staff"),
         ] {
             let error = parse("x", text).unwrap_err();
             assert!(error.contains(word), "{error}");

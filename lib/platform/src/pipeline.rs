@@ -1,28 +1,31 @@
 //! The one way a call goes (DESIGN 8): session, before handlers, middleware, plan, apply, after handlers, answer.
 
+use crate::access;
+use crate::announce::Announcer;
 use crate::answer::Answer;
+use crate::call::{Call, CallId, Outside};
 use crate::caller::Caller;
 use crate::context::Context;
 use crate::error::PlatformError;
 use crate::function::{Function, Kind, Request};
+use crate::handlers::Before;
+use crate::installation::Installation;
+use crate::journal;
+use crate::late;
 use crate::plan::{self, Applied, NotApplied, Pages, Plan, Planned};
 use crate::refusal::{Refusal, nearest};
 use crate::registry::Registry;
 use crate::table;
-use config::{Config, Root};
+use config::{Config, Level, Log, Root};
 use notice::{Clock, Fields, Mask, Secret, SystemClock};
 use std::sync::Arc;
-use store::{Accepted, Durability, Store};
+use store::{Accepted, Durability, NewEvent, Store};
 
-/// One installation, opened: the platform is whoever holds this, daemon or not.
+/// One installation, opened: the platform is whoever holds this, daemon or not. Each thread has its own, with
+/// a store connection of its own ([`Platform::another`]); they share everything else.
 pub struct Platform {
-    pub(crate) root: Root,
-    pub(crate) config: Config,
-    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) shared: Arc<Installation>,
     pub(crate) store: Box<dyn Store>,
-    pub(crate) starter: host::Caller,
-    pub(crate) programs: host::Programs,
-    registry: Arc<Registry>,
 }
 
 impl Platform {
@@ -31,18 +34,23 @@ impl Platform {
         let config = Config::load(&root)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let store = store::open(&config.database, &root.path("var"))?;
-        Ok(Self::over(root, config, clock, store))
+        let log = Log::open(&root, &config, "external").ok();
+        Ok(Self { shared: Installation::new((root, config), clock, log), store })
     }
 
     /// The same over a store that is open already: for the daemon and for tests.
     pub fn over(root: Root, config: Config, clock: Arc<dyn Clock>, store: Box<dyn Store>) -> Self {
-        let starter = host::Caller::new(&root, &config);
-        let programs = host::Programs::new(&starter);
-        let registry = Arc::new(Registry::default());
-        Self { root, config, clock, store, starter, programs, registry }
+        let log = Log::open(&root, &config, "external").ok();
+        Self { shared: Installation::new((root, config), clock, log), store }
     }
 
-    /// Every function, in the order of the table.
+    /// Another door to the same installation, for another thread: a store connection of its own, the same
+    /// registry, plugins and clock.
+    pub fn another(&self) -> Result<Self, PlatformError> {
+        self.shared.connect()
+    }
+
+    /// Every function, in the order of the tables.
     pub fn functions() -> impl Iterator<Item = &'static Function> + Clone {
         table::TABLES.iter().copied().flatten()
     }
@@ -56,17 +64,17 @@ impl Platform {
 
     /// Where the installation stands.
     pub fn root(&self) -> &Root {
-        &self.root
+        &self.shared.root
     }
 
     /// Its configuration.
     pub fn config(&self) -> &Config {
-        &self.config
+        &self.shared.config
     }
 
     /// Its clock.
     pub fn clock(&self) -> &Arc<dyn Clock> {
-        &self.clock
+        &self.shared.clock
     }
 
     /// Its database, for what is no function: following the log, metrics.
@@ -74,15 +82,24 @@ impl Platform {
         self.store.as_mut()
     }
 
+    /// Reads handlers and notices again and puts the new registry in place of the old one; calls on their way
+    /// keep theirs. Loaded plugins stay as they are.
+    pub fn reload(&self) -> Result<(), Refusal> {
+        self.shared.reload().map(drop)
+    }
+
     /// What a plan may look at, with the secrets known so far.
     pub(crate) fn context(&mut self, mask: Mask) -> Context<'_> {
         Context {
-            root: &self.root,
-            config: &self.config,
-            clock: self.clock.as_ref(),
+            root: &self.shared.root,
+            config: &self.shared.config,
+            clock: self.shared.clock.as_ref(),
             store: self.store.as_mut(),
-            starter: &self.starter,
-            programs: &self.programs,
+            starter: &self.shared.starter,
+            programs: &self.shared.programs,
+            installation: &self.shared,
+            registry: None,
+            journal: Vec::new(),
             mask,
         }
     }
@@ -96,28 +113,113 @@ impl Platform {
         caller: &Caller,
     ) -> Result<Answer, Refusal> {
         let function = Self::function(name).ok_or_else(|| unknown(name))?;
-        let mask = mask_of(function, params);
-        let registry = Arc::clone(&self.registry);
-        let mut context = self.context(mask);
-        let result = (|| {
-            let params = registry.before(function, params)?;
-            let request = Request::check(function, name, &params, caller)?;
-            let answer = registry.around(function, || run(&mut context, &request))?;
-            registry.after(function, answer)
-        })();
-        result.map_err(|refusal: Refusal| refusal.masked(&context.mask))
+        let registry = self.shared.registry()?;
+        let shared = Arc::clone(&self.shared);
+        let mut call = Call {
+            id: CallId::new(shared.clock.now()),
+            function,
+            called_as: name.to_owned(),
+            manager: caller.manager.clone(),
+            caller: caller.clone(),
+            params: params.clone(),
+            mask: mask_of(function, params),
+        };
+        let mut outside = shared.outside();
+        let mut told = Vec::new();
+        let result = self.steps(&registry, &mut call, (&mut outside, &mut told));
+        journal::write(self.store.as_mut(), &call, (outside.journal, shared.clock.now()));
+        registry.emit(&told);
+        result.map_err(|refusal| refusal.masked(&call.mask))
+    }
+
+    /// Steps 1 to 9.
+    fn steps(
+        &mut self,
+        registry: &Arc<Registry>,
+        call: &mut Call,
+        (outside, told): (&mut Outside<'_>, &mut Vec<NewEvent>),
+    ) -> Result<Answer, Refusal> {
+        access::enter(self.store.as_mut(), call, self.shared.clock.now())?;
+        if let Before::Skip(document) = registry.handlers.before(call, outside)? {
+            journal::skipped(&mut outside.journal);
+            return Ok(Answer::of(document));
+        }
+        let mut answer = self.around(registry, call, (outside, told))?;
+        registry.handlers.after(call, &mut answer.document, outside);
+        late::modify(&mut self.context(Mask::default()), call, &mut answer);
+        registry.handlers.late(call, &mut answer.document, outside);
+        Ok(answer)
+    }
+
+    /// Step 3, with 4 and 5 inside.
+    fn around(
+        &mut self,
+        registry: &Arc<Registry>,
+        call: &mut Call,
+        (outside, told): (&mut Outside<'_>, &mut Vec<NewEvent>),
+    ) -> Result<Answer, Refusal> {
+        let mut mask = call.mask.clone();
+        let mut hooks = Vec::new();
+        let mut inner = |params: &Fields| {
+            let mut context = self.context(mask.clone());
+            context.registry = Some(Arc::clone(registry));
+            add_secrets(&mut context.mask, call.function, params);
+            let result = Request::check(call.function, &call.called_as, params, &call.caller)
+                .and_then(|request| run(&mut context, &request, told));
+            hooks.append(&mut context.journal);
+            mask = context.mask;
+            result
+        };
+        let result = match &registry.plugins {
+            Some(plugins) => plugins.around(call, &mut outside.journal, &mut inner),
+            None => inner(&call.params),
+        };
+        outside.journal.append(&mut hooks);
+        call.mask = mask;
+        result
+    }
+
+    /// Turns events that nobody was told of yet into tasks: those that a settling turn has written (the
+    /// finished opening of a service, a dead task). At most `limit`; answers with how many there were.
+    pub fn fan_out(&mut self, limit: u32) -> Result<usize, Refusal> {
+        let registry = self.shared.registry()?;
+        let mut context = self.context(Mask::default());
+        context.registry = Some(Arc::clone(&registry));
+        let events = context.read(|snapshot| Ok(snapshot.untold_events(limit)?))?;
+        if events.is_empty() {
+            return Ok(0);
+        }
+        let kinds = events.iter().map(|event| event.event.events_id.as_str());
+        let announcer = Announcer::prepare(&mut context, kinds);
+        let now = context.now();
+        let told = store::write(context.store, Durability::Power, |tx| {
+            plan::tell(tx, limit, (&announcer, now))
+        })?;
+        if told.touched > 0 {
+            context.store.wake();
+        }
+        report(&context, &told.problems);
+        registry.emit(&told.told);
+        Ok(told.told.len())
     }
 }
 
 /// Steps 4 and 5: plan, apply; once more when what was planned on has moved.
-fn run(context: &mut Context<'_>, request: &Request) -> Result<Answer, Refusal> {
+fn run(
+    context: &mut Context<'_>,
+    request: &Request,
+    told: &mut Vec<NewEvent>,
+) -> Result<Answer, Refusal> {
     let mut moved = String::new();
     for _ in 0..2 {
         match (request.function.plan)(context, request)? {
             Planned::Answer(answer) => return Ok(answer),
             Planned::Pages(pages) => return run_pages(context, pages),
             Planned::Once(plan) => match commit(context, &plan)? {
-                Ok(applied) => return Ok((plan.answer)(&applied)),
+                Ok(mut applied) => {
+                    told.append(&mut applied.told);
+                    return Ok((plan.answer)(&applied));
+                }
                 Err(what) => moved = what,
             },
         }
@@ -138,18 +240,29 @@ fn run_pages(context: &mut Context<'_>, mut pages: Pages) -> Result<Answer, Refu
 
 /// THE transaction. The inner error: what has moved.
 fn commit(context: &mut Context<'_>, plan: &Plan) -> Result<Result<Applied, String>, Refusal> {
+    let announcer = Announcer::prepare(context, plan.events());
     let now = context.now();
-    let written = store::write(context.store, Durability::Power, |tx| plan::apply(plan, tx, now));
+    let written = store::write(context.store, Durability::Power, |tx| {
+        plan::apply(plan, tx, (&announcer, now))
+    });
     remove_unused(context, plan, written.as_ref().map_or(&[], |applied| &applied.accepted));
     match written {
         Ok(applied) => {
             if !applied.accepted.is_empty() || applied.touched > 0 {
                 context.store.wake();
             }
+            report(context, &applied.problems);
             Ok(Ok(applied))
         }
         Err(NotApplied::Changed(what)) => Ok(Err(what)),
         Err(NotApplied::Store(error)) => Err(error.into()),
+    }
+}
+
+/// Notices that events could not send: what was done is done, and somebody reads the log.
+fn report(context: &Context<'_>, problems: &[String]) {
+    for problem in problems {
+        context.installation.outside().line(Level::Warning, problem);
     }
 }
 
@@ -170,18 +283,25 @@ fn unknown(name: &str) -> Refusal {
     }
 }
 
-/// A password that arrives as a parameter joins the mask when it arrives (extensions 1.6, 6).
 fn mask_of(function: &Function, params: &Fields) -> Mask {
     let mut mask = Mask::default();
+    add_secrets(&mut mask, function, params);
+    mask
+}
+
+/// A password that arrives as a parameter joins the mask when it arrives (extensions 1.6, 6).
+fn add_secrets(mask: &mut Mask, function: &Function, params: &Fields) {
     for (name, value) in params.iter() {
         let declared = function.parameters.iter().find(|parameter| parameter.name == name);
         let secret = declared.map_or_else(
-            || name.contains("passw") || name.contains("secret") || name.contains("token"),
+            || {
+                name == "auth"
+                    || ["passw", "secret", "token"].iter().any(|word| name.contains(word))
+            },
             |parameter| parameter.kind == Kind::Secret,
         );
         if secret {
             mask.add(&Secret::new(value));
         }
     }
-    mask
 }

@@ -169,7 +169,7 @@ fn a_password_is_in_no_refusal_and_in_no_row() {
 #[test]
 fn a_level_too_low_is_denied_before_anything_is_read() {
     let mut bench = Bench::with_user();
-    let caller = Caller { name: "x".into(), user: None, level: Level::Admin };
+    let caller = Caller::new("x", Level::Admin);
     let params = [("user", "bob")].into_iter().collect();
     let refusal = bench.platform.call("forget", &params, &caller).unwrap_err();
     assert_eq!(refusal.exit_code(), 77);

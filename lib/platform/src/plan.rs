@@ -1,13 +1,16 @@
 //! What a call will change, as a value; and the one place that changes it.
 
+use crate::announce::Announcer;
 use crate::answer::Answer;
 use crate::context::Context;
+use crate::events::{Notices, Raise};
 use crate::gateways::tested_setting;
+use crate::provisioning;
 use crate::refusal::Refusal;
 use notice::{GatewayId, Ms, ProjectId, TaskId, UserId};
 use store::{
-    Accepted, Body, ContactState, Finish, Gateway, GatewayState, NewTask, Project, StoreError,
-    Subscription, Tx, User,
+    Accepted, Body, ContactState, Event, Finish, Gateway, GatewayState, Hash, NewEvent, NewTask,
+    Project, ReplyToken, SignIn, StoreError, Subscription, Told, Tx, User,
 };
 
 /// What planning brings.
@@ -114,9 +117,27 @@ pub(crate) enum Change {
     End(Vec<TaskId>, Finish, String),
     MarkRead(UserId, Vec<i64>),
     SetContactState(ContactState),
+    /// None: the user that the first saving change of the plan makes.
+    SetPassword(Option<UserId>, Option<String>),
+    SignIn(SignIn),
+    SignOut(Hash),
+    /// Every session of a user.
+    SignOutUser(UserId),
+    AddReplyToken(ReplyToken),
+    UseReplyToken(Hash),
+    /// An event, with the tasks that follow from it (the outbox).
+    Raise(Raise),
 }
 
 impl Plan {
+    /// The kinds of event it raises, as far as notices may follow.
+    pub(crate) fn events(&self) -> impl Iterator<Item = &str> {
+        self.changes.iter().filter_map(|change| match change {
+            Change::Raise(raise) if raise.notices == Notices::Sent => Some(raise.events_id),
+            _ => None,
+        })
+    }
+
     /// Notification files of the tasks, in the order of the tasks; None for those without.
     pub(crate) fn files(&self) -> Vec<Option<&str>> {
         let tasks = self.changes.iter().filter_map(|change| match change {
@@ -142,6 +163,10 @@ pub(crate) struct Applied {
     pub(crate) accepted: Vec<Accepted>,
     /// Rows touched by the other changes.
     pub(crate) touched: u64,
+    /// Events, in order: plugins hear of them after the commit.
+    pub(crate) told: Vec<NewEvent>,
+    /// What is wrong with notices that events should have sent.
+    pub(crate) problems: Vec<String>,
 }
 
 impl Applied {
@@ -149,6 +174,8 @@ impl Applied {
         self.ids.extend(other.ids);
         self.accepted.extend(other.accepted);
         self.touched += other.touched;
+        self.told.extend(other.told);
+        self.problems.extend(other.problems);
     }
 }
 
@@ -166,7 +193,11 @@ impl From<StoreError> for NotApplied {
 }
 
 /// Makes the changes inside the transaction.
-pub(crate) fn apply(plan: &Plan, tx: &mut dyn Tx, now: Ms) -> Result<Applied, NotApplied> {
+pub(crate) fn apply(
+    plan: &Plan,
+    tx: &mut dyn Tx,
+    (announcer, now): (&Announcer, Ms),
+) -> Result<Applied, NotApplied> {
     for fact in &plan.based_on {
         if !fact.holds(tx)? {
             return Err(NotApplied::Changed(fact.words()));
@@ -174,8 +205,53 @@ pub(crate) fn apply(plan: &Plan, tx: &mut dyn Tx, now: Ms) -> Result<Applied, No
     }
     let mut applied = Applied::default();
     for change in &plan.changes {
-        make(change, tx, now, &mut applied)?;
+        match change {
+            Change::Raise(raise) => raise_event(raise, tx, (announcer, now), &mut applied)?,
+            Change::UseReplyToken(hash) => {
+                if !tx.use_reply_token(hash, now)? {
+                    return Err(NotApplied::Changed("the reply token".to_owned()));
+                }
+            }
+            other => make(other, tx, now, &mut applied)?,
+        }
     }
+    Ok(applied)
+}
+
+/// The outbox: the event and every task that follows from it, in this transaction.
+fn raise_event(
+    raise: &Raise,
+    tx: &mut dyn Tx,
+    (announcer, now): (&Announcer, Ms),
+    applied: &mut Applied,
+) -> store::Result<()> {
+    let event = raise.event(&applied.ids, now);
+    let id = tx.add_event(&event, Told::Yes)?;
+    let event = Event { id, event, told: Told::Yes };
+    let mut tasks = provisioning::fan_out(tx, &event, now)?;
+    if raise.notices == Notices::Sent {
+        tasks += announcer.announce(tx, &event, &mut applied.problems)?;
+    }
+    applied.touched += tasks;
+    applied.told.push(event.event);
+    Ok(())
+}
+
+/// The tasks of events that a settling turn has written untold; each event once, whoever else tries.
+pub(crate) fn tell(
+    tx: &mut dyn Tx,
+    limit: u32,
+    (announcer, now): (&Announcer, Ms),
+) -> store::Result<Applied> {
+    let mut applied = Applied::default();
+    let events = tx.untold_events(limit)?;
+    for event in &events {
+        applied.touched += provisioning::fan_out(tx, event, now)?;
+        applied.touched += announcer.announce(tx, event, &mut applied.problems)?;
+    }
+    let ids: Vec<_> = events.iter().map(|event| event.id).collect();
+    tx.mark_events_told(&ids)?;
+    applied.told = events.into_iter().map(|event| event.event).collect();
     Ok(applied)
 }
 
@@ -213,6 +289,16 @@ fn make(change: &Change, tx: &mut dyn Tx, now: Ms, applied: &mut Applied) -> sto
         Change::End(ids, how, reason) => u64::from(tx.end(ids, *how, reason, now)?),
         Change::MarkRead(user, ids) => u64::from(tx.mark_read(*user, ids, now)?),
         Change::SetContactState(state) => done(tx.set_contact_state(state))?,
+        Change::SetPassword(user, hash) => {
+            let made = UserId(applied.ids.first().copied().unwrap_or_default());
+            done(tx.set_password_hash(user.unwrap_or(made), hash.as_deref()))?
+        }
+        Change::SignIn(sign_in) => done(tx.add_sign_in(sign_in))?,
+        Change::SignOut(hash) => u64::from(tx.end_sign_in(hash)?),
+        Change::SignOutUser(user) => u64::from(tx.end_sign_ins_of(*user)?),
+        Change::AddReplyToken(token) => done(tx.add_reply_token(token))?,
+        // Made by `apply`, which knows more.
+        Change::Raise(_) | Change::UseReplyToken(_) => 0,
     };
     applied.touched += touched;
     Ok(())

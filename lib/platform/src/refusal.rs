@@ -87,6 +87,12 @@ pub enum Refusal {
         /// The level of the caller.
         level: &'static str,
     },
+    /// Nobody has signed in with that name and password, or the session has ended.
+    #[error("not signed in: {reason}; `session.open` signs in")]
+    NotSignedIn {
+        /// What is wrong.
+        reason: String,
+    },
     /// A gate said no while the call was planned (S3-47).
     #[error("gate `{gate}` refuses: {reason}; nothing was saved")]
     Gate {
@@ -158,6 +164,7 @@ impl Refusal {
             Self::Missing { .. } => "empty",
             Self::Exists { .. } => "exists",
             Self::Denied { .. } => "access",
+            Self::NotSignedIn { .. } => "auth",
             Self::Gate { .. } => "gate",
             Self::Said { kind, .. } => kind,
             Self::Failed { what: "handler", .. } => "handler_failed",
@@ -184,7 +191,7 @@ impl Refusal {
             | Self::Exists { .. }
             | Self::Conflict { .. }
             | Self::Said { .. } => 65,
-            Self::Denied { .. } => 77,
+            Self::Denied { .. } | Self::NotSignedIn { .. } => 77,
             Self::Config(_) => 78,
             Self::Store(error)
                 if !error.is_passing() && !matches!(error, StoreError::NewerSchema { .. }) =>
@@ -220,7 +227,8 @@ impl Refusal {
             Self::Denied { function, .. } => function,
             Self::Gate { gate, .. } => gate,
             Self::Said { by, .. } => by,
-            Self::Conflict { .. }
+            Self::NotSignedIn { .. }
+            | Self::Conflict { .. }
             | Self::Changed { .. }
             | Self::File { .. }
             | Self::Store(_)

@@ -1,42 +1,68 @@
-//! The places of the pipeline where other people's code plugs in: empty so far, in their order.
+//! Who is asked and told on the way of a call: immutable, swapped as a whole; a call keeps the one it began with.
 
-use crate::answer::Answer;
-use crate::function::Function;
+use crate::handlers::Handlers;
+use crate::installation::Installation;
+use crate::notices::{self, Notice};
+use crate::plugins::{Event, PluginHost};
 use crate::refusal::Refusal;
-use notice::Fields;
+use crate::server::PlatformServer;
+use config::{Level, Root};
+use serde_json::Value;
+use std::sync::Arc;
+use store::NewEvent;
 
-/// Event handlers and plugins, immutable: a call keeps the registry it began with (extensions 3.4).
-#[derive(Debug, Default)]
-pub(crate) struct Registry {}
+/// Event handlers, plugins, and the notices that events send. Provisioning handlers are read from
+/// `provisioning_active` in the transaction that writes the event: every process acts from the same rows.
+pub(crate) struct Registry {
+    pub(crate) handlers: Handlers,
+    /// None: there are no plugins.
+    pub(crate) plugins: Option<Arc<PluginHost>>,
+    pub(crate) notices: Vec<Notice>,
+}
 
 impl Registry {
-    /// Step 2: before handlers, one after the other; they may change parameters or refuse.
-    #[expect(
-        clippy::unused_self,
-        clippy::unnecessary_wraps,
-        reason = "no handler can register yet"
-    )]
-    pub(crate) fn before(&self, _function: &Function, params: &Fields) -> Result<Fields, Refusal> {
-        Ok(params.clone())
+    /// Reads `etc/xml` and `templates`; takes the plugins over from the old one, else starts them. What is
+    /// wrong with a file is logged and the others count; plugins without a worker are a refusal.
+    pub(crate) fn load(
+        installation: &Arc<Installation>,
+        old: Option<&Self>,
+    ) -> Result<Self, Refusal> {
+        let (root, config) = (&installation.root, &installation.config);
+        let (handlers, lines) = Handlers::load(root, config);
+        let outside = installation.outside();
+        for line in lines {
+            outside.line(line.level, &line.text);
+        }
+        let plugins = match old.and_then(|old| old.plugins.clone()) {
+            Some(plugins) => Some(plugins),
+            None => PluginHost::start(root, config, Arc::new(PlatformServer::of(installation)))?,
+        };
+        let (notices, wrong) = notices_of_events(root);
+        for text in wrong {
+            outside.line(Level::Warning, &text);
+        }
+        Ok(Self { handlers, plugins, notices })
     }
 
-    /// Step 3: the middleware chain around planning and applying.
-    #[expect(clippy::unused_self, reason = "no middleware can register yet")]
-    pub(crate) fn around(
-        &self,
-        _function: &Function,
-        inner: impl FnOnce() -> Result<Answer, Refusal>,
-    ) -> Result<Answer, Refusal> {
-        inner()
+    /// Step 10: callbacks of plugins; they never hold the answer up.
+    pub(crate) fn emit(&self, events: &[NewEvent]) {
+        let Some(plugins) = &self.plugins else { return };
+        for event in events {
+            let data = serde_json::from_str(&event.data).unwrap_or(Value::Null);
+            plugins.emit(&Event::Platform {
+                events_id: event.events_id.clone(),
+                object_id: event.object_id.clone(),
+                data,
+            });
+        }
     }
+}
 
-    /// Steps 6 to 8: after handlers, late modifiers, after handlers with `proirity="after"`.
-    #[expect(
-        clippy::unused_self,
-        clippy::unnecessary_wraps,
-        reason = "no handler can register yet"
-    )]
-    pub(crate) fn after(&self, _function: &Function, answer: Answer) -> Result<Answer, Refusal> {
-        Ok(answer)
-    }
+fn notices_of_events(root: &Root) -> (Vec<Notice>, Vec<String>) {
+    let mut wrong = Vec::new();
+    let read = notices::names(root).into_iter().filter_map(|name| {
+        notices::load(root, &name).map_err(|refusal| wrong.push(refusal.to_string())).ok()
+    });
+    let notices = read.filter(|notice| notice.event.is_some()).collect();
+    (notices, wrong)
 }

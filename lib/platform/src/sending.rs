@@ -178,6 +178,38 @@ impl Sending {
         })
     }
 
+    /// The same for an event: its notice, in the name of a project, with ready children of the notice
+    /// document. A module without a template, or one that can't reach him, is passed over.
+    pub(crate) fn of_event(
+        (notice, modules): (Notice, Vec<Module>),
+        (project, now): (Project, Ms),
+        (given, key): (Element, String),
+    ) -> Result<Self, Refusal> {
+        let values = notice::Fields::new();
+        let content = Content {
+            notice: &notice.name,
+            project: &project,
+            xml: &given.to_xml(),
+            values: &values,
+            attachments: Vec::new(),
+        };
+        let notice_xml = notice_xml::build(content)?.to_xml();
+        Ok(Self {
+            notice_blob: blob_of(notice_xml.as_bytes()),
+            notice_xml,
+            priority: notice.priority,
+            forced: false,
+            times: Times::default(),
+            key: Some(key),
+            bundles: HashMap::new(),
+            notice,
+            project,
+            modules,
+            chosen: Chosen::ByNotice,
+            now,
+        })
+    }
+
     /// How many tasks one addressee makes at most.
     pub(crate) fn modules(&self) -> usize {
         self.modules.len()
@@ -210,6 +242,9 @@ impl Sending {
     }
 
     fn passed_over(&self, addressee: &Addressee, module: &Module) -> Option<&'static str> {
+        if matches!(addressee, Addressee::User { user, .. } if users::is_archived(user)) {
+            return Some("archived");
+        }
         let unreachable = module.contact.is_some() && addressee.contact(module).is_none();
         let has_inbox = matches!(addressee, Addressee::User { .. });
         if self.notice.email_only && module.name.as_str() != ModuleName::EMAIL {
@@ -321,6 +356,7 @@ fn skipped_element(module: &str, reason: &str) -> Element {
     let words = match reason {
         "not_subscribed" => "the user has left this notice",
         "no_contact" => "the user has no address for this module",
+        "archived" => "the user was archived",
         "no_inbox" => "a bare contact has no inbox",
         "email_only" => "this notice goes out by email alone",
         _ => "the notice has no template for this module",

@@ -294,7 +294,7 @@ fn attachments_are_copied_and_named_in_the_notice() {
 #[test]
 fn a_client_may_not_send_nor_read_files() {
     let mut bench = bench();
-    let caller = crate::Caller { name: "bob".into(), user: None, level: crate::Level::User };
+    let caller = crate::Caller::new("bob", crate::Level::User);
     let params = [("notice", "hi"), ("user", "bob")].into_iter().collect();
     let refused = bench.platform.call("notify.send", &params, &caller).unwrap_err();
     assert_eq!(refused.exit_code(), 77);

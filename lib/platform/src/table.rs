@@ -18,6 +18,8 @@ const PROJECT: Parameter =
 const LIMIT: Parameter = optional("limit", Kind::Number(1, 10_000), "rows at most, 100");
 
 const USER: Parameter = required("user", Kind::Line, "the user: id, ext:EXTERNAL_ID or email");
+const QUIET: Parameter =
+    optional("quiet", Kind::OnOff, "on: its events send no notices, to this user or anybody");
 const DATA: Extra = Extra::Prefixed(crate::notice_xml::PREFIX);
 const MODULE: Parameter =
     optional("module", Kind::Line, "modules, `a, b`; else those of the notice");
@@ -148,10 +150,11 @@ static FUNCTIONS: &[Function] = &[
             optional("timezone", Kind::TimeZone, "his time zone"),
             optional("account", Kind::Line, "his account"),
             optional("level", Kind::Line, "his access level"),
-            optional("passwd", Kind::Secret, "for handlers; never stored"),
+            optional("passwd", Kind::Secret, "his password; stored as a hash alone"),
+            QUIET,
         ],
         extra: Extra::Planned,
-        events: &[],
+        events: &["clients.create", "clients.update", "clients.custom_fields.update"],
         plan: users::edit,
     },
     Function {
@@ -159,9 +162,13 @@ static FUNCTIONS: &[Function] = &[
         aliases: &[Alias::Same("config.users.delete")],
         level: Level::Admin,
         help: "Deletes users with their subscriptions and inbox.",
-        parameters: &[required("elid", Kind::Line, "the users: `a, b`")],
+        parameters: &[
+            required("elid", Kind::Line, "the users: `a, b`"),
+            optional("archive", Kind::OnOff, "on: they are kept, and no longer served"),
+            QUIET,
+        ],
         extra: Extra::Refused,
-        events: &[],
+        events: &["clients.delete", "clients.archive"],
         plan: users::delete,
     },
     Function {

@@ -4,11 +4,12 @@ use crate::added_fields;
 use crate::answer::Answer;
 use crate::context::Context;
 use crate::csv::{Record, records};
+use crate::events::{Notices, Object, Raise};
 use crate::function::Request;
 use crate::plan::{Change, Fact, Plan, Planned};
-use crate::projects;
 use crate::refusal::Refusal;
 use crate::users::{blank, by_external_id, fill, missing_columns, refuse_empty};
+use crate::{projects, sessions, users};
 use notice::{Fields, ProjectId, UserId};
 use std::collections::HashMap;
 use store::{Snapshot, User};
@@ -52,7 +53,16 @@ pub(crate) fn import(context: &mut Context<'_>, request: &Request) -> Result<Pla
     let facts: Vec<_> = rows.iter().filter_map(Row::fact).collect();
     let changed = rows.iter().filter(|row| row.known.is_some()).count();
     let created = rows.len() - changed;
-    changes.extend(rows.iter_mut().filter_map(|row| row.user.take()).map(Change::SaveUser));
+    for (at, row) in rows.iter_mut().enumerate() {
+        let Some(user) = row.user.take() else { continue };
+        request.require(sessions::level_of(&user), "of a user who may that much")?;
+        let raised: Vec<_> = users::events_of(&user, row.known.as_ref()).collect();
+        changes.push(Change::SaveUser(user));
+        // Who is brought along from elsewhere is a client already: nobody welcomes him.
+        changes.extend(raised.into_iter().map(|raise| {
+            Change::Raise(Raise { object: Object::Saved(at), notices: Notices::Withheld, ..raise })
+        }));
+    }
     let plan = Plan::new(changes, move |_| {
         Answer::of(
             Element::new("doc")

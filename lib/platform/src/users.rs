@@ -2,11 +2,13 @@
 
 use crate::added_fields::{self, AddedField};
 use crate::answer::Answer;
+use crate::caller::Level;
 use crate::context::Context;
+use crate::events::{self, Raise};
 use crate::function::{Asked, Request, line};
 use crate::plan::{Applied, Change, Fact, Plan, Planned};
-use crate::projects;
 use crate::refusal::{Refusal, nearest};
+use crate::{passwords, projects, sessions};
 use notice::{Fields, ProjectId, UserId};
 use store::{Snapshot, USER_FIELDS, User, UserFilter};
 use wire::xml::Element;
@@ -81,11 +83,11 @@ pub(crate) fn edit(context: &mut Context<'_>, request: &Request) -> Result<Plann
         }
         Asked::Change(elid) => {
             let user = context.read(|snapshot| find(snapshot, elid, None))?;
-            plan_save(context, request, &added, Some(user))
+            plan_save(context, request, &added, Some(&user))
         }
         Asked::Create => {
             let known = context.read(|snapshot| known_external(snapshot, request))?;
-            plan_save(context, request, &added, known)
+            plan_save(context, request, &added, known.as_ref())
         }
     }
 }
@@ -113,7 +115,7 @@ fn plan_save(
     context: &mut Context<'_>,
     request: &Request,
     added: &[AddedField],
-    known: Option<User>,
+    known: Option<&User>,
 ) -> Result<Planned, Refusal> {
     let mut values = Fields::new();
     for name in USER_FIELDS {
@@ -124,21 +126,80 @@ fn plan_save(
     for (name, value) in request.extra.iter() {
         values.set(name, value);
     }
-    let project = context.read(|snapshot| match (request.given("project"), &known) {
+    let project = context.read(|snapshot| match (request.given("project"), known) {
         (None, Some(user)) => Ok(user.project),
         (text, _) => Ok(projects::named_or_only(snapshot, text)?.id),
     })?;
-    let mut user = known.clone().unwrap_or_else(|| blank(project, added));
+    let mut user = known.cloned().unwrap_or_else(|| blank(project, added));
     user.project = project;
     if let Some(external_id) = request.given("external_id") {
         user.external_id = Some(external_id.to_owned());
     }
     fill(&mut user, &values, added)?;
     refuse_empty(&user)?;
+    refuse_above(request, &user, known)?;
     let mut changes = context.read(|snapshot| missing_columns(snapshot, added))?;
-    let facts = facts_of(context, &user, known)?;
-    changes.push(Change::SaveUser(user));
+    let facts = facts_of(context, &user, known.cloned())?;
+    changes.push(Change::SaveUser(user.clone()));
+    changes.extend(password_changes(request, &user, known)?);
+    changes.extend(events_of(&user, known).map(|raise| Change::Raise(raise.quiet(request))));
     Ok(Planned::Once(Plan::new(changes, saved).based_on(facts)))
+}
+
+/// Nobody makes or changes somebody who may more than himself.
+fn refuse_above(request: &Request, user: &User, known: Option<&User>) -> Result<(), Refusal> {
+    let level = user.fields.text("level");
+    let changed = known.is_none_or(|known| known.fields.text("level") != level);
+    if changed && Level::read(level).is_none() {
+        let words: Vec<_> = Level::ALL.iter().map(|level| level.word()).collect();
+        return Err(refused("level", level, format!("write one of {}", words.join(", "))));
+    }
+    let wanted = known.map_or(Level::Nobody, sessions::level_of).max(sessions::level_of(user));
+    request.require(wanted, "of a user who may that much")
+}
+
+/// A new password, and the end of the sessions that the old one, or the old level, has opened.
+fn password_changes(
+    request: &Request,
+    user: &User,
+    known: Option<&User>,
+) -> Result<Vec<Change>, Refusal> {
+    let mut changes = Vec::new();
+    let password = request.given("passwd");
+    if let Some(password) = password {
+        let hash = passwords::hash(password)?;
+        changes.push(Change::SetPassword(known.map(|known| known.id), Some(hash)));
+    }
+    let Some(known) = known else { return Ok(changes) };
+    if password.is_some() || sessions::level_of(known) != sessions::level_of(user) {
+        changes.push(Change::SignOutUser(known.id));
+    }
+    Ok(changes)
+}
+
+/// `clients.create`; `clients.update`; and `clients.custom_fields.update` when a field of somebody's own
+/// changes, alone if nothing else does.
+pub(crate) fn events_of(user: &User, known: Option<&User>) -> impl Iterator<Item = Raise> {
+    let data = events::client(user);
+    let raise = move |kind| Raise::of_saved(kind, 0, data.clone());
+    let kinds = match known {
+        None => vec![events::CLIENTS_CREATE],
+        Some(known) => {
+            let changed = |(name, value): (&str, &str)| known.fields.text(name) != value;
+            let is_own = |name: &str| !USER_FIELDS.contains(&name);
+            let own = user.fields.iter().any(|field| is_own(field.0) && changed(field));
+            let others = known.external_id != user.external_id
+                || known.project != user.project
+                || user.fields.iter().any(|field| !is_own(field.0) && changed(field));
+            match (own, others) {
+                (true, false) => vec![events::CUSTOM_FIELDS],
+                (true, true) => vec![events::CLIENTS_UPDATE, events::CUSTOM_FIELDS],
+                // Saved as he was is saved all the same: who waits for the call hears of it.
+                (false, _) => vec![events::CLIENTS_UPDATE],
+            }
+        }
+    };
+    kinds.into_iter().map(raise)
 }
 
 /// What the saved row rests on: the row as it was, and nobody else with its external id.
@@ -251,15 +312,42 @@ pub(crate) fn missing_columns(
     Ok(missing.map(|field| Change::AddUserColumn(field.name.clone())).collect())
 }
 
-/// `user.delete`.
+/// `user.delete`; with `archive=on` he stays, marked, without a password, and gets nothing any more.
 pub(crate) fn delete(context: &mut Context<'_>, request: &Request) -> Result<Planned, Refusal> {
     let names = request.group("elid");
     let users = context.read(|snapshot| {
         names.iter().map(|name| find(snapshot, name, None)).collect::<Result<Vec<_>, _>>()
     })?;
-    let changes = users.iter().map(|user| Change::DeleteUser(user.id)).collect();
+    let mut changes = Vec::new();
+    if request.is_on("archive") {
+        changes.push(Change::AddUserColumn(ARCHIVED.to_owned()));
+    }
+    for user in &users {
+        request.require(sessions::level_of(user), "of a user who may that much")?;
+        let kind = if request.is_on("archive") {
+            let mut archived = user.clone();
+            archived.fields.set(ARCHIVED, "on");
+            changes.push(Change::SaveUser(archived));
+            changes.push(Change::SetPassword(Some(user.id), None));
+            changes.push(Change::SignOutUser(user.id));
+            events::CLIENTS_ARCHIVE
+        } else {
+            changes.push(Change::DeleteUser(user.id));
+            events::CLIENTS_DELETE
+        };
+        let raise = Raise::of(kind, user.id.0, events::nothing());
+        changes.push(Change::Raise(raise.quiet(request)));
+    }
     let facts: Vec<_> = users.into_iter().map(|user| Fact::User(user.id, Some(user))).collect();
     Ok(Planned::Once(Plan::new(changes, |_| Answer::ok()).based_on(facts)))
+}
+
+/// The column of those who are kept and no longer served.
+const ARCHIVED: &str = "archived";
+
+/// True for a user who was archived.
+pub(crate) fn is_archived(user: &User) -> bool {
+    user.fields.text(ARCHIVED) == "on"
 }
 
 /// The user U: an id, `ext:EXTERNAL_ID`, an email, else a name (DESIGN 9). Several: refused with them.

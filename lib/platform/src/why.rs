@@ -104,7 +104,7 @@ impl Platform {
     /// Gathers everything about a task's number, a key, or a contact.
     pub fn why(&mut self, subject: &str) -> Result<Why, Refusal> {
         let paused = self.paused();
-        let now = self.clock.now();
+        let now = self.shared.clock.now();
         let mut context = self.context(Mask::default());
         let subject = subject.trim();
         let (ids, contact) = named(&mut context, subject)?;
@@ -125,7 +125,7 @@ impl Platform {
 
     /// The file that pauses the queue, since when and why.
     pub fn paused(&self) -> Option<Pause> {
-        let file = config::paused(&self.root)?;
+        let file = config::paused(&self.shared.root)?;
         let since = file.symlink_metadata().and_then(|found| found.modified()).ok();
         let since = since.and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
         let text = std::fs::read_to_string(&file).unwrap_or_default();

@@ -1,0 +1,86 @@
+//! What every door to one installation shares.
+
+use crate::call::Outside;
+use crate::error::PlatformError;
+use crate::pipeline::Platform;
+use crate::refusal::Refusal;
+use crate::registry::Registry;
+use config::{Config, Log, Root};
+use notice::Clock;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+/// One installation: settings, programs, and the registry of the moment.
+pub(crate) struct Installation {
+    pub(crate) root: Root,
+    pub(crate) config: Config,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) starter: host::Caller,
+    pub(crate) programs: host::Programs,
+    pub(crate) log: Option<Log>,
+    /// None until the first call: who never calls never pays for it.
+    registry: RwLock<Option<Arc<Registry>>>,
+    /// Held while a registry is made; never while one is used.
+    making: Mutex<()>,
+}
+
+impl Installation {
+    /// Nothing is read yet.
+    pub(crate) fn new(
+        (root, config): (Root, Config),
+        clock: Arc<dyn Clock>,
+        log: Option<Log>,
+    ) -> Arc<Self> {
+        let starter = host::Caller::new(&root, &config);
+        let programs = host::Programs::new(&starter);
+        let (registry, making) = (RwLock::new(None), Mutex::new(()));
+        Arc::new(Self { root, config, clock, starter, programs, log, registry, making })
+    }
+
+    /// A door for another thread.
+    pub(crate) fn connect(self: &Arc<Self>) -> Result<Platform, PlatformError> {
+        let store = store::open(&self.config.database, &self.root.path("var"))?;
+        Ok(Platform { shared: Arc::clone(self), store })
+    }
+
+    /// The registry of this moment; made by the first who asks.
+    pub(crate) fn registry(self: &Arc<Self>) -> Result<Arc<Registry>, Refusal> {
+        if let Some(registry) = self.known() {
+            return Ok(registry);
+        }
+        let _one = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        match self.known() {
+            Some(registry) => Ok(registry),
+            None => self.make(None),
+        }
+    }
+
+    /// A new registry in place of the old one.
+    pub(crate) fn reload(self: &Arc<Self>) -> Result<Arc<Registry>, Refusal> {
+        let _one = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        let old = self.known();
+        self.make(old.as_deref())
+    }
+
+    fn make(self: &Arc<Self>, old: Option<&Registry>) -> Result<Arc<Registry>, Refusal> {
+        let registry = Arc::new(Registry::load(self, old)?);
+        let new = Some(Arc::clone(&registry));
+        *self.registry.write().unwrap_or_else(PoisonError::into_inner) = new;
+        Ok(registry)
+    }
+
+    /// The registry of this moment, if there is one.
+    pub(crate) fn known(&self) -> Option<Arc<Registry>> {
+        self.registry.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What outside code is run with.
+    pub(crate) fn outside(&self) -> Outside<'_> {
+        Outside {
+            root: &self.root,
+            starter: &self.starter,
+            clock: self.clock.as_ref(),
+            log: self.log.as_ref(),
+            journal: Vec::new(),
+        }
+    }
+}
