@@ -84,6 +84,7 @@ pub use locks::Runner;
 pub use notices::{Condition, Notice, Operator, load as load_notice, names as notice_names};
 pub use pipeline::Platform;
 pub use refusal::Refusal;
+pub use services::{ServiceCall, ServiceOperation, ServiceTask, ServiceTurn, service_call};
 pub use status::{Finding, GatewayStatus, ModuleStatus, Severity, Status};
 pub use status_findings::FINDING_CODES;
 pub use why::{ContactStory, GatewayStory, Pause, TaskStory, Why};

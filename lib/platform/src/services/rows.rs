@@ -1,0 +1,92 @@
+//! Services as rows of a list and as what receivers of events are told.
+
+use crate::refusal::Refusal;
+use notice::ServiceId;
+use serde_json::{Map, Value};
+use store::{ItemParam, ParamKind, Product, Service, ServiceParam, Snapshot};
+use wire::xml::Element;
+
+/// The service of that id.
+#[expect(dead_code, reason = "the functions of services come next")]
+pub(crate) fn find(snapshot: &mut dyn Snapshot, text: &str) -> Result<Service, Refusal> {
+    let known = text.parse::<ServiceId>().ok().map(|id| snapshot.service(id)).transpose()?;
+    known.flatten().ok_or_else(|| Refusal::NotFound {
+        noun: "service",
+        value: text.to_owned(),
+        remedy: "`gatepost service list` shows them".to_owned(),
+    })
+}
+
+/// A service as receivers get it, without any secret. What a template of ours reads stands on top: name,
+/// login, domain, ip.
+pub(crate) fn told(
+    service: &Service,
+    product: Option<&Product>,
+    ordered: &[ServiceParam],
+    answered: &[ItemParam],
+) -> Value {
+    let mut object = Map::new();
+    let mut put = |name: &str, value: Value| drop(object.insert(name.to_owned(), value));
+    let text = |value: &str| Value::from(value);
+    put("id", Value::from(service.id.0));
+    put("user", Value::from(service.user.0));
+    put("product", Value::from(service.product.0));
+    put("processing", Value::from(service.processing.0));
+    put("name", text(product.map_or("", |product| &product.name)));
+    put("type", text(product.map_or("", |product| &product.kind)));
+    put("state", text(service.state.word()));
+    put("externalid", text(&service.externalid));
+    put("username", text(&service.username));
+    put("login", text(&service.username));
+    for kind in [ParamKind::Addon, ParamKind::Param] {
+        let values = ordered.iter().filter(|param| param.kind == kind);
+        let values: Map<_, _> =
+            values.map(|param| (param.name.clone(), text(&param.value))).collect();
+        put(kind.word(), Value::Object(values));
+    }
+    let plain = answered.iter().filter(|param| param.secret.is_empty());
+    let values: Map<_, _> = plain.map(|param| (param.name.clone(), text(&param.value))).collect();
+    for name in ["domain", "ip"] {
+        let ordered = ordered.iter().find(|param| param.name == name);
+        let known = values.get(name).cloned().or(ordered.map(|param| text(&param.value)));
+        known.into_iter().for_each(|value| put(name, value));
+    }
+    put("itemparam", Value::Object(values));
+    Value::Object(object)
+}
+
+/// A row of the list: columns, and what the program answered; sealed values are not shown.
+#[expect(dead_code, reason = "the functions of services come next")]
+pub(crate) fn element(
+    service: &Service,
+    product: Option<&Product>,
+    ordered: &[ServiceParam],
+    answered: &[ItemParam],
+) -> Element {
+    let columns = [
+        ("id", service.id.to_string()),
+        ("user", service.user.to_string()),
+        ("product", service.product.to_string()),
+        ("name", product.map(|product| product.name.clone()).unwrap_or_default()),
+        ("processing", service.processing.to_string()),
+        ("username", service.username.clone()),
+        ("state", service.state.word().to_owned()),
+        ("externalid", service.externalid.clone()),
+        ("ordered", crate::when::shown(service.made)),
+    ];
+    let row = columns.into_iter().fold(Element::new("elem"), |row, (name, value)| {
+        row.with_child(Element::new(name).with_text(value))
+    });
+    let row = ordered.iter().fold(row, |row, param| {
+        let name = format!("{}.{}", param.kind.word(), param.name);
+        row.with_child(
+            Element::new("ordered_value").with_attribute("name", name).with_text(&param.value),
+        )
+    });
+    answered.iter().fold(row, |row, param| {
+        let shown = if param.secret.is_empty() { param.value.as_str() } else { "***" };
+        row.with_child(
+            Element::new("itemparam").with_attribute("name", &param.name).with_text(shown),
+        )
+    })
+}
