@@ -2,6 +2,7 @@
 //! fresh store: `conformance!(fresh);` in its tests.
 
 mod bodies;
+mod calls;
 mod claims;
 mod endings;
 mod gateways;
@@ -11,10 +12,12 @@ mod leases;
 mod log;
 mod objects;
 mod platform;
+mod services;
 mod times;
 mod transactions;
 
 pub(crate) use bodies::*;
+pub(crate) use calls::*;
 pub(crate) use claims::*;
 pub(crate) use endings::*;
 pub(crate) use gateways::*;
@@ -24,6 +27,7 @@ pub(crate) use leases::*;
 pub(crate) use log::*;
 pub(crate) use objects::*;
 pub(crate) use platform::*;
+pub(crate) use services::*;
 pub(crate) use times::*;
 pub(crate) use transactions::*;
 
@@ -114,6 +118,30 @@ macro_rules! conformance {
             a_forgotten_person_leaves_no_trace
             settings_are_kept
             workers_come_beat_and_go
+            // calls
+            events_are_found_by_kind_object_and_time
+            an_event_of_a_turn_is_told_exactly_once
+            a_lost_lease_tells_nothing
+            a_task_that_failed_for_good_is_an_event
+            the_journal_is_found_by_call_function_and_name
+            a_password_stands_apart_from_its_user
+            who_signs_in_is_known_until_it_ends
+            a_token_has_a_name_of_its_own
+            a_callers_key_is_taken_once
+            a_reply_token_is_good_once
+            a_response_stays_with_its_log_row
+            what_calls_leave_is_kept_as_long_as_it_is_told
+            a_forgotten_person_is_in_no_event_and_no_response
+            // services
+            a_balance_is_moved_by_payments_alone
+            an_account_with_users_stays
+            what_is_sold_comes_back_as_saved
+            services_are_found_by_user_server_and_state
+            a_turn_settles_a_service
+            a_user_with_open_services_stays
+            a_provisioning_handler_acts_after_the_restart
+            a_receiver_that_is_gone_is_switched_off_at_once
+            agents_and_shared_values_are_kept
             // transactions
             an_error_rolls_everything_back
             a_waiting_worker_is_woken

@@ -8,10 +8,16 @@ use crate::{
 };
 use notice::{Fields, GatewayId, ProjectId, TaskId, UserId};
 
-fn project(kit: &mut Kit, name: &str) -> ProjectId {
+pub(super) fn project(kit: &mut Kit, name: &str) -> ProjectId {
     let fields = [("name", name)].into_iter().collect();
     let project = Project { id: ProjectId(0), fields };
     kit.change(|tx| tx.save_project(&project))
+}
+
+/// A user of a project of his own.
+pub(super) fn somebody(kit: &mut Kit) -> UserId {
+    let project = project(kit, "p");
+    kit.change(|tx| tx.save_user(&user(project, None, &[("name", "Bob")])))
 }
 
 fn user(project: ProjectId, external_id: Option<&str>, fields: &[(&str, &str)]) -> User {
