@@ -174,3 +174,49 @@ fn as_process_1_of_a_container_it_delivers_and_buries_orphans() {
     Command::new("kill").args(["-TERM", &init]).status().unwrap();
     assert_eq!(container.wait(LONG), Some(0), "process 1 hears SIGTERM");
 }
+
+#[test]
+fn a_second_daemon_is_refused_and_says_who_runs() {
+    let stage = Stage::with_ledger(0);
+    let mut first = stage.host.start("bin/gatepostd", &[]);
+    wait_until(LONG, "it has started", || starts(&stage, "ntemail").len() == 1);
+    for state in ["CONT", "STOP"] {
+        // a stopped one keeps its lock
+        first.signal(state);
+        let ran = stage.host.run("bin/gatepostd", &[]).ended(78);
+        let says = format!("another gatepostd runs here already, process {};", first.pid());
+        assert!(ran.stderr.contains(&says), "{}", ran.stderr);
+    }
+    first.signal("CONT");
+    stage.queue(1, 20);
+    wait_until(LONG, "all is sent", || stage.unfinished() == 0);
+    assert_eq!(stage.ledger().len(), 20, "by the first one");
+    first.signal("TERM");
+    assert_eq!(first.wait(LONG), Some(0));
+}
+
+#[test]
+fn a_stopped_worker_that_keeps_the_queues_lock_keeps_nobody_from_delivering() {
+    let mut stage = Stage::with_ledger(0);
+    stage.set(&[("queue.lease_secs", "1"), ("queue.extend_secs", "0.2")]);
+    let mut stopped = stage.host.start("notify/ntemail", &["--command", "process", "--follow"]);
+    wait_until(LONG, "it works", || stage.number("SELECT count(*) FROM notifyworker") == 1);
+    wait_until(LONG, "it is stopped outside a transaction", || {
+        stopped.signal("STOP");
+        let is_free = stage.database_is_free();
+        if !is_free {
+            stopped.signal("CONT");
+        }
+        is_free
+    });
+    stage.queue(1, 5);
+    // as cron would, without --force
+    wait_until(LONG, "the next run takes over", || {
+        stage.host.run("notify/ntemail", &["--command", "process"]).ended(0);
+        stage.unfinished() == 0
+    });
+    stopped.signal("CONT");
+    stopped.signal("TERM");
+    assert_eq!(stopped.wait(LONG), Some(0));
+    assert_eq!(stage.ledger().len(), 5, "nothing is doubled");
+}

@@ -2,7 +2,7 @@
 //! other message held up.
 
 use crate::stage::{LONG, Stage, notify, say};
-use gatepost_kit::host::{Host, wait_until};
+use gatepost_kit::host::{Host, repository, wait_until};
 use gatepost_kit::smtp_sink::Sink;
 use gatepost_kit::tools::is_root;
 use std::fmt::Write as _;
@@ -244,25 +244,62 @@ fn a_locked_database_is_waited_for_and_then_named() {
     assert_eq!(patient.wait(LONG), Some(0));
 }
 
+/// Every way to the database.
+const PROGRAMS: [(&str, &[&str]); 4] = [
+    ("notify/ntemail", &["--command", "process"]),
+    ("notify/ntemail", &["--command", "getmessage", "--gate", "all"]),
+    ("bin/gatepost", &["status"]),
+    ("bin/gatepost", &["queue"]),
+];
+
+/// What every program says of a database of another schema: its place, both numbers, what to do.
+fn refused_by_every_program(stage: &Stage, words: &[&str]) {
+    let path = stage.host.path("var/gatepost.db");
+    for (program, arguments) in PROGRAMS {
+        let ran = stage.host.run(program, arguments);
+        assert!(matches!(ran.code, Some(75 | 78)), "{program} {arguments:?}: {ran:?}");
+        for word in words.iter().chain([&path.to_str().unwrap()]) {
+            assert!(ran.stderr.contains(word), "{program} {arguments:?}: {word}: {}", ran.stderr);
+        }
+    }
+    assert_eq!(stage.ledger().len(), 0);
+}
+
 #[test]
 fn a_newer_database_is_refused_and_left_alone() {
     let stage = Stage::with_ledger(0);
     stage.queue(1, 1);
+    let known = stage.host.sql("PRAGMA user_version");
     stage.host.sql("PRAGMA user_version=999");
-    for (program, arguments) in [
-        ("notify/ntemail", &["--command", "process"][..]),
-        ("bin/gatepost", &["status"]),
-        ("bin/gatepost", &["queue"]),
-    ] {
-        let ran = stage.host.run(program, arguments);
-        assert_eq!(ran.code, Some(75), "{program}: {ran:?}");
-        assert!(
-            ran.stderr.contains("upgrade the program") && ran.stderr.contains("999"),
-            "{program}: {}",
-            ran.stderr
-        );
+    let says = ["schema 999", &format!("up to {known}"), "upgrade the program"];
+    refused_by_every_program(&stage, &says);
+    let ran = stage.host.gatepost(&["init"]);
+    assert!(ran.code != Some(0) && ran.stderr.contains("upgrade the program"), "{ran:?}");
+    stage.host.sql(&format!("PRAGMA user_version={known}"));
+    stage.drain();
+    assert_eq!(stage.ledger().len(), 1, "its task is as it was");
+}
+
+#[test]
+fn an_older_database_is_refused_until_init_has_brought_it_up_to_date() {
+    let stage = Stage::with_ledger(0);
+    for file in ["gatepost.db", "gatepost.db-wal", "gatepost.db-shm"] {
+        let _ = fs::remove_file(stage.host.path("var").join(file));
     }
-    assert_eq!(stage.ledger().len(), 0);
+    let first = repository().join("lib/store/sql/sqlite/0001_queue.sql");
+    let first = fs::read_to_string(first).unwrap().replace("{slack}", "86400000");
+    stage.host.write("var/notify/old.xml", format!("<doc>{}</doc>", notify(1, 1)));
+    stage.host.sql(&format!(
+        "PRAGMA application_id={}; PRAGMA user_version=1;\n{first};
+         INSERT INTO notifytask(modulename,filename) VALUES('ntemail','var/notify/old.xml')",
+        0x4750_5354
+    ));
+    refused_by_every_program(&stage, &["schema 1,", "run `gatepost init`"]);
+    stage.host.gatepost(&["init"]).ended(0);
+    stage.host.gatepost(&["project", "add", "name=Example", "notifyemail=a@example.com"]).ended(0);
+    stage.gateway("gwledger", 1);
+    stage.drain();
+    assert_eq!(stage.ledger().len(), 1, "the task of the old database went out");
 }
 
 #[test]

@@ -35,17 +35,23 @@ pub enum StoreError {
     },
     /// The schema is newer than this program knows: stop and upgrade it.
     #[error(
-        "the database has schema {found}, this program knows up to {known}: upgrade the program"
+        "the database `{path}` has schema {found}, this program knows up to {known}: upgrade the program"
     )]
     NewerSchema {
+        /// The file.
+        path: PathBuf,
         /// In the file.
         found: i64,
         /// Known here.
         known: i64,
     },
     /// The schema is older than this program needs; `gatepost init` brings it up to date.
-    #[error("the database has schema {found}, this program needs {known}: run `gatepost init`")]
+    #[error(
+        "the database `{path}` has schema {found}, this program needs {known}: run `gatepost init`"
+    )]
     OlderSchema {
+        /// The file.
+        path: PathBuf,
         /// In the file.
         found: i64,
         /// Needed here.

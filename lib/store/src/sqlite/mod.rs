@@ -190,7 +190,7 @@ impl Store for Sqlite {
         self.within("BEGIN IMMEDIATE", |session| {
             let found = schema::version(session.connection)
                 .map_err(|error| session.errors.name("read the schema's version", &error))?;
-            schema::check(found)?;
+            schema::check(found, &session.errors.path)?;
             change(session)
         })
     }
@@ -250,7 +250,7 @@ fn finish(connection: Connection, errors: Errors, options: Options) -> Result<Sq
         let reason = "it is no database of Gatepost".to_owned();
         return Err(StoreError::Open { path: errors.path.to_path_buf(), reason });
     }
-    schema::check(found)?;
+    schema::check(found, &errors.path)?;
     connection.pragma_update(None, "journal_mode", "WAL").map_err(name)?;
     let read = "SELECT value FROM setting WHERE name='uuid'";
     let uuid = connection.query_row(read, [], |row| row.get(0)).map_err(name)?;

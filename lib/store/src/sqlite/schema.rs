@@ -2,6 +2,7 @@
 
 use crate::{Result, StoreError};
 use rusqlite::Connection;
+use std::path::Path;
 
 /// What one step of priority is worth (queue 1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,13 +62,14 @@ pub(super) fn application_id(connection: &Connection) -> rusqlite::Result<i64> {
     connection.query_row("PRAGMA application_id", [], |row| row.get(0))
 }
 
-/// Refuses a version that is not ours.
-pub(super) fn check(found: i64) -> Result<()> {
+/// Refuses a version that is not ours; the path is for the words.
+pub(super) fn check(found: i64, path: &Path) -> Result<()> {
+    let path = || path.to_path_buf();
     if found > KNOWN {
-        return Err(StoreError::NewerSchema { found, known: KNOWN });
+        return Err(StoreError::NewerSchema { path: path(), found, known: KNOWN });
     }
     if found < KNOWN {
-        return Err(StoreError::OlderSchema { found, known: KNOWN });
+        return Err(StoreError::OlderSchema { path: path(), found, known: KNOWN });
     }
     Ok(())
 }

@@ -184,7 +184,7 @@ fn a_newer_schema_stops_an_old_program() {
     let (_folder, path, mut store) = make();
     let newer = Connection::open(&path).unwrap();
     newer.pragma_update(None, "user_version", schema::KNOWN + 1).unwrap();
-    let expected = |error: &StoreError| matches!(error, StoreError::NewerSchema { found, known } if *found == known + 1);
+    let expected = |error: &StoreError| matches!(error, StoreError::NewerSchema { found, known, .. } if *found == known + 1);
     let error = refused(&path);
     assert!(expected(&error) && error.to_string().contains("upgrade the program"), "{error}");
     // One that was running already stops at its next turn.
