@@ -2,6 +2,7 @@
 
 use crate::output;
 use config::ConfigError;
+use notice::chain;
 use platform::{PlatformError, Refusal};
 use std::process::ExitCode;
 use store::StoreError;
@@ -107,19 +108,4 @@ impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
         Self::new(code::CANT_CREATE, format!("{error:#}"))
     }
-}
-
-/// An error with its causes, once each.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        let words = next.to_string();
-        if !text.contains(&words) {
-            text.push_str(": ");
-            text.push_str(&words);
-        }
-        cause = next.source();
-    }
-    text
 }

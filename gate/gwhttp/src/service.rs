@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use gatepost_gate::Failure;
+use notice::chain;
 use reqwest::blocking::{Client, RequestBuilder, Response};
 use reqwest::{Certificate, redirect};
 
@@ -122,19 +123,4 @@ fn name_failure(error: reqwest::Error) -> Failure {
     } else {
         Failure::unknown(format!("the service broke off: {words}"))
     }
-}
-
-/// An error with its causes, each said once.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let said = inner.to_string();
-        if !words.contains(&said) {
-            words.push_str(": ");
-            words.push_str(&said);
-        }
-        cause = inner.source();
-    }
-    words
 }

@@ -1,7 +1,7 @@
 //! Notification files: read at their first claim, split into one task for each notification (DESIGN 2).
 
 use crate::pipeline::{FileRead, FileTrouble};
-use notice::{ProjectId, Route};
+use notice::{ProjectId, Route, chain};
 use rustix::fs::{Mode, OFlags};
 use sha2::{Digest, Sha256};
 use std::fs::File;
@@ -174,21 +174,6 @@ fn has_tags(template: &str) -> bool {
 /// A blob of these bytes.
 pub fn blob(bytes: &[u8]) -> Blob {
     Blob { hash: Hash(Sha256::digest(bytes).into()), bytes: Arc::from(bytes) }
-}
-
-/// An error and its causes, each once.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        let words = next.to_string();
-        if !text.contains(&words) {
-            text.push_str(": ");
-            text.push_str(&words);
-        }
-        cause = next.source();
-    }
-    text
 }
 
 #[cfg(test)]

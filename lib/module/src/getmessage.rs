@@ -1,12 +1,11 @@
 //! `--command getmessage`: what came in is stored, once, and the gate is told so at its next run (S3-53).
 
 use crate::arguments::Gates as Choice;
-use crate::files::chain;
 use crate::gates::{Opened, open};
 use crate::program::{Exit, Site};
 use config::Vault;
 use host::{Caller, Folder, Programs};
-use notice::{GatewayId, Ms, TaskId};
+use notice::{GatewayId, Ms, TaskId, chain};
 use sha2::{Digest, Sha256};
 use store::{
     ContactState, Direction, Durability, Gateway, Incoming, LogFilter, NewLog, Store, StoreError,
@@ -260,6 +259,22 @@ fn unfolded(text: &str) -> Vec<String> {
             Some(last) if line.starts_with([' ', '\t']) => {
                 last.push(' ');
                 last.push_str(line.trim());
+/// What was encoded may hold line ends; a subject is one line.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// A number with `+` and without: services and users write both.
+fn spellings(sender: &str) -> Vec<String> {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let other = match sender.strip_prefix('+') {
+        Some(digits) if is_number(digits) => Some(digits.to_owned()),
+        None if is_number(sender) => Some(format!("+{sender}")),
+        Some(_) | None => None,
+    };
+    [sender.to_owned()].into_iter().chain(other).collect()
+}
+
             }
             _ => lines.push(line.to_owned()),
         }

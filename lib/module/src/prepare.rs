@@ -2,13 +2,12 @@
 
 use crate::attachments;
 use crate::contact::Refusal;
-use crate::files::chain;
 use crate::module::{Module, Style};
 use crate::phone::PhoneFormat;
 use crate::pipeline::{Details, Ended, Event, How, Message, Order};
 use crate::render::{RenderFailure, Renderer, Rendering};
 use crate::segments::{segments_of, transliterate};
-use notice::Fields;
+use notice::{Fields, chain};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -57,7 +57,7 @@ impl Exit {
     }
 
     fn configuration(error: &dyn std::error::Error) -> Self {
-        Self { code: CONFIGURATION, words: crate::files::chain(error) }
+        Self { code: CONFIGURATION, words: notice::chain(error) }
     }
 }
 
@@ -137,7 +137,7 @@ impl Site {
 
     pub(crate) fn store(&self) -> Result<Box<dyn Store>, Exit> {
         store::open(&self.config.database, &self.root.path("var"))
-            .map_err(|error| Exit::temporary(crate::files::chain(&error)))
+            .map_err(|error| Exit::temporary(notice::chain(&error)))
     }
 
     fn get_message(&self, gates: GateChoice) -> Result<(), Exit> {
@@ -264,8 +264,7 @@ impl Site {
         };
         let rules = self.rules(options, &parts.own_way());
         if options.follow == Follow::Yes || options.time.is_some() {
-            let waker =
-                store.waker().map_err(|error| Exit::temporary(crate::files::chain(&error)))?;
+            let waker = store.waker().map_err(|error| Exit::temporary(notice::chain(&error)))?;
             listen(waker, outcomes.clone(), self.config.queue.poll);
         }
         let signals = watch_signals(outcomes)?;
@@ -278,7 +277,7 @@ impl Site {
             run,
         });
         if options.follow == Follow::Yes {
-            drain.register().map_err(|error| Exit::temporary(crate::files::chain(&error)))?;
+            drain.register().map_err(|error| Exit::temporary(notice::chain(&error)))?;
         }
         let progress = if looks.is_some() { Progress::on_terminal(0) } else { Progress::silent() };
         Ok(Run { drain, events, door, signals, stop, progress, bounds: self.bounds(options) })
@@ -380,7 +379,7 @@ impl Site {
         }
         match left {
             Left::Clean => {
-                run.drain.leave().map_err(|error| Exit::temporary(crate::files::chain(&error)))?;
+                run.drain.leave().map_err(|error| Exit::temporary(notice::chain(&error)))?;
                 let _ = run.door.notes.remove();
                 let _ = run.door.identity.remove();
                 Ok(())
@@ -394,7 +393,7 @@ impl Site {
                 Ok(())
             }
             Left::Store(error) => {
-                let words = crate::files::chain(&error);
+                let words = notice::chain(&error);
                 self.log.error(&words);
                 Err(Exit { code: code_of(&error), words })
             }

@@ -3,6 +3,7 @@
 //! Pure values. This crate never opens a file, a socket or a database; the one thing it asks of the
 //! system is the time, through [`Clock`].
 
+mod chain;
 mod clock;
 mod fields;
 mod ids;
@@ -11,6 +12,7 @@ mod priority;
 mod secret;
 mod state;
 
+pub use chain::chain;
 pub use clock::{Clock, ManualClock, Ms, SystemClock};
 pub use fields::Fields;
 pub use ids::{

@@ -12,9 +12,8 @@ pub fn descriptions(root: &Root, config: &Config) -> (Descriptions, Vec<String>)
     let mut wrong = Vec::new();
     for path in files(root, config) {
         let read = std::fs::read(&path).map_err(|error| error.to_string());
-        let parsed = read.and_then(|bytes| {
-            Description::parse(&bytes).map_err(|error| crate::refusal::chain(&error))
-        });
+        let parsed = read
+            .and_then(|bytes| Description::parse(&bytes).map_err(|error| notice::chain(&error)));
         match parsed {
             Ok(description) => all.add(description),
             Err(reason) => wrong.push(format!("`{}`: {reason}", path.display())),

@@ -105,7 +105,7 @@ pub(crate) struct Stored {
 pub(crate) fn stored(context: &mut Context<'_>, gateway: &Gateway) -> Result<Stored, Refusal> {
     let public = read_xmlparams(&gateway.xmlparams).map_err(|error| Refusal::Conflict {
         operation: format!("read xmlparams of gateway {}", gateway.id),
-        reason: crate::refusal::chain(&error),
+        reason: notice::chain(&error),
     })?;
     let secrets = if gateway.secret.is_empty() {
         Secrets::default()

@@ -51,7 +51,7 @@ pub(crate) fn test(context: &mut Context<'_>, request: &Request) -> Result<Plann
 fn all_fields(context: &mut Context<'_>, gateway: &Gateway) -> Result<Fields, Refusal> {
     let public = read_xmlparams(&gateway.xmlparams).map_err(|error| Refusal::Conflict {
         operation: format!("read xmlparams of gateway {}", gateway.id),
-        reason: crate::refusal::chain(&error),
+        reason: notice::chain(&error),
     })?;
     if gateway.secret.is_empty() {
         return Ok(public);

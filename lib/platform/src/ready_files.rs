@@ -26,7 +26,7 @@ pub(crate) fn enqueue(context: &mut Context<'_>, request: &Request) -> Result<Pl
     let notifications = read_notifications(&bytes).map_err(|error| Refusal::File {
         operation: "enqueue",
         path: path.clone(),
-        reason: crate::refusal::chain(&error),
+        reason: notice::chain(&error),
     })?;
     let now = context.now();
     let times = times_of(request, now, "")?;

@@ -51,7 +51,7 @@ fn serve(engine: Engine, watch: &Arc<Watch>) -> Result<(), Broken> {
     let mut stdin = std::io::stdin().lock();
     while let Some(frame) = read_frame(&mut stdin, FRAME_BYTES).map_err(Broken::Stream)? {
         let request =
-            Request::parse(&frame).map_err(|error| Broken::Request(with_cause(&error)))?;
+            Request::parse(&frame).map_err(|error| Broken::Request(notice::chain(&error)))?;
         match (request, &mut renderer) {
             (Request::Render(messages), renderer) => {
                 let reply = answer(renderer, &messages, watch);
@@ -94,11 +94,4 @@ fn answer(
 fn refused(message: &RenderRequest, unavailable: Unavailable) -> Rendered {
     let error = TemplateError { message: unavailable.to_string(), ..TemplateError::default() };
     Rendered { id: message.id.clone(), result: Err(error) }
-}
-
-fn with_cause(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(cause) => format!("{error}: {}", with_cause(cause)),
-        None => error.to_string(),
-    }
 }

@@ -3,8 +3,9 @@
 use super::Line;
 use crate::function::Alias;
 use crate::pipeline::Platform;
-use crate::refusal::{chain, nearest};
+use crate::refusal::nearest;
 use config::{Level, Root};
+use notice::chain;
 use rustix::fs::{Access, access};
 use std::path::PathBuf;
 use std::sync::Arc;
