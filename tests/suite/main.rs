@@ -24,6 +24,7 @@ mod race;
 mod rendering;
 mod secrets;
 mod sendmail;
+mod settings;
 mod shipped;
 mod shipped_templates;
 mod stage;

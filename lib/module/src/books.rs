@@ -421,9 +421,9 @@ impl Books<'_> {
         };
         let settlement = match outcome {
             Outcome::Later => Settlement::Wait {
-                at: self.now.plus(
-                    crate::retry::RetryTable::INTERNAL.delay_ms(task.error_count + 1, self.chance),
-                ),
+                at: self
+                    .now
+                    .plus(self.rules.file_retry.delay_ms(task.error_count + 1, self.chance)),
                 spent: true,
                 maybe_sent: false,
             },

@@ -322,12 +322,7 @@ impl Site {
             Patience::Internal => &self.config.retry.internal,
             Patience::Provisioning => &self.config.retry.provisioning,
         };
-        let retry = RetryTable {
-            base_ms: millis(line.base),
-            cap_ms: millis(line.cap),
-            max_age_ms: millis(line.age),
-            max_tries: None,
-        };
+        let retry = retry_table(line);
         let terms = Terms { retry, on_unknown: profile.on_unknown, asked_ms: millis(queue.asked) };
         Rules {
             module: self.name.clone(),
@@ -336,6 +331,7 @@ impl Site {
             country: self.config.ntsms.country.clone(),
             way,
             terms,
+            file_retry: retry_table(&self.config.retry.internal),
             processing: (profile.patience == Patience::Provisioning).then(|| self.processing()),
             at_once: self.config.provisioning.at_once,
             ladders: Ladders {
@@ -408,6 +404,15 @@ fn code_of(error: &StoreError) -> u8 {
     match error {
         StoreError::Refused { .. } => SOFTWARE,
         _ => TEMPORARY,
+    }
+}
+
+fn retry_table(line: &config::Retry) -> RetryTable {
+    RetryTable {
+        base_ms: millis(line.base),
+        cap_ms: millis(line.cap),
+        max_age_ms: millis(line.age),
+        max_tries: None,
     }
 }
 

@@ -16,16 +16,16 @@ pub struct RetryTable {
     pub max_tries: Option<u32>,
 }
 
+#[cfg(test)]
 impl RetryTable {
-    /// Mail: 30 s to 1 h for 3 days.
-    pub const MAIL: Self = Self::of_secs(30, 3_600, 3 * 86_400);
-    /// SMS and other gates: 15 s to 10 min for 1 h.
-    pub const SMS: Self = Self::of_secs(15, 600, 3_600);
-    /// What needs no gateway: 5 s to 5 min for 1 h.
-    pub const INTERNAL: Self = Self::of_secs(5, 300, 3_600);
+    /// `[retry.mail]` as shipped.
+    pub(crate) const MAIL: Self = Self::of_secs(30, 3_600, 3 * 86_400);
+    /// `[retry.sms]` as shipped.
+    pub(crate) const SMS: Self = Self::of_secs(15, 600, 3_600);
+    /// `[retry.internal]` as shipped.
+    pub(crate) const INTERNAL: Self = Self::of_secs(5, 300, 3_600);
 
-    /// A table from whole seconds.
-    pub const fn of_secs(base: i64, cap: i64, max_age: i64) -> Self {
+    const fn of_secs(base: i64, cap: i64, max_age: i64) -> Self {
         Self {
             base_ms: base * 1_000,
             cap_ms: cap * 1_000,
@@ -33,7 +33,9 @@ impl RetryTable {
             max_tries: None,
         }
     }
+}
 
+impl RetryTable {
     /// The delay after the `failures`-th failure (from 1): equal jitter on `base·2^(n−1)`, so between half
     /// of it and the whole. `chance` is a random number; the same one gives the same delay.
     pub fn delay_ms(&self, failures: u32, chance: u64) -> i64 {

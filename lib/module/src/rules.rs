@@ -22,6 +22,8 @@ pub struct Rules {
     pub way: Way,
     /// What the module's own tasks go by.
     pub terms: Terms,
+    /// The delays of a notification file that can't be read yet (`[retry.internal]`): no gateway is asked.
+    pub file_retry: RetryTable,
     /// What the tasks of the programs in `processing/` go by, where the module drains them too.
     pub processing: Option<Terms>,
     /// How soon gateways are probed.

@@ -19,11 +19,11 @@ pub struct Ladders {
     pub breaker_ms: (i64, i64),
 }
 
-impl Default for Ladders {
-    /// Five strikes, three holds; probes after 1, 2, 4 … 15 min; trials after 5 s to 1 min.
-    fn default() -> Self {
-        Self { strikes: 5, holds: 3, probe_ms: (60_000, 900_000), breaker_ms: (5_000, 60_000) }
-    }
+#[cfg(test)]
+impl Ladders {
+    /// `[gateway]` as shipped: five strikes, three holds; probes after 1, 2, 4 … 15 min; trials after 5 s to 5 min.
+    pub(crate) const SHIPPED: Self =
+        Self { strikes: 5, holds: 3, probe_ms: (60_000, 900_000), breaker_ms: (5_000, 300_000) };
 }
 
 /// The moment, and the ladders that hold at it.
@@ -317,9 +317,8 @@ mod tests {
     use notice::GatewayId;
 
     const NOW: Ms = Ms(1_000_000);
-    const LADDERS: Ladders =
-        Ladders { strikes: 5, holds: 3, probe_ms: (60_000, 900_000), breaker_ms: (5_000, 60_000) };
-    const STRIKES: u32 = 5;
+    const LADDERS: Ladders = Ladders::SHIPPED;
+    const STRIKES: u32 = LADDERS.strikes;
 
     fn at(now: Ms) -> Moment<'static> {
         Moment { now, ladders: &LADDERS }
