@@ -30,4 +30,4 @@ pub use owner::{refuse_if_writable_by_others, take_owner, who_else_may_write};
 pub use pause::paused;
 pub use root::Root;
 pub use source::with_key;
-pub use vault::{Secrets, Vault};
+pub use vault::{Place, Secrets, Vault};

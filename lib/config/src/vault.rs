@@ -4,7 +4,7 @@ use crate::{ConfigError, Root, variable};
 use chacha20poly1305::aead::rand_core::RngCore;
 use chacha20poly1305::aead::{Aead, KeyInit, OsRng, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
-use notice::{Fields, Mask, Secret};
+use notice::{Fields, GatewayId, Mask, Secret};
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 const KEY_FILE: &str = "etc/secret.key";
 const KEY_BYTES: usize = 32;
 const NONCE_BYTES: usize = 24;
-/// First byte of a sealed value, and what is authenticated with it.
-const FORMAT: u8 = 1;
+/// First byte of a sealed value, and the first of what is authenticated with it.
+const FORMAT: u8 = 2;
 /// A file a `@file:` reference names may be that long.
 const REFERENCE_BYTES: u64 = 65_536;
 
@@ -22,6 +22,40 @@ const REFERENCE_BYTES: u64 = 65_536;
 pub struct Vault {
     cipher: XChaCha20Poly1305,
     folder: PathBuf,
+}
+
+/// The row that secrets belong to. It is authenticated with them (decision 0011): copied into another row, or into a
+/// row whose program is another one, they don't open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place<'a> {
+    /// The table.
+    pub table: &'static str,
+    /// The row's id; 0 while it has none, and then nothing sealed so is stored.
+    pub row: i64,
+    /// The program that is given the secrets: the gate of a gateway.
+    pub program: &'a str,
+}
+
+impl<'a> Place<'a> {
+    /// A row of table `gateway`.
+    pub fn of_gateway(id: GatewayId, gate: &'a str) -> Self {
+        Self { table: "gateway", row: id.0, program: gate }
+    }
+
+    /// A row of table `processing`: a server's passwords.
+    pub fn of_server(id: i64, program: &'a str) -> Self {
+        Self { table: "processing", row: id, program }
+    }
+
+    /// A row of table `service`, and what is kept beside it: passwords of what was ordered.
+    pub fn of_service(id: i64) -> Self {
+        Self { table: "service", row: id, program: "" }
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        let (table, row) = (self.table.as_bytes(), self.row.to_be_bytes());
+        [&[FORMAT], table, &[0], row.as_slice(), self.program.as_bytes()].concat()
+    }
 }
 
 /// Fields whose values are secrets. No `Debug`.
@@ -102,12 +136,12 @@ impl Vault {
         Self { cipher: XChaCha20Poly1305::new(key.into()), folder: root.folder().to_path_buf() }
     }
 
-    /// The fields, sealed: a byte of format, the nonce, the ciphertext. References are sealed as they stand.
-    pub fn seal(&self, fields: &Fields) -> Result<Vec<u8>, ConfigError> {
+    /// The fields, sealed for their row: a byte of format, the nonce, the ciphertext. References are sealed as they stand.
+    pub fn seal(&self, place: Place<'_>, fields: &Fields) -> Result<Vec<u8>, ConfigError> {
         let mut nonce = [0; NONCE_BYTES];
         OsRng.fill_bytes(&mut nonce);
         let plain = plain_of(fields);
-        let payload = Payload { msg: &plain, aad: &[FORMAT] };
+        let payload = Payload { msg: &plain, aad: &place.bytes() };
         let sealed = self.cipher.encrypt(XNonce::from_slice(&nonce), payload);
         let sealed = sealed.map_err(|_| ConfigError::Sealed("too long"))?;
         Ok([&[FORMAT], nonce.as_slice(), &sealed].concat())
@@ -115,8 +149,8 @@ impl Vault {
 
     /// The secrets with references followed: `@file:PATH` (relative to ROOT; one line end at the end is
     /// dropped) and `@env:NAME`. Ask it just before a program's input is built.
-    pub fn open(&self, sealed: &[u8]) -> Result<Secrets, ConfigError> {
-        let mut secrets = self.open_as_stored(sealed)?;
+    pub fn open(&self, place: Place<'_>, sealed: &[u8]) -> Result<Secrets, ConfigError> {
+        let mut secrets = self.open_as_stored(place, sealed)?;
         for (name, secret) in &mut secrets.0 {
             if let Some(value) = self.followed(name, secret.expose())? {
                 *secret = value;
@@ -127,7 +161,7 @@ impl Vault {
 
     /// The secrets as they were sealed, references not followed: for an edit that keeps the old ones.
     /// An empty column opens to nothing.
-    pub fn open_as_stored(&self, sealed: &[u8]) -> Result<Secrets, ConfigError> {
+    pub fn open_as_stored(&self, place: Place<'_>, sealed: &[u8]) -> Result<Secrets, ConfigError> {
         if sealed.is_empty() {
             return Ok(Secrets::default());
         }
@@ -135,10 +169,13 @@ impl Vault {
             return Err(ConfigError::Sealed("it has another format"));
         }
         let (nonce, text) = sealed[1..].split_at(NONCE_BYTES);
-        let payload = Payload { msg: text, aad: &[FORMAT] };
+        let payload = Payload { msg: text, aad: &place.bytes() };
         let plain = self.cipher.decrypt(XNonce::from_slice(nonce), payload);
-        let plain = plain
-            .map_err(|_| ConfigError::Sealed("the key is another one, or the value was changed"))?;
+        let plain = plain.map_err(|_| {
+            ConfigError::Sealed(
+                "the key is another one, or the value was changed or sealed for another row",
+            )
+        })?;
         fields_of(&plain).ok_or(ConfigError::Sealed("it is cut short"))
     }
 
@@ -221,6 +258,8 @@ mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
 
+    const GATEWAY: Place<'_> = Place { table: "gateway", row: 7, program: "gwsmtp" };
+
     fn made() -> (tempfile::TempDir, Root) {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("etc")).unwrap();
@@ -236,33 +275,49 @@ mod tests {
     fn what_is_sealed_opens_again_and_shows_nothing() {
         let (_folder, root) = made();
         let vault = Vault::create(&root).unwrap();
-        let sealed = vault.seal(&fields("hunter2&<\n")).unwrap();
+        let sealed = vault.seal(GATEWAY, &fields("hunter2&<\n")).unwrap();
         assert!(!String::from_utf8_lossy(&sealed).contains("hunter2"));
         assert_ne!(
             sealed,
-            vault.seal(&fields("hunter2&<\n")).unwrap(),
+            vault.seal(GATEWAY, &fields("hunter2&<\n")).unwrap(),
             "each sealing has its own nonce"
         );
-        let opened = Vault::load(&root).unwrap().open(&sealed).unwrap();
+        let opened = Vault::load(&root).unwrap().open(GATEWAY, &sealed).unwrap();
         assert_eq!(opened.get("password").unwrap().expose(), "hunter2&<\n");
         assert_eq!(opened.merged_into(Fields::new()), fields("hunter2&<\n"));
         assert_eq!(opened.mask().apply("x hunter2&amp;&lt;\n"), "x ***");
-        assert!(vault.open(&[]).unwrap().get("password").is_none());
+        assert!(vault.open(GATEWAY, &[]).unwrap().get("password").is_none());
     }
 
     #[test]
     fn a_changed_or_foreign_value_is_refused() {
         let (_folder, root) = made();
         let vault = Vault::create(&root).unwrap();
-        let mut sealed = vault.seal(&fields("x")).unwrap();
+        let mut sealed = vault.seal(GATEWAY, &fields("x")).unwrap();
         for at in [0, 1, 30] {
             sealed[at] ^= 1;
-            assert!(vault.open(&sealed).is_err(), "byte {at}");
+            assert!(vault.open(GATEWAY, &sealed).is_err(), "byte {at}");
             sealed[at] ^= 1;
         }
-        assert!(vault.open(&sealed[..20]).is_err());
+        assert!(vault.open(GATEWAY, &sealed[..20]).is_err());
         let (_other_folder, other) = made();
-        assert!(Vault::create(&other).unwrap().open(&sealed).is_err());
+        assert!(Vault::create(&other).unwrap().open(GATEWAY, &sealed).is_err());
+    }
+
+    #[test]
+    fn a_secret_opens_in_its_own_row_alone() {
+        let (_folder, root) = made();
+        let vault = Vault::create(&root).unwrap();
+        let sealed = vault.seal(GATEWAY, &fields("x")).unwrap();
+        for place in [
+            Place { row: 8, ..GATEWAY },
+            Place { table: "server", ..GATEWAY },
+            Place { program: "gwhttp", ..GATEWAY },
+        ] {
+            let error = vault.open(place, &sealed).err().unwrap().to_string();
+            assert!(error.contains("another row"), "{error}");
+        }
+        assert!(vault.open(GATEWAY, &sealed).is_ok());
     }
 
     #[test]
@@ -285,12 +340,12 @@ mod tests {
         let vault = Vault::create(&root).unwrap();
         fs::write(root.path("etc/pw"), "from file\n").unwrap();
         let all = [("a", "@file:etc/pw"), ("b", "@env:PATH"), ("c", "plain")];
-        let sealed = vault.seal(&all.into_iter().collect()).unwrap();
-        let opened = vault.open(&sealed).unwrap();
+        let sealed = vault.seal(GATEWAY, &all.into_iter().collect()).unwrap();
+        let opened = vault.open(GATEWAY, &sealed).unwrap();
         assert_eq!(opened.get("a").unwrap().expose(), "from file");
         assert!(opened.get("b").unwrap().expose().contains("/bin"));
         assert_eq!(
-            vault.open_as_stored(&sealed).unwrap().get("a").unwrap().expose(),
+            vault.open_as_stored(GATEWAY, &sealed).unwrap().get("a").unwrap().expose(),
             "@file:etc/pw"
         );
     }
@@ -302,8 +357,8 @@ mod tests {
         for (value, part) in
             [("@file:etc/none", "etc/none"), ("@env:GATEPOST_NO_SUCH", "no `GATEPOST_NO_SUCH`")]
         {
-            let sealed = vault.seal(&fields(value)).unwrap();
-            let error = vault.open(&sealed).err().unwrap().to_string();
+            let sealed = vault.seal(GATEWAY, &fields(value)).unwrap();
+            let error = vault.open(GATEWAY, &sealed).err().unwrap().to_string();
             assert!(error.contains("`password`") && error.contains(part), "{error}");
         }
     }

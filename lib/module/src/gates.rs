@@ -2,7 +2,7 @@
 
 use crate::plan::{Abilities, GateBook};
 use crate::standing::Probe;
-use config::{Secrets, Vault};
+use config::{Place, Secrets, Vault};
 use host::{Caller, Folder, Listed, Programs};
 use notice::{Fields, Mask};
 use std::collections::HashMap;
@@ -33,9 +33,11 @@ pub fn open(gateway: &Gateway, vault: Option<&Vault>) -> Result<Opened, String> 
     })?;
     let secrets = match (gateway.secret.is_empty(), vault) {
         (true, _) => Secrets::default(),
-        (false, Some(vault)) => vault.open(&gateway.secret).map_err(|error| {
-            format!("can't open the secrets of gateway {}: {error}", gateway.id)
-        })?,
+        (false, Some(vault)) => {
+            vault.open(Place::of_gateway(gateway.id, &gateway.gate), &gateway.secret).map_err(
+                |error| format!("can't open the secrets of gateway {}: {error}", gateway.id),
+            )?
+        }
         (false, None) => {
             return Err(format!(
                 "can't open the secrets of gateway {}: etc/secret.key can't be read",

@@ -3,12 +3,12 @@
 use crate::answer::Answer;
 use crate::context::Context;
 use crate::function::{Asked, Request};
-use crate::gateway_form::{self, BASE, FitGate, Stored, fit_gate, tuned};
+use crate::gateway_form::{self, BASE, FitGate, Stored, fit_gate, place_of, tuned};
 use crate::gateways;
 use crate::plan::{Change, Checked, Fact, Plan, Planned};
 use crate::projects;
 use crate::refusal::{Refusal, nearest};
-use config::{Secrets, Vault};
+use config::{ConfigError, Secrets, Vault};
 use host::gates;
 use notice::{Fields, GatewayId, ModuleName, OnUnknown, Secret};
 use store::{Direction, Gateway};
@@ -156,9 +156,8 @@ fn save(
     refuse_problems(&gateway, &tuned.form.problems(&values))?;
     let split = Split::of(&values, &tuned.form, &stored.secrets);
     let vault = Vault::load(context.root)?;
-    gateway.secret =
-        if split.secret.is_empty() { Vec::new() } else { vault.seal(&split.secret)? };
-    let opened = vault.open(&gateway.secret)?;
+    gateway.secret = sealed(&vault, &gateway, &split.secret)?;
+    let opened = vault.open(place_of(&gateway), &gateway.secret)?;
     let public = checked(context, (&gate, &gateway), (&tuned.form, &split.public), &opened)?;
     gateway.xmlparams = xmlparams_text(&public);
     if gateway.name.is_empty() {
@@ -170,7 +169,8 @@ fn save(
     let name = gateway.name.clone();
     let was_checked =
         if gate.features.has("check_connection") { Checked::Passed } else { Checked::NotOffered };
-    let mut changes = vec![Change::SaveGateway(Box::new(gateway), was_checked)];
+    let seal = move |row: &Gateway| sealed(&vault, row, &split.secret);
+    let mut changes = vec![Change::SaveGateway(Box::new(gateway), was_checked, Box::new(seal))];
     changes.extend(reopen);
     let warning = tuned.warning;
     let plan = Plan::new(changes, move |applied| {
@@ -188,6 +188,11 @@ fn save(
         Answer::of(document)
     });
     Ok(Planned::Once(plan.based_on(fact)))
+}
+
+/// The column `secret` of a row.
+fn sealed(vault: &Vault, row: &Gateway, secrets: &Fields) -> Result<Vec<u8>, ConfigError> {
+    if secrets.is_empty() { Ok(Vec::new()) } else { vault.seal(place_of(row), secrets) }
 }
 
 /// Entered secrets join the mask before any program sees them.

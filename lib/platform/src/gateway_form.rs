@@ -5,7 +5,7 @@ use crate::descriptions::descriptions;
 use crate::gateways::{columns, direction_number};
 use crate::modules;
 use crate::refusal::Refusal;
-use config::{Secrets, Vault};
+use config::{Place, Secrets, Vault};
 use host::{Folder, Listed, gates};
 use notice::{Fields, ModuleName};
 use store::{Direction, Gateway};
@@ -101,6 +101,11 @@ pub(crate) struct Stored {
     pub(crate) secrets: Secrets,
 }
 
+/// The row its secrets are sealed for.
+pub(crate) fn place_of(gateway: &Gateway) -> Place<'_> {
+    Place::of_gateway(gateway.id, &gateway.gate)
+}
+
 /// What is stored of a gateway; references in secrets are not followed.
 pub(crate) fn stored(context: &mut Context<'_>, gateway: &Gateway) -> Result<Stored, Refusal> {
     let public = read_xmlparams(&gateway.xmlparams).map_err(|error| Refusal::Conflict {
@@ -110,7 +115,7 @@ pub(crate) fn stored(context: &mut Context<'_>, gateway: &Gateway) -> Result<Sto
     let secrets = if gateway.secret.is_empty() {
         Secrets::default()
     } else {
-        Vault::load(context.root)?.open_as_stored(&gateway.secret)?
+        Vault::load(context.root)?.open_as_stored(place_of(gateway), &gateway.secret)?
     };
     for (_, secret) in secrets.iter() {
         context.mask.add(secret);

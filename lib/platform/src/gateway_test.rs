@@ -4,7 +4,7 @@ use crate::answer::Answer;
 use crate::context::Context;
 use crate::function::Request;
 use crate::gateway_edit::words_of;
-use crate::gateway_form::{FitGate, fit_gate};
+use crate::gateway_form::{FitGate, fit_gate, place_of};
 use crate::gateways::{self, columns};
 use crate::modules;
 use crate::plan::{Change, Plan, Planned};
@@ -56,7 +56,7 @@ fn all_fields(context: &mut Context<'_>, gateway: &Gateway) -> Result<Fields, Re
     if gateway.secret.is_empty() {
         return Ok(public);
     }
-    let secrets = Vault::load(context.root)?.open(&gateway.secret)?;
+    let secrets = Vault::load(context.root)?.open(place_of(gateway), &gateway.secret)?;
     for (_, secret) in secrets.iter() {
         context.mask.add(secret);
     }

@@ -7,6 +7,7 @@ use crate::events::{Notices, Raise};
 use crate::gateways::tested_setting;
 use crate::provisioning;
 use crate::refusal::Refusal;
+use config::ConfigError;
 use notice::{GatewayId, Ms, ProjectId, TaskId, UserId};
 use store::{
     Accepted, Body, ContactState, Event, Finish, Gateway, GatewayState, Hash, NewEvent, NewTask,
@@ -98,6 +99,9 @@ pub(crate) enum Checked {
     NotOffered,
 }
 
+/// Seals the secrets of a gateway for the row it is written into.
+pub(crate) type Seal = Box<dyn Fn(&Gateway) -> Result<Vec<u8>, ConfigError>>;
+
 /// One change.
 pub(crate) enum Change {
     SaveProject(Project),
@@ -106,7 +110,7 @@ pub(crate) enum Change {
     DeleteUser(UserId),
     ForgetUser(UserId, Vec<String>),
     AddUserColumn(String),
-    SaveGateway(Box<Gateway>, Checked),
+    SaveGateway(Box<Gateway>, Checked, Seal),
     /// The gateway passed its check now.
     MarkTested(GatewayId),
     DeleteGateway(GatewayId),
@@ -265,8 +269,8 @@ fn make(change: &Change, tx: &mut dyn Tx, now: Ms, applied: &mut Applied) -> sto
             applied.ids.push(tx.save_user(user)?.0);
             1
         }
-        Change::SaveGateway(gateway, checked) => {
-            let id = tx.save_gateway(gateway)?;
+        Change::SaveGateway(gateway, checked, seal) => {
+            let id = save_gateway(tx, gateway, seal)?;
             applied.ids.push(id.0);
             if *checked == Checked::Passed {
                 tx.set_setting(&tested_setting(id), &now.to_string())?;
@@ -302,6 +306,20 @@ fn make(change: &Change, tx: &mut dyn Tx, now: Ms, applied: &mut Applied) -> sto
     };
     applied.touched += touched;
     Ok(())
+}
+
+/// Secrets belong to the row's id, which a new one gets when it is written (decision 0011).
+fn save_gateway(tx: &mut dyn Tx, gateway: &Gateway, seal: &Seal) -> store::Result<GatewayId> {
+    if gateway.id.0 != 0 || gateway.secret.is_empty() {
+        return tx.save_gateway(gateway);
+    }
+    let id = tx.save_gateway(&Gateway { secret: Vec::new(), ..gateway.clone() })?;
+    let mut row = Gateway { id, ..gateway.clone() };
+    row.secret = seal(&row).map_err(|error| StoreError::Refused {
+        operation: "save a gateway",
+        reason: error.to_string(),
+    })?;
+    tx.save_gateway(&row)
 }
 
 fn done(result: store::Result<()>) -> store::Result<u64> {

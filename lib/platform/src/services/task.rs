@@ -4,7 +4,7 @@
 use super::operation::ServiceOperation;
 use super::rows;
 use crate::projects;
-use config::{Root, Vault};
+use config::{Place, Root, Vault};
 use notice::{Answer, Fields, Mask, Ms, Outcome, Secret, ServiceId};
 use store::{
     Effect, ItemParam, NewEvent, ParamKind, Processing, Product, Project, Service, ServiceParam,
@@ -138,10 +138,13 @@ fn prepared(
     task: ServiceTask,
     rows: Rows,
 ) -> Result<ServiceCall, String> {
-    let in_words = |error: config::ConfigError| crate::refusal::chain(&error);
+    let in_words = |error: config::ConfigError| notice::chain(&error);
     let vault = Vault::load(root).map_err(in_words)?;
-    let own = vault.open_as_stored(&rows.service.secret).map_err(in_words)?;
-    let server = vault.open(&rows.processing.secret).map_err(in_words)?;
+    let server_place = Place::of_server(rows.processing.id.0, &rows.processing.module);
+    let own = vault
+        .open_as_stored(Place::of_service(rows.service.id.0), &rows.service.secret)
+        .map_err(in_words)?;
+    let server = vault.open(server_place, &rows.processing.secret).map_err(in_words)?;
     let secrets: Vec<Secret> = own.iter().chain(server.iter()).map(|(_, it)| it.clone()).collect();
     let public = read_xmlparams(&rows.processing.xmlparams)
         .map_err(|error| format!("xmlparams of processing row {}: {error}", rows.processing.id))?;
@@ -258,8 +261,9 @@ impl ServiceCall {
                     let value = value.to_owned();
                     return Ok(ItemParam { name: name.to_owned(), value, secret: Vec::new() });
                 }
+                let place = Place::of_service(self.service.id.0);
                 let fields: Fields = [(name, value)].into_iter().collect();
-                let secret = self.vault.seal(&fields).map_err(|error| error.to_string())?;
+                let secret = self.vault.seal(place, &fields).map_err(|error| error.to_string())?;
                 Ok(ItemParam { name: name.to_owned(), value: String::new(), secret })
             })
             .collect()
