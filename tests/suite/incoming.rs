@@ -105,3 +105,28 @@ fn a_gateway_that_can_not_receive_is_an_error() {
     assert_ne!(getmessage(&host, "1"), Some(0));
     assert_eq!(host.sql("SELECT count(*) FROM gateway_message"), "0");
 }
+
+/// S3-52: an SMS has no headers; the gate says who sent it. A mail's subject is kept as a person wrote it.
+#[test]
+fn the_sender_of_an_sms_and_an_encoded_subject_are_kept() {
+    let host = host_with_mailbox();
+    host.gatepost(&["user", "edit", "1", "phone=+79123456789"]).ended(0);
+    host.program(
+        "gate/gwsms",
+        "#!/bin/sh\ncase $2 in\nfeatures) echo '<doc><features><feature name=\"ingoing\"/></features><notify_module>ntsms</notify_module></doc>';;\n\
+         ingoing) cat >/dev/null; echo '<doc><messages><message uid=\"1\" sender=\"79123456789\">STOP</message><message uid=\"2\" sender=\"+49\">hi</message><message uid=\"3\">who</message></messages></doc>';;\nesac\n",
+    );
+    host.sql(
+        "INSERT INTO gateway(name,project,notify_module,gateway_module,gateway_type)
+         VALUES('sms',1,'ntsms','gwsms',2)",
+    );
+    host.run("notify/ntsms", &["--command", "getmessage", "--gate", "all"]).ended(0);
+    let rows = "SELECT sender, \"user\", reason FROM gateway_message ORDER BY uid";
+    assert_eq!(host.sql(rows), "79123456789|1|\n+49||unknown_sender\n||no_sender");
+    host.write(
+        "var/box/one",
+        "From: bob@north.example\nSubject: Re: =?UTF-8?B?0KHRh9GR?=\n =?UTF-8?B?0YI=?=\n\nx\n",
+    );
+    assert_eq!(getmessage(&host, "1"), Some(0));
+    assert_eq!(host.sql("SELECT subject FROM gateway_message WHERE uid='one'"), "Re: Счёт");
+}

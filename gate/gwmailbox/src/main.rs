@@ -86,7 +86,7 @@ impl Gate for ImapGate {
             let Some(source) = mailbox.fetch(uid)? else { continue };
             ingoing.receipts.extend(report::receipt_of(&source));
             let uid = Some(mailbox.name_of(uid));
-            ingoing.messages.push(IncomingMessage { uid, source });
+            ingoing.messages.push(IncomingMessage { uid, sender: None, source });
         }
         mailbox.close();
         Ok(ingoing)

@@ -120,7 +120,10 @@ impl Desk<'_> {
         message: &IncomingMessage,
     ) -> Result<Incoming, StoreError> {
         let uid = message.uid.clone().unwrap_or_else(|| hash(&message.source));
-        let head = Head::read(&message.source);
+        let mut head = Head::read(&message.source);
+        if let Some(sender) = &message.sender {
+            sender.trim().clone_into(&mut head.sender);
+        }
         let field = self.site.module.profile().contact_kind;
         let mut incoming = Incoming {
             gateway: gateway.id,
@@ -136,12 +139,15 @@ impl Desk<'_> {
             incoming.reason = "no_sender".into();
             return Ok(incoming);
         }
-        let filter = UserFilter {
-            project: gateway.project,
-            field: Some((field.to_owned(), head.sender)),
-            ..UserFilter::default()
-        };
-        let users = store::read(store, |snapshot| snapshot.users(&filter, None, 2))?;
+        let mut users = Vec::new();
+        for sender in spellings(&head.sender) {
+            let filter = UserFilter {
+                project: gateway.project,
+                field: Some((field.to_owned(), sender)),
+                ..UserFilter::default()
+            };
+            users.extend(store::read(store, |snapshot| snapshot.users(&filter, None, 2))?);
+        }
         match users.as_slice() {
             [user] => incoming.user = Some(user.id),
             [] => incoming.reason = "unknown_sender".into(),
@@ -243,7 +249,9 @@ impl Head {
             let Some((name, value)) = line.split_once(':') else { break };
             match name.trim().to_ascii_lowercase().as_str() {
                 "from" if head.sender.is_empty() => head.sender = address_of(value),
-                "subject" if head.subject.is_empty() => value.trim().clone_into(&mut head.subject),
+                "subject" if head.subject.is_empty() => {
+                    head.subject = one_line(&wire::encoded_words::decoded(value.trim()));
+                }
                 _ => {}
             }
         }
@@ -251,14 +259,6 @@ impl Head {
     }
 }
 
-/// Header lines with their continuations, up to the first empty line.
-fn unfolded(text: &str) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for line in text.lines().take_while(|line| !line.is_empty()) {
-        match lines.last_mut() {
-            Some(last) if line.starts_with([' ', '\t']) => {
-                last.push(' ');
-                last.push_str(line.trim());
 /// What was encoded may hold line ends; a subject is one line.
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
@@ -275,6 +275,14 @@ fn spellings(sender: &str) -> Vec<String> {
     [sender.to_owned()].into_iter().chain(other).collect()
 }
 
+/// Header lines with their continuations, up to the first empty line.
+fn unfolded(text: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for line in text.lines().take_while(|line| !line.is_empty()) {
+        match lines.last_mut() {
+            Some(last) if line.starts_with([' ', '\t']) => {
+                last.push(' ');
+                last.push_str(line.trim());
             }
             _ => lines.push(line.to_owned()),
         }
@@ -309,6 +317,11 @@ mod tests {
                 "Subject: a\r\n long\r\n one\r\nFROM: \"X, <y>\" <a@b.c>\r\n\r\n",
                 "a@b.c",
                 "a long one",
+            ),
+            (
+                "From: =?UTF-8?B?0JE=?= <a@b.c>\r\nSubject: =?UTF-8?B?0KHRh9GR?=\r\n =?UTF-8?B?0YI=?= 5\r\n\r\n",
+                "a@b.c",
+                "Счёт 5",
             ),
             ("+79120000000 hello", "", ""),
             ("", "", ""),

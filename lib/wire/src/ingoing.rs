@@ -55,6 +55,8 @@ pub struct Ingoing {
 pub struct IncomingMessage {
     /// The service's own number for it; None: duplicates are known by the hash of the source.
     pub uid: Option<String>,
+    /// Whose it is, where the source does not say: the number of an SMS. An extension of ours.
+    pub sender: Option<String>,
     /// The raw source, of a mail with all its headers.
     pub source: Vec<u8>,
 }
@@ -164,7 +166,8 @@ impl IncomingMessage {
             // A source begins with a header, so line breaks before it are the printer's.
             _ => bytes_of(text.trim_start_matches(['\r', '\n']), read_as),
         };
-        Some(Self { uid: element.attribute("uid").map(str::to_owned), source })
+        let attribute = |name: &str| element.attribute(name).map(str::to_owned);
+        Some(Self { uid: attribute("uid"), sender: attribute("sender"), source })
     }
 
     fn is_empty(&self) -> bool {
@@ -175,6 +178,9 @@ impl IncomingMessage {
         let mut element = Element::new("message");
         if let Some(uid) = &self.uid {
             element.set_attribute("uid", uid);
+        }
+        if let Some(sender) = &self.sender {
+            element.set_attribute("sender", sender);
         }
         match std::str::from_utf8(&self.source) {
             Ok(text) if goes_as_text(text) => element.with_text(text),
@@ -349,7 +355,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_source_comes_through(source in proptest::collection::vec(any::<u8>(), 1..80)) {
-            let message = IncomingMessage { uid: Some("u".into()), source };
+            let message = IncomingMessage { uid: Some("u".into()), sender: Some("+7".into()), source };
             let ingoing = Ingoing { messages: vec![message], receipts: Vec::new() };
             let reply = IngoingReply::read(&ingoing.to_bytes());
             prop_assert_eq!(reply, IngoingReply { ingoing, failure: None });
@@ -357,7 +363,7 @@ mod tests {
 
         #[test]
         fn a_cut_never_invents_a_message(cut in 0_usize..400) {
-            let message = |n: u8| IncomingMessage { uid: Some(n.to_string()), source: vec![b'a' + n; 20] };
+            let message = |n: u8| IncomingMessage { uid: Some(n.to_string()), sender: None, source: vec![b'a' + n; 20] };
             let ingoing = Ingoing { messages: (0..5).map(message).collect(), receipts: Vec::new() };
             let bytes = ingoing.to_bytes();
             let reply = IngoingReply::read(&bytes[..cut.min(bytes.len())]);

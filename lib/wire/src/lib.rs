@@ -4,6 +4,7 @@
 //! asks for the time, and it never resolves an entity: a document with a DOCTYPE is refused.
 
 pub mod answer;
+pub mod encoded_words;
 pub mod error;
 pub mod features;
 pub mod form;
