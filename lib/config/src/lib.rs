@@ -26,7 +26,7 @@ pub use keys::{
     Render, Retention, Retry, RetryTable, Settings, Status, WorkerSync,
 };
 pub use log::{Level, Log};
-pub use owner::{refuse_if_writable_by_others, take_owner, who_else_may_write};
+pub use owner::{open_own, refuse_if_writable_by_others, take_owner, who_else_may_write};
 pub use pause::paused;
 pub use root::Root;
 pub use source::with_key;

@@ -1,9 +1,10 @@
 //! Who runs it (DESIGN 1): the owner of `var/`, and nobody else may change what is run.
 
 use crate::{Account, ConfigError, Root};
-use rustix::fs::{Gid, Mode, Uid};
-use std::fs::Metadata;
-use std::os::unix::fs::MetadataExt;
+use rustix::fs::{Gid, Mode, OFlags, Uid};
+use std::fs::{File, Metadata, OpenOptions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 /// What is run or obeyed from there.
@@ -42,6 +43,18 @@ fn become_account(account: &Account, group_of_var: u32) -> rustix::io::Result<()
     rustix::thread::set_thread_groups(&groups)?;
     rustix::thread::set_thread_res_gid(gid, gid, gid)?;
     rustix::thread::set_thread_res_uid(uid, uid, uid)
+}
+
+/// Opens a file of `var/` that only we write: a link, a pipe, or a file of somebody else is refused.
+pub fn open_own(path: &Path) -> io::Result<File> {
+    let no_link = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    let file = OpenOptions::new().read(true).custom_flags(no_link).open(path)?;
+    let found = file.metadata()?;
+    if !found.is_file() || found.uid() != rustix::process::geteuid().as_raw() {
+        let why = format!("`{}` is not ours: it is left alone", path.display());
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
+    }
+    Ok(file)
 }
 
 /// Refuses a ROOT whose `etc`, `notify`, `gate`, `addon`, `plugins` or `processing`, or which itself, others may write: anyone
@@ -164,6 +177,22 @@ mod tests {
             assert!(error.contains("sudo -u 4242") && error.contains("you are 4444"), "{error}");
         });
         spent.join().unwrap();
+    }
+
+    #[test]
+    fn a_link_a_pipe_and_a_strangers_file_are_not_read_as_ours() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = |name: &str| folder.path().join(name);
+        fs::write(place("ours"), "x").unwrap();
+        std::os::unix::fs::symlink(place("ours"), place("link")).unwrap();
+        rustix::fs::mkfifoat(rustix::fs::CWD, place("pipe"), Mode::RWXU).unwrap();
+        assert!(open_own(&place("ours")).is_ok());
+        assert!(open_own(&place("link")).is_err());
+        assert!(open_own(&place("pipe")).is_err());
+        if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::chown(place("ours"), Some(4242), None).unwrap();
+            assert!(open_own(&place("ours")).is_err());
+        }
     }
 
     #[test]

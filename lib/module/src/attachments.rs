@@ -2,6 +2,7 @@
 
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use std::fs::File;
+use std::io::Read;
 use std::path::{Component, Path};
 use wire::outgoing::Attachment;
 
@@ -34,6 +35,21 @@ pub fn checked(
     Ok(sure)
 }
 
+/// The bytes of an attachment that was [`checked`], from the file that is there now: it may have been replaced since.
+pub(crate) fn read(root: &Path, path: &str, most_bytes: u64) -> Result<Vec<u8>, String> {
+    let fail = |why: &dyn std::fmt::Display| format!("can't read the attachment `{path}`: {why}");
+    let file = open_below_var(root, path).map_err(|error| fail(&error))?;
+    if !file.metadata().is_ok_and(|found| found.is_file()) {
+        return Err(fail(&"it is no regular file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(most_bytes + 1).read_to_end(&mut bytes).map_err(|error| fail(&error))?;
+    if bytes.len() as u64 > most_bytes {
+        return Err(fail(&"it has grown over the limit (gate.attachments_bytes)"));
+    }
+    Ok(bytes)
+}
+
 /// The path relative to ROOT, and the file's size.
 fn resolve(root: &Path, named: &str) -> Result<(String, u64), String> {
     let outside = || {
@@ -53,10 +69,7 @@ fn resolve(root: &Path, named: &str) -> Result<(String, u64), String> {
     };
     let mut reason = outside();
     for candidate in candidates {
-        let folder =
-            FOLDERS.iter().find(|folder| candidate.starts_with(**folder)).unwrap_or(&FOLDERS[0]);
-        let below = candidate.strip_prefix(folder).unwrap_or_default().trim_start_matches('/');
-        match open_beneath(&root.join(folder), below) {
+        match open_below_var(root, &candidate) {
             Ok(file) => match file.metadata() {
                 Ok(found) if found.is_file() => return Ok((candidate, found.len())),
                 _ => reason = format!("the attachment `{named}` is no regular file"),
@@ -69,10 +82,12 @@ fn resolve(root: &Path, named: &str) -> Result<(String, u64), String> {
     Err(reason)
 }
 
-fn open_beneath(folder: &Path, below: &str) -> Result<File, rustix::io::Errno> {
+/// Opens `var/…` for reading. No link below `var` is followed: others may write there.
+fn open_below_var(root: &Path, path: &str) -> Result<File, rustix::io::Errno> {
+    let below = path.strip_prefix("var/").ok_or(rustix::io::Errno::XDEV)?;
     let directory = rustix::fs::openat(
         CWD,
-        folder,
+        root.join("var"),
         OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
         Mode::empty(),
     )?;
@@ -142,6 +157,30 @@ mod tests {
             let refused = checked(root.path(), attachment(bad), 100);
             assert!(refused.is_err(), "{bad}: {refused:?}");
         }
+    }
+
+    #[test]
+    fn a_folder_that_is_a_link_holds_no_attachments() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(root.path().join("var")).unwrap();
+        std::fs::create_dir(root.path().join("etc")).unwrap();
+        std::fs::write(root.path().join("etc/secret.key"), "x").unwrap();
+        std::os::unix::fs::symlink("../etc", root.path().join("var/attach")).unwrap();
+        assert!(checked(root.path(), attachment("var/attach/secret.key"), 100).is_err());
+        assert!(read(root.path(), "var/attach/secret.key", 100).is_err());
+    }
+
+    #[test]
+    fn what_is_read_was_checked_or_is_refused() {
+        let root = tempfile::tempdir().unwrap();
+        let place = root.path().join("var/attach/x");
+        std::fs::create_dir_all(root.path().join("var/attach")).unwrap();
+        std::fs::write(&place, "12345").unwrap();
+        assert_eq!(read(root.path(), "var/attach/x", 5).unwrap(), b"12345");
+        assert!(read(root.path(), "var/attach/x", 4).unwrap_err().contains("grown"));
+        std::fs::remove_file(&place).unwrap();
+        std::os::unix::fs::symlink("/etc/passwd", &place).unwrap();
+        assert!(read(root.path(), "var/attach/x", 1 << 20).is_err());
     }
 
     #[test]

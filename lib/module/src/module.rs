@@ -97,6 +97,11 @@ impl Tools<'_> {
             .then(|| PathBuf::from(named))
     }
 
+    /// The bytes of an attachment of a message; no link below `var/` is followed. The error names the file.
+    pub fn attachment(&self, path: &str) -> Result<Vec<u8>, String> {
+        crate::attachments::read(self.root.folder(), path, self.config.gate.attachments_bytes)
+    }
+
     /// Runs a program by the gate's table of outcomes: exit 0 is sent, 65 and 67 never, 77 and 78 hold,
     /// other codes later, a signal or the deadline unknown.
     pub fn run(&self, program: &Path, arguments: &[&str], input: &[u8]) -> Heard {

@@ -8,7 +8,7 @@ use notice::{Answer, GatewayId, Outcome, Reach, TaskId};
 use rustix::fs::OFlags;
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -120,7 +120,8 @@ pub enum Noted {
 
 /// Reads the notes of a dead worker. A last line that was cut off counts as not written.
 pub fn read(path: &Path) -> io::Result<HashMap<Lease, Noted>> {
-    let bytes = std::fs::read(path)?;
+    let mut bytes = Vec::new();
+    config::open_own(path)?.read_to_end(&mut bytes)?;
     let text = String::from_utf8_lossy(&bytes);
     let mut noted = HashMap::new();
     for line in text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')) {

@@ -1,13 +1,12 @@
 //! A mail for `sendmail -t`, for who has no gateway yet.
 
-use gatepost_module::Message;
+use gatepost_module::{Message, Tools};
 use mail_builder::MessageBuilder;
 use mail_builder::headers::raw::Raw;
 use mail_builder::mime::{BodyPart, MimePart};
-use std::path::Path;
 
 /// The letter; the error names what is wrong.
-pub(crate) fn bytes_of(message: &Message, root: &Path) -> Result<Vec<u8>, String> {
+pub(crate) fn bytes_of(message: &Message, tools: &Tools<'_>) -> Result<Vec<u8>, String> {
     let project = &message.order.project;
     let sender = [project.text("notifyemail"), project.text("supportemail")];
     let sender = sender.into_iter().find(is_plain).ok_or(
@@ -23,9 +22,7 @@ pub(crate) fn bytes_of(message: &Message, root: &Path) -> Result<Vec<u8>, String
     }
     let mut parts = vec![body(message)];
     for file in &message.attachments {
-        let path = root.join(&file.path);
-        let bytes = std::fs::read(&path)
-            .map_err(|error| format!("can't read `{}`: {error}", path.display()))?;
+        let bytes = tools.attachment(&file.path)?;
         let part = MimePart::new(one_line(&file.content_type), BodyPart::Binary(bytes.into()));
         let name = one_line(&file.name);
         parts.push(match &file.cid {

@@ -73,7 +73,7 @@ impl Module for Mail {
             );
             return Ok(Heard::of(gone, Vec::new()));
         };
-        let letter = letter::bytes_of(message, tools.root()).map_err(How::Broken)?;
+        let letter = letter::bytes_of(message, tools).map_err(How::Broken)?;
         Ok(tools.run(&sendmail, &["-t", "-i"], &letter))
     }
 }

@@ -5,7 +5,7 @@ use notice::{Clock, Ms, SystemClock};
 use rustix::fs::OFlags;
 use std::collections::BTreeMap;
 use std::fs::{self, Metadata, OpenOptions};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use wire::features::Features;
@@ -43,7 +43,7 @@ pub(super) struct Cache {
 
 impl Cache {
     pub(super) fn read(file: &Path) -> Self {
-        let document = fs::read(file).ok().and_then(|bytes| Document::parse(&bytes).ok());
+        let document = read(file).ok().and_then(|bytes| Document::parse(&bytes).ok());
         let said = document.map(|document| document.root.elements().filter_map(entry_of).collect());
         Self { file: file.to_path_buf(), said: said.unwrap_or_default(), is_changed: false }
     }
@@ -90,6 +90,12 @@ impl Cache {
         }
         Document::new(root).to_bytes()
     }
+}
+
+fn read(file: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    config::open_own(file)?.read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
