@@ -42,7 +42,8 @@ impl Mask {
         if raw.len() < SHORTEST_BYTES {
             return;
         }
-        self.forms.extend([raw.to_owned(), json_of(raw)]);
+        self.forms.push(raw.to_owned());
+        self.forms.extend(json_of(raw));
         self.forms.extend(xml_of(raw));
         self.forms.extend(base64_of(raw.as_bytes()));
         self.forms.extend(percent_of(raw));
@@ -72,8 +73,44 @@ fn xml_of(raw: &str) -> Vec<String> {
     twice.chain(once.iter().cloned()).collect()
 }
 
-fn json_of(raw: &str) -> String {
-    raw.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n").replace('\t', "\\t")
+/// As encoders write JSON: what must be escaped alone; also what is not ASCII (Python, PHP); also what HTML knows (Go,
+/// PHP with `JSON_HEX_…`); each with hex in lower and in upper case, and with `/` as it is and escaped.
+fn json_of(raw: &str) -> Vec<String> {
+    let foreign = |c: char| !c.is_ascii() || c == '\u{7f}';
+    let html = |c: char| matches!(c, '<' | '>' | '&' | '\u{2028}' | '\u{2029}');
+    let quotes = |c: char| matches!(c, '\'' | '"');
+    let sets: [&dyn Fn(char) -> bool; 6] = [
+        &|_| false,
+        &foreign,
+        &html,
+        &|c| html(c) || foreign(c),
+        &|c| html(c) || quotes(c),
+        &|c| html(c) || quotes(c) || foreign(c),
+    ];
+    let lower = sets.iter().map(|set| json_text(raw, set, |unit| format!("\\u{unit:04x}")));
+    let upper = sets.iter().map(|set| json_text(raw, set, |unit| format!("\\u{unit:04X}")));
+    lower.chain(upper).flat_map(|text| [text.replace('/', "\\/"), text]).collect()
+}
+
+fn json_text(raw: &str, is_hex: impl Fn(char) -> bool, hex: impl Fn(u16) -> String) -> String {
+    let mut text = String::new();
+    for c in raw.chars() {
+        match c {
+            c if is_hex(c) => {
+                text.extend(c.encode_utf16(&mut [0; 2]).iter().map(|unit| hex(*unit)))
+            }
+            '\\' => text.push_str("\\\\"),
+            '"' => text.push_str("\\\""),
+            '\n' => text.push_str("\\n"),
+            '\r' => text.push_str("\\r"),
+            '\t' => text.push_str("\\t"),
+            '\u{8}' => text.push_str("\\b"),
+            '\u{c}' => text.push_str("\\f"),
+            c if c < ' ' => text.extend(c.encode_utf16(&mut [0; 2]).iter().map(|unit| hex(*unit))),
+            c => text.push(c),
+        }
+    }
+    text
 }
 
 /// Percent-encoding in upper and lower hex, with a space as `%20` and as `+`.
@@ -123,6 +160,21 @@ mod tests {
             assert_eq!(mask.apply(&format!("a {text} b")), "a *** b", "{text}");
         }
         assert!(!mask.apply("cCZxIHci").contains("cCZxIHci"));
+    }
+
+    #[test]
+    fn a_secret_is_hidden_as_any_encoder_writes_json() {
+        let mask = Mask::new([&Secret::new("п/<😀'\"\u{1}&")]);
+        for text in [
+            r#"п/<😀'\"\u0001&"#,
+            r#"\u043f/<\ud83d\ude00'\"\u0001&"#,
+            r#"\u043f\/<\ud83d\ude00'\"\u0001&"#,
+            r#"\u043F\/<\uD83D\uDE00'\"\u0001&"#,
+            r#"п/\u003c😀'\"\u0001\u0026"#,
+            r#"\u043f\/\u003C\uD83D\uDE00\u0027\u0022\u0001\u0026"#.replace("43f", "43F").as_str(),
+        ] {
+            assert_eq!(mask.apply(&format!("a {text} b")), "a *** b", "{text}");
+        }
     }
 
     #[test]
