@@ -25,7 +25,7 @@ pub use keys::{
     Daemon, ForeignModule, Gate, Gateway, Handlers, LogSettings, Ntemail, Ntsms, Order, Queue,
     Render, Retention, Retry, RetryTable, Settings, Status, WorkerSync,
 };
-pub use log::{Level, Log};
+pub use log::{Level, Log, log_of_gate};
 pub use owner::{open_own, refuse_if_writable_by_others, take_owner, who_else_may_write};
 pub use pause::paused;
 pub use root::Root;

@@ -131,6 +131,22 @@ impl Log {
     }
 }
 
+/// What a gate printed on stderr, into `var/GATE.log` (0600): a line for each of its own, with the command in front,
+/// all of them in one write. What can't be written is dropped. The text is masked already.
+pub fn log_of_gate(root: &Path, (gate, command): (&str, &str), (text, line_bytes): (&str, usize)) {
+    let (now, level) = (local_now(), Level::Ext);
+    let head = Head { now, component: gate, level };
+    let lines = text.lines().filter(|line| !line.trim().is_empty());
+    let lines: Vec<u8> =
+        lines.flat_map(|line| line_of(&head, &format!("{command}: {line}"), line_bytes)).collect();
+    if lines.is_empty() {
+        return;
+    }
+    if let Ok(mut file) = append_to(&root.join("var").join(format!("{gate}.log"))) {
+        let _ = file.write_all(&lines);
+    }
+}
+
 fn append_to(path: &Path) -> std::io::Result<File> {
     // The folder may belong to a group too: a link in the log's place would lead lines into another file.
     let no_link = OFlags::NOFOLLOW.bits().cast_signed();
@@ -235,6 +251,18 @@ mod tests {
         assert!(text.contains("INFO password ***"), "{text}");
         assert_eq!(text.lines().count(), 1);
         assert_eq!(fs::metadata(root.path("var/gatepost.log")).unwrap().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_gate_has_a_log_of_its_own_and_its_lines_can_not_be_forged() {
+        let (_folder, root, _) = made();
+        log_of_gate(root.folder(), ("gwx", "outgoing"), ("one\n\n two\r\x1b[0m\n", 400));
+        log_of_gate(root.folder(), ("gwx", "outgoing"), ("\n", 400));
+        let text = fs::read_to_string(root.path("var/gwx.log")).unwrap();
+        let ends: Vec<_> =
+            text.lines().map(|line| line.split_once("gwx EXT ").unwrap().1).collect();
+        assert_eq!(ends, ["outgoing: one", "outgoing:  two\\r\\u{1b}[0m"]);
+        assert_eq!(fs::metadata(root.path("var/gwx.log")).unwrap().mode() & 0o777, 0o600);
     }
 
     #[test]

@@ -1,10 +1,17 @@
 //! Who starts programs: one ROOT with its environment and limits.
 
-use crate::{Environment, Limits, Program, Ran, Stop, run, run_until};
+use crate::{Environment, Limits, Listed, Program, Ran, Stop, run, run_until};
 use config::{Config, Root};
+use notice::Mask;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+
+/// A command of a gate and what it gets on stdin.
+pub(crate) struct Call<'a> {
+    pub(crate) command: &'static str,
+    pub(crate) input: &'a [u8],
+}
 
 /// How the programs of one ROOT are started. Made once, cheap to clone.
 #[derive(Clone, Debug)]
@@ -13,6 +20,7 @@ pub struct Caller {
     environment: Environment,
     limits: Limits,
     deadlines: config::Gate,
+    line_bytes: usize,
     stop: Option<Arc<Stop>>,
 }
 
@@ -31,6 +39,7 @@ impl Caller {
                 stderr_bytes: gate.stderr_bytes,
             },
             deadlines: gate.clone(),
+            line_bytes: config.log.line_bytes,
             stop: None,
         }
     }
@@ -83,6 +92,25 @@ impl Caller {
             Some(stop) => run_until(program, input, stop),
             None => run(program, input),
         }
+    }
+
+    /// Runs a command of a gate; what it prints on stderr goes to `var/GATE.log`, masked.
+    pub(crate) fn run_gate(&self, gate: &Listed, call: &Call<'_>, mask: &Mask) -> Ran {
+        let ran = self.run(&self.command(&gate.path, call.command), call.input);
+        if !ran.stderr_tail.is_empty() {
+            let text = mask.apply(&String::from_utf8_lossy(self.whole_lines(&ran.stderr_tail)));
+            config::log_of_gate(&self.dir, (&gate.name, call.command), (&text, self.line_bytes));
+        }
+        ran
+    }
+
+    /// Where the beginning was cut off, the first line goes too: half a secret can't be masked.
+    fn whole_lines<'a>(&self, tail: &'a [u8]) -> &'a [u8] {
+        if tail.len() < self.limits.stderr_bytes {
+            return tail;
+        }
+        let end_of_first = tail.iter().position(|byte| *byte == b'\n');
+        &tail[end_of_first.map_or(tail.len(), |at| at + 1)..]
     }
 }
 

@@ -1,5 +1,6 @@
 //! The gate contract, one-shot (DESIGN 5): one program start for each command.
 
+use crate::caller::Call;
 use crate::outcome::{CallFailure, Contract, Judged, document_of, judge, masked};
 use crate::{Caller, End, Listed};
 use notice::{Answer, Mask};
@@ -13,7 +14,7 @@ pub fn outgoing(caller: &Caller, gate: &Listed, input: &[u8], mask: &Mask) -> Ju
         let answer = Answer::unreached(failure.to_string());
         return Judged { answer, had_document: false, notes: Vec::new() };
     }
-    let ran = caller.run(&caller.command(&gate.path, "outgoing"), input);
+    let ran = caller.run_gate(gate, &Call { command: "outgoing", input }, mask);
     judge(&ran, Contract::Outgoing, mask)
 }
 
@@ -39,11 +40,6 @@ pub fn check_connection(
     call(caller, gate, &Call { command: "check_connection", input: &form.to_bytes() }, mask)
 }
 
-struct Call<'a> {
-    command: &'static str,
-    input: &'a [u8],
-}
-
 fn call(
     caller: &Caller,
     gate: &Listed,
@@ -51,7 +47,7 @@ fn call(
     mask: &Mask,
 ) -> Result<Document, CallFailure> {
     gate.must_offer(call.command)?;
-    let ran = caller.run(&caller.command(&gate.path, call.command), call.input);
+    let ran = caller.run_gate(gate, call, mask);
     document_of(&ran, mask).map(|(document, _)| document)
 }
 
@@ -72,7 +68,7 @@ pub fn ingoing(
     mask: &Mask,
 ) -> Result<Received, CallFailure> {
     gate.must_offer("ingoing")?;
-    let ran = caller.run(&caller.command(&gate.path, "ingoing"), input);
+    let ran = caller.run_gate(gate, &Call { command: "ingoing", input }, mask);
     let reply = IngoingReply::read(&ran.stdout);
     let failure = reply.failure.as_ref().map(|failure| match (failure, &ran.end) {
         (IngoingFailure::Refused(error), _) => masked(error.clone(), mask).plain_text(),
