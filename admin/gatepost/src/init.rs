@@ -24,15 +24,14 @@ const FOLDERS: [&str; 10] = [
     "share",
 ];
 
-/// Folders that members of the submit group may write: they queue tasks and drop queue files.
-const SHARED: [&str; 3] = ["var", "var/notify", "var/attach"];
+/// Folders that members of the submit group may write, with their modes: they queue tasks and drop queue files.
+/// Set-group-id: what is made inside belongs to the group. Sticky where files are dropped: they are their writer's
+/// and ours. `var` itself can't be sticky (decision 0012).
+const SHARED: [(&str, u32); 3] = [("var", 0o2770), ("var/notify", 0o3770), ("var/attach", 0o3770)];
 
 /// Locks, notes of hand-overs, wake sockets: nobody's but the owner's. Writers of another uid are noticed by the
 /// database file itself.
 const OWN: [&str; 2] = ["var/run", "var/run/wake"];
-
-/// Set-group-id: what is made inside belongs to the group.
-const SHARED_MODE: u32 = 0o2770;
 
 const SETTINGS: &str = "\
 # What differs from the defaults. The defaults, with a comment for each key, stand in share/etc/gatepost.toml;
@@ -78,15 +77,15 @@ fn make_folders(root: &Root, init: &Init) -> Result<()> {
     for folder in FOLDERS {
         make(&root.path(folder), 0o755)?;
     }
-    for folder in SHARED {
+    for (folder, wanted) in SHARED {
         let path = root.path(folder);
         let is_new = !path.is_dir();
-        make(&path, SHARED_MODE)?;
+        make(&path, wanted)?;
         if let Some(group) = &init.submit_group {
             give(&path, group)?;
         }
         if is_new || init.submit_group.is_some() {
-            mode(&path, SHARED_MODE)?;
+            mode(&path, wanted)?;
         }
     }
     for folder in OWN {
