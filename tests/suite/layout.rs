@@ -16,7 +16,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("lib/module", &["notice", "wire", "config", "store", "host"]),
     ("lib/platform", &["notice", "wire", "config", "store", "host"]),
     ("notify/", &["notice", "gatepost-module", "platform"]),
-    ("gate/", &["notice", "wire", "channel", "gatepost-gate"]),
+    // decision 0003: mail servers are these two gates' alone
+    ("gate/gwsmtp", &["notice", "wire", "channel", "gatepost-gate"]),
+    ("gate/gwmailbox", &["notice", "wire", "channel", "gatepost-gate"]),
+    ("gate/", &["notice", "wire", "gatepost-gate"]),
     ("processing/", &["notice", "wire", "host"]),
     ("admin/", &["notice", "wire", "config", "store", "host", "gatepost-module", "platform"]),
     ("libexec/", &["notice", "wire", "render"]),
