@@ -12,7 +12,7 @@ use std::process::ExitCode;
 /// A call in the ancestor's form.
 pub(crate) struct Form {
     manager: String,
-    format: Option<Format>,
+    format: Option<String>,
     function: String,
     parameters: Vec<String>,
 }
@@ -34,7 +34,7 @@ pub(crate) fn form_of(words: &[String]) -> Option<Form> {
     while let Some(word) = rest.next() {
         match word.as_str() {
             "-m" => form.manager = rest.next().cloned().unwrap_or_default(),
-            "-o" => form.format = rest.next().and_then(|name| Format::from_str(name, true).ok()),
+            "-o" => form.format = Some(rest.next().cloned().unwrap_or_default()),
             _ if form.function.is_empty() => form.function.clone_from(word),
             _ => form.parameters.push(word.clone()),
         }
@@ -49,7 +49,8 @@ pub(crate) fn run(form: &Form) -> Result<ExitCode> {
             "usage: mgrctl -m NAME FUNCTION [NAME=VALUE …]; `gatepost func` lists the functions",
         ));
     }
-    let mut session = Session::open(None, form.format)?;
+    let format = form.format.as_deref().map(format_of).transpose()?;
+    let mut session = Session::open(None, format)?;
     let names = &session.platform.config().manager_names;
     if !names.contains(&form.manager) {
         return Err(Failure::usage(format!(
@@ -70,4 +71,12 @@ pub(crate) fn run(form: &Form) -> Result<ExitCode> {
     let answer = session.call(&form.function, &given)?;
     session.print(&answer)?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn format_of(name: &str) -> Result<Format> {
+    Format::from_str(name, true).map_err(|_| {
+        let names = Format::value_variants().iter().filter_map(ValueEnum::to_possible_value);
+        let names: Vec<String> = names.map(|known| known.get_name().to_owned()).collect();
+        Failure::usage(format!("-o `{name}` is none of {}", names.join(", ")))
+    })
 }

@@ -1,4 +1,7 @@
-//! `gatepost check`: reads everything, changes nothing, says what is wrong and what to do.
+//! `gatepost check`: reads everything, says what is wrong and what to do.
+//!
+//! It changes nothing but what any program notes: what programs answered to `features` (`var/run/features`). The
+//! database is opened as always, with the right to write, and no row of it is written.
 
 use crate::arguments::Format;
 use crate::failure::{Failure, Result, code};
