@@ -9,6 +9,7 @@ mod config;
 mod environment;
 mod error;
 mod keys;
+mod layers;
 mod log;
 pub mod names;
 mod owner;
