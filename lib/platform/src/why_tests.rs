@@ -100,6 +100,24 @@ fn attempt(bench: &mut Bench, settlement: &Settlement, outcome: &str, reason: &s
 }
 
 #[test]
+fn an_attempt_that_was_given_back_is_named_and_one_that_counts_is_not() {
+    let mut bench = bench();
+    gateway(&mut bench, "one");
+    for turn in 0..2 {
+        let at = bench.clock.now();
+        let wait = Settlement::Wait { at, spent: true, maybe_sent: false };
+        attempt(&mut bench, &wait, "later", "exit 1");
+        if turn == 0 {
+            assert!(!why(&mut bench, "1").contains("cost it nothing"));
+            let lease = store::Lease { task: TaskId(1), seq: 1 };
+            write(&mut bench, |tx| tx.give_back(&[lease], at).map(drop));
+        }
+    }
+    let said = why(&mut bench, "1");
+    assert!(said.contains("1 attempt below cost it nothing: the gateway was at fault."), "{said}");
+}
+
+#[test]
 fn a_ready_task_says_that_it_has_no_gateway_and_no_worker() {
     // S3-20
     let mut bench = bench();

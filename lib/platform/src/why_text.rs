@@ -71,11 +71,26 @@ fn of_row(task: &TaskStory, row: &TaskRow, why: &Why) -> Vec<String> {
             id = row.id
         )),
     }
+    said.extend(given_back(task, row));
     said.extend(pause_for(row, why));
     if let Some(expires) = row.expires {
         said.push(format!("It expires {}.", moment(expires, why.now)));
     }
     said
+}
+
+/// Failed attempts of the log that the row no longer counts: the gateway turned out to be unfit (DESIGN 3). What was
+/// before a person's `retry` is another story.
+fn given_back(task: &TaskStory, row: &TaskRow) -> Option<String> {
+    let failed = task.attempts.iter().filter(|attempt| {
+        let log = &attempt.row;
+        let has_failed = matches!(log.outcome.as_str(), "later" | "hold" | "unknown");
+        has_failed && log.attempt > 0 && log.at >= row.queued
+    });
+    let given = u32::try_from(failed.count()).ok()?.checked_sub(row.error_count)?;
+    (given > 0).then(|| {
+        format!("{} below cost it nothing: the gateway was at fault.", attempts_words(given))
+    })
 }
 
 /// What stops a ready task, from the nearest cause.
