@@ -198,3 +198,20 @@ fn a_gate_gets_parameters_contact_text_and_heading() {
     host.gatepost(&["gateway", "test", "keep", "--to", "eve@north.example"]).ended(0);
     assert!(host.read("var/got").contains("eve@north.example"), "S3-8");
 }
+
+/// S0-6: the ancestor's form of a call; a format nobody knows is refused before anything is done.
+#[test]
+fn the_ancestors_tool_answers_in_its_lines_and_refuses_an_unknown_format() {
+    let host = Host::new();
+    let call = |words: &[&str]| host.run("sbin/mgrctl", &[&["-m", "billmgr"], words].concat());
+    let add = ["project.edit", "sok=ok", "name=North", "notifyemail=a@north.example"];
+    for bad in [&["-o", "table2"][..], &["-o"]] {
+        let refused = call(&[&add, bad].concat()).ended(64);
+        assert!(refused.stderr.contains("is none of table, wide, json"), "{}", refused.stderr);
+        assert_eq!(host.sql("SELECT count(*) FROM project"), "0", "nothing was done");
+    }
+    call(&add).ended(0);
+    let listed = call(&["project"]).ended(0).stdout;
+    assert!(listed.starts_with("id=1 ") && listed.contains("name=North"), "{listed}");
+    assert!(call(&["-o", "json", "project"]).ended(0).stdout.contains("North"));
+}

@@ -3,6 +3,7 @@
 use crate::stage::{LONG, Stage, notify};
 use gatepost_kit::host::wait_until;
 use std::fmt::Write;
+use std::os::unix::fs::PermissionsExt;
 
 /// A gate in sh: features as they should be, `outgoing` as the case has it.
 fn gate(outgoing: &str) -> String {
@@ -191,6 +192,22 @@ fn bad_gates_harm_only_their_own_messages_and_say_why() {
     }
     assert!(wrong.is_empty(), "{wrong}");
     assert_eq!(stage.ledger().len(), 20, "the good gate delivered everything");
+}
+
+#[test]
+fn what_a_gate_prints_on_stderr_is_in_its_own_log_and_its_owners_alone() {
+    let stage = Stage::new();
+    let noisy = format!("{READ}echo 'warning: old PHP' >&2; echo '<doc/>'");
+    stage.host.program("gate/gwnoisy", &gate(&noisy));
+    stage.gateway("gwnoisy", 1);
+    stage.queue(1, 2);
+    stage.host.process("ntemail").ended(0);
+    let log = stage.host.read("var/gwnoisy.log");
+    let lines: Vec<&str> = log.lines().collect();
+    assert_eq!(lines.len(), 2, "{log}");
+    assert!(lines[0].ends_with("gwnoisy EXT outgoing: warning: old PHP"), "{log}");
+    let mode = stage.host.path("var/gwnoisy.log").metadata().unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
 }
 
 #[test]
