@@ -1,10 +1,10 @@
 //! Bad files, templates, attachments, databases and settings: a clear word with place and cure, nothing lost, and no
 //! other message held up.
 
-use crate::stage::{LONG, Stage, notify, say};
+use crate::stage::{LONG, Stage, notify};
 use gatepost_kit::host::{Host, repository, wait_until};
 use gatepost_kit::smtp_sink::Sink;
-use gatepost_kit::tools::is_root;
+use gatepost_kit::tools::{is_root, missing};
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
@@ -310,7 +310,7 @@ fn a_full_disk_stops_delivery_in_words_and_loses_nothing() {
     let stage = Stage::with_ledger(20);
     stage.queue(1, 30);
     let Some(disk) = SmallDisk::under(&stage.host, "var") else {
-        say("SKIPPED: this machine mounts no tmpfs");
+        missing("the right to mount a tmpfs");
         return;
     };
     let mut worker = stage.host.start("notify/ntemail", &["--command", "process", "--follow"]);

@@ -260,7 +260,7 @@ fn tls_server(certificates: &Certificates) -> (u16, Served) {
     let child = host::spawn(&program, streams).map(Served);
     let child = child.unwrap_or_else(|why| panic!("{why}"));
     let listens = || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok();
-    assert!(gatepost_kit::tools::wait_until(10, listens));
+    assert!(gatepost_kit::tools::comes_true(Duration::from_secs(10), listens));
     (port, child)
 }
 

@@ -139,7 +139,7 @@ mod tests {
     #[test]
     fn root_becomes_the_owner_of_var_and_its_files_are_for_the_owner_alone() {
         use std::os::unix::fs::chown;
-        if !rustix::process::geteuid().is_root() {
+        if !gatepost_kit::tools::is_root() {
             return;
         }
         let folder = tempfile::tempdir().unwrap();
@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn a_third_user_is_refused_and_told_who_may() {
         use std::os::unix::fs::chown;
-        if !rustix::process::geteuid().is_root() {
+        if !gatepost_kit::tools::is_root() {
             return;
         }
         let folder = tempfile::tempdir().unwrap();
@@ -189,7 +189,7 @@ mod tests {
         assert!(open_own(&place("ours")).is_ok());
         assert!(open_own(&place("link")).is_err());
         assert!(open_own(&place("pipe")).is_err());
-        if rustix::process::geteuid().is_root() {
+        if gatepost_kit::tools::is_root() {
             std::os::unix::fs::chown(place("ours"), Some(4242), None).unwrap();
             assert!(open_own(&place("ours")).is_err());
         }
@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn a_folder_of_a_third_user_is_refused() {
-        if !rustix::process::geteuid().is_root() {
+        if !gatepost_kit::tools::is_root() {
             return;
         }
         let folder = tempfile::tempdir().unwrap();

@@ -7,12 +7,13 @@
 
 use gatepost_kit::host::{beside_us, examples};
 use gatepost_kit::sshd::{PASSWORD, Sshd};
-use gatepost_kit::tools::wait_until;
+use gatepost_kit::tools::comes_true;
 use notice::Fields;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 use wire::params::xmlparams_text;
 use wire::xml::{Document, Element};
 
@@ -330,7 +331,7 @@ fn no_value_is_seen_in_the_process_list_of_this_host() {
     gatepost.row.set("password", PASSWORD);
     let item = ordered(new_item("s3cretOne"), "param", "domain", "valueTwo");
     let child = gatepost.start("open", &gatepost.input(&item));
-    assert!(wait_until(20, || sshd.path("go.begun").exists()));
+    assert!(comes_true(Duration::from_secs(20), || sshd.path("go.begun").exists()));
     let lines = command_lines_of_ours();
     let of_ssh = lines.iter().filter(|line| line.contains("sh -s")).count();
     assert!(of_ssh > 0, "{lines:?}");
@@ -483,7 +484,7 @@ fn a_connection_lost_while_the_script_runs_is_unknown() {
     recorder(&sshd, "open.sh", &wait);
     let gatepost = Gatepost::with_key(&sshd, &sshd.path("scripts"));
     let child = gatepost.start("open", &gatepost.input(&new_item("hunter22")));
-    assert!(wait_until(20, || sshd.path("words").exists()));
+    assert!(comes_true(Duration::from_secs(20), || sshd.path("words").exists()));
     sshd.cut();
     let said = Said::of(child);
     said.is_unknown("open.sh was started on 127.0.0.1");

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use crate::certificates::Certificates;
 use crate::postfix::{MAIL_UID, open_to_all};
-use crate::tools::{find, free_port, greets, is_here, is_root, maildir, wait_until};
+use crate::tools::{LONG, comes_true, find, free_port, greets, is_here, is_root, maildir};
 
 /// A running Dovecot; stopped when the value goes.
 pub struct Dovecot {
@@ -57,7 +57,7 @@ impl Dovecot {
             .status()
             .unwrap();
         assert!(started.success(), "dovecot did not start: {}", dovecot.log());
-        assert!(wait_until(20, || greets(dovecot.port)), "dovecot is silent: {}", dovecot.log());
+        assert!(comes_true(LONG, || greets(dovecot.port)), "dovecot is silent: {}", dovecot.log());
         Some(dovecot)
     }
 

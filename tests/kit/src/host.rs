@@ -5,7 +5,7 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// An installation in a temporary folder, removed at the end of the test.
 pub struct Host {
@@ -250,10 +250,8 @@ impl Drop for Running {
     fn drop(&mut self) {
         if matches!(self.child.try_wait(), Ok(None)) {
             self.signal("TERM");
-            let end = Instant::now() + Duration::from_secs(10);
-            while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < end {
-                std::thread::sleep(Duration::from_millis(5));
-            }
+            let runs = |child: &mut Child| matches!(child.try_wait(), Ok(None));
+            crate::tools::comes_true(Duration::from_secs(10), || !runs(&mut self.child));
             let _ = self.child.kill();
             let _ = self.child.wait();
         }
@@ -261,12 +259,8 @@ impl Drop for Running {
 }
 
 /// Waits for a state, looking every few milliseconds; panics with its name when the time is up.
-pub fn wait_until(at_most: Duration, what: &str, mut is_so: impl FnMut() -> bool) {
-    let end = Instant::now() + at_most;
-    while !is_so() {
-        assert!(Instant::now() < end, "not within {at_most:?}: {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+pub fn wait_until(at_most: Duration, what: &str, is_so: impl FnMut() -> bool) {
+    assert!(crate::tools::comes_true(at_most, is_so), "not within {at_most:?}: {what}");
 }
 
 /// True if a tool is there. Without it the test says so aloud and is skipped; in continuous integration it fails.

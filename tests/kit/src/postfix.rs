@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 
 use crate::certificates::Certificates;
 use crate::dovecot::Dovecot;
-use crate::tools::{find, free_port, greets, is_here, is_root, maildir, run, wait_until};
+use crate::tools::{LONG, comes_true, find, free_port, greets, is_here, is_root, maildir, run};
 
 /// The account that may send.
 pub const LOGIN: &str = "relay@example.test";
@@ -75,7 +75,8 @@ impl Postfix {
             .status()
             .unwrap();
         assert!(started.success(), "postfix did not start: {}", postfix.log());
-        let up = wait_until(20, || [postfix.port, postfix.submission_port].into_iter().all(greets));
+        let up =
+            comes_true(LONG, || [postfix.port, postfix.submission_port].into_iter().all(greets));
         assert!(up, "postfix does not answer: {}", postfix.log());
         Some(postfix)
     }
@@ -112,7 +113,7 @@ impl Postfix {
 
     /// Waits for so many messages of a user, at most 20 s.
     pub fn wait_for(&self, user: &str, messages: usize) -> Vec<Vec<u8>> {
-        let came = wait_until(20, || self.mailbox(user).len() >= messages);
+        let came = comes_true(LONG, || self.mailbox(user).len() >= messages);
         assert!(came, "{user} has {} messages: {}", self.mailbox(user).len(), self.log());
         self.mailbox(user)
     }

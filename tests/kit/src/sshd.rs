@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use crate::tools::{find, free_port, greets, is_here, is_root, run, skipped, wait_until};
+use crate::tools::{LONG, comes_true, find, free_port, greets, is_here, is_root, run, skipped};
 
 /// The password of root on a server that takes passwords. Nothing of this machine is changed for it.
 pub const PASSWORD: &str = "r00t pass&\"'x";
@@ -149,7 +149,7 @@ impl Sshd {
         command.args(["-D", "-e", "-f", &config]).stdin(Stdio::null());
         command.stdout(log.try_clone().unwrap()).stderr(log).process_group(0);
         self.child = Some(command.spawn().unwrap());
-        assert!(wait_until(20, || greets(self.port)), "sshd does not answer: {}", self.log());
+        assert!(comes_true(LONG, || greets(self.port)), "sshd does not answer: {}", self.log());
     }
 
     /// Another host key, as after a reinstallation.

@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+/// A real server answers within that, on a busy machine too.
+pub(crate) const LONG: Duration = Duration::from_secs(20);
+
 /// True when the tool is there. Else says so on stderr, for the test to skip; in CI the test fails.
 pub fn is_here(tool: &str) -> bool {
     if find(tool).is_some() {
@@ -62,14 +65,14 @@ pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// Waits until `done` is true, at most so many seconds; false when it never came true.
-pub fn wait_until(limit_secs: u64, mut done: impl FnMut() -> bool) -> bool {
-    let deadline = Instant::now() + Duration::from_secs(limit_secs);
-    while !done() {
-        if Instant::now() >= deadline {
+/// Looks every few milliseconds until it is so; false when it never came true in that time.
+pub fn comes_true(at_most: Duration, mut is_so: impl FnMut() -> bool) -> bool {
+    let end = Instant::now() + at_most;
+    while !is_so() {
+        if Instant::now() >= end {
             return false;
         }
-        std::thread::sleep(Duration::from_millis(20));
+        std::thread::sleep(Duration::from_millis(5));
     }
     true
 }

@@ -107,7 +107,7 @@ impl Mount {
         let path = folder.path().to_str().unwrap();
         let mounted = run("mount", &["-t", "tmpfs", "-o", &size, "tmpfs", path]);
         if !mounted {
-            println!("SKIPPED: may not mount a tmpfs here");
+            gatepost_kit::tools::missing("the right to mount a tmpfs");
         }
         mounted.then_some(Self(folder))
     }
