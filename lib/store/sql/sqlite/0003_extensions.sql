@@ -1,6 +1,14 @@
 -- What calls leave behind (events, journal, sign-ins, keys), and the rows that services, provisioning handlers
 -- and plugins live on (docs: handler, service, provisioning, plugin).
 
+-- Ordered objects in constant time, however many tasks stand behind one another (queue 3.6): which tasks
+-- somebody follows, which have been tried in vain, which are ready.
+ALTER TABLE notifytask ADD COLUMN followed INTEGER NOT NULL DEFAULT 0;
+UPDATE notifytask SET followed=1 WHERE id IN (SELECT follows FROM notifytask WHERE follows IS NOT NULL);
+CREATE INDEX nt_followed ON notifytask(modulename,lane,object,id) WHERE object<>'' AND followed=1;
+CREATE INDEX nt_trouble  ON notifytask(modulename,lane,object,id) WHERE object<>'' AND state<3 AND (error_count>0 OR err_info<>'');
+CREATE INDEX nt_next     ON notifytask(modulename,lane,object,id) WHERE object<>'' AND state=0;
+
 -- 0: written by a turn, its tasks are still to be made; a call writes its events with their tasks, told.
 ALTER TABLE event ADD COLUMN told INTEGER NOT NULL DEFAULT 1;
 CREATE INDEX ev_kind   ON event(events_id,id);

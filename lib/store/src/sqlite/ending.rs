@@ -46,7 +46,8 @@ impl Session<'_> {
         let params = named_params! {
             ":id": id.0, ":module": left.module, ":route": left.route, ":object": left.object,
         };
-        self.let_go(sql::LET_GO_BEHIND, params, now)
+        self.let_go(sql::LET_GO_BEHIND, params, now)?;
+        self.change(sql::NOBODY_FOLLOWS, params).map(|_| ())
     }
 
     fn let_go(

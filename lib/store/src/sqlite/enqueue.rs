@@ -61,6 +61,9 @@ impl Session<'_> {
             run_at: run_at.map(|at| at.0),
             expires: task.expires.map(|at| at.0),
         })?;
+        if let Some(followed) = follows {
+            self.change(sql::MARK_FOLLOWED, named_params! {":id": followed})?;
+        }
         if let Body::Stored(body) = &task.body {
             self.add_body(id, body, now)?;
         }

@@ -84,10 +84,10 @@ pub(super) fn migrate(connection: &Connection, found: i64, order: Order) -> rusq
     connection.pragma_update(None, "user_version", KNOWN)
 }
 
-/// The schema of version 1, for tests of what an old file gets.
+/// The schema of an older version, for tests of what an old file gets.
 #[cfg(test)]
-pub(super) fn first_migration(order: Order) -> String {
-    with_order(MIGRATIONS[0], order)
+pub(super) fn migrations(version: usize, order: Order) -> String {
+    with_order(&MIGRATIONS[..version].concat(), order)
 }
 
 fn with_order(sql: &str, order: Order) -> String {

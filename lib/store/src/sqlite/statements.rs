@@ -38,8 +38,11 @@ statements! {
      WHERE object<>'' AND state<3 AND modulename=:module AND lane=:route AND object=:object"
     FOLLOW_BLOCKS "look up the task that is followed"
     "SELECT 1 FROM notifytask f WHERE f.id=:id AND f.state<3 AND f.error_count=0 AND f.err_info=''
-       AND NOT EXISTS(SELECT 1 FROM notifytask o WHERE o.object<>'' AND o.state<3 AND o.modulename=f.modulename
-         AND o.lane=f.lane AND o.object=f.object AND o.id<f.id AND (o.error_count>0 OR o.err_info<>''))"
+       AND NOT EXISTS(SELECT 1 FROM notifytask o INDEXED BY nt_trouble WHERE o.object<>'' AND o.state<3
+         AND (o.error_count>0 OR o.err_info<>'') AND o.modulename=f.modulename AND o.lane=f.lane
+         AND o.object=f.object AND o.id<f.id)"
+    MARK_FOLLOWED "note that a task is followed"
+    "UPDATE notifytask SET followed=1 WHERE id=:id AND followed=0"
 
     // routes
     UNREAD_ROUTE "look for unread files"
@@ -156,9 +159,12 @@ statements! {
     LET_GO "let go who follows"
     "UPDATE notifytask SET follows=NULL WHERE follows=:id RETURNING id,modulename,lane,object"
     LET_GO_BEHIND "let go who follows the tasks behind"
-    "UPDATE notifytask SET follows=NULL WHERE follows IN (SELECT id FROM notifytask WHERE object<>'' AND state<3
+    "UPDATE notifytask SET follows=NULL WHERE follows IN (SELECT id FROM notifytask WHERE object<>'' AND followed=1
        AND modulename=:module AND lane=:route AND object=:object AND id>:id)
      RETURNING id,modulename,lane,object"
+    NOBODY_FOLLOWS "note that nobody follows the tasks behind"
+    "UPDATE notifytask SET followed=0 WHERE id IN (SELECT id FROM notifytask WHERE object<>'' AND followed=1
+       AND modulename=:module AND lane=:route AND object=:object AND id>=:id)"
     START "start a task that was let go"
     "UPDATE notifytask SET state=0, ready_ms=:now
      WHERE id=:id AND object='' AND state=2 AND run_at IS NULL AND follows IS NULL"
@@ -167,8 +173,8 @@ statements! {
      WHERE id=(SELECT min(id) FROM notifytask WHERE object<>'' AND state<3 AND modulename=:module
        AND lane=:route AND object=:object) AND state=2 AND run_at IS NULL AND follows IS NULL"
     STEP_BACK "hold back the younger ones of an ordered object"
-    "UPDATE notifytask SET state=2, run_at=NULL WHERE id IN (SELECT id FROM notifytask WHERE object<>'' AND state<3
-       AND modulename=:module AND lane=:route AND object=:object AND id>:id) AND state=0"
+    "UPDATE notifytask SET state=2, run_at=NULL WHERE id IN (SELECT id FROM notifytask INDEXED BY nt_next
+       WHERE object<>'' AND state=0 AND modulename=:module AND lane=:route AND object=:object AND id>:id)"
     LET_GO_ORPHANS "let go who follows a task that is gone"
     "UPDATE notifytask SET follows=NULL WHERE follows>0
        AND NOT EXISTS(SELECT 1 FROM notifytask f WHERE f.id=notifytask.follows)"

@@ -2,12 +2,19 @@
 
 use super::super::statements::{self as sql, QUEUE};
 use super::{Options, Order, Sqlite, create};
-use crate::conformance::{demand, task};
-use crate::{Done, Durability, Lease, Owner, Settlement, Store, Turn};
-use notice::Ms;
+use crate::conformance::{demand, module, task};
+use crate::{
+    Accepted, Claimed, Demand, Done, Durability, Lease, NewTask, Owner, Pool, Settlement, Store,
+    Turn,
+};
+use notice::{ModuleName, Ms, Route, TaskId};
 use rusqlite::StatementStatus;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Routes of three handlers, in their order.
+const HANDLERS: [&str; 3] = ["h1", "h2", "h3"];
 
 fn make() -> (tempfile::TempDir, Sqlite) {
     let folder = tempfile::tempdir().unwrap();
@@ -128,6 +135,106 @@ fn looking_for_work_costs_the_same_at_any_depth() {
         steps.push(counted(&store, StatementStatus::VmStep));
     }
     assert_eq!(steps[0], steps[1]);
+}
+
+/// Settles what was claimed and claims the next of every handler.
+fn deliver(store: &mut Sqlite, done: &[Done], now: Ms) -> Vec<Claimed> {
+    let owner = Owner("w1".to_owned());
+    let want = HANDLERS.map(|name| Demand {
+        module: module(ModuleName::HANDLER),
+        pool: Pool::Route(Route::from_column(name.to_owned())),
+        ..demand(20)
+    });
+    crate::write(store, Durability::Crash, |tx| tx.turn(&owner, done, &want, now)).unwrap().claimed
+}
+
+fn settled(claimed: &Claimed, settlement: Settlement) -> Done {
+    let (lease, reason) = (claimed.lease, "503".to_owned());
+    Done { lease, settlement, reason, log: None, effects: Vec::new() }
+}
+
+/// Each event of one object goes to three handlers in their order.
+fn queue_deliveries(store: &mut Sqlite, events: u32) {
+    crate::write(store, Durability::Crash, |tx| {
+        for _ in 0..events {
+            let mut follows = None;
+            for name in HANDLERS {
+                let delivery = NewTask {
+                    module: module(ModuleName::HANDLER),
+                    route: Route::from_column(name.to_owned()),
+                    object: "7".to_owned(),
+                    follows,
+                    ..task()
+                };
+                let Accepted::New(id) = tx.enqueue(&[delivery], Ms(1))?[0] else { panic!() };
+                follows = Some(id);
+            }
+        }
+        Ok::<_, crate::StoreError>(())
+    })
+    .unwrap();
+}
+
+/// Steps of the engine to queue and deliver so many events of one object; every delivery of the second handler
+/// fails once before it ends well.
+fn steps_of_deliveries(events: u32) -> f64 {
+    let (_folder, mut store) = make();
+    counted(&store, StatementStatus::VmStep);
+    queue_deliveries(&mut store, events);
+    let (mut now, mut ended, mut done) = (1, BTreeMap::new(), Vec::new());
+    loop {
+        now += 10;
+        let claimed = deliver(&mut store, &done, Ms(now));
+        if claimed.is_empty() {
+            break;
+        }
+        done = claimed
+            .iter()
+            .map(|one| {
+                let fails = one.route.as_str() == HANDLERS[1] && one.attempt == 1;
+                if !fails {
+                    ended.entry(one.route.clone()).or_insert_with(Vec::new).push(one.lease.task);
+                }
+                let later = Settlement::Wait { at: Ms(now + 5), spent: true, maybe_sent: false };
+                settled(one, if fails { later } else { Settlement::Gone })
+            })
+            .collect();
+    }
+    for (route, ids) in &ended {
+        assert_eq!(ids.len(), events as usize, "{route}");
+        assert!(ids.is_sorted(), "{route} was out of order");
+    }
+    f64::from(counted(&store, StatementStatus::VmStep))
+}
+
+#[test]
+fn deliveries_to_one_object_cost_the_same_each() {
+    let (few, many) = (steps_of_deliveries(200), steps_of_deliveries(4_000));
+    let ratio = many / few;
+    println!("600 deliveries take {few} steps, 12,000 take {many}: ratio {ratio:.1} for 20");
+    assert!(few > 200_000.0, "nothing was counted: {few}");
+    assert!(ratio < 22.0, "{ratio}");
+}
+
+/// Steps to put back so many failed tasks of one object, the youngest first.
+fn steps_of_retries(tasks: u32) -> f64 {
+    let (_folder, mut store) = make();
+    let sql = format!(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<{tasks})
+         INSERT INTO notifytask(modulename,lane,object,state,run_at,error_count) SELECT 'nthandler','h1','7',3,1,1 FROM n"
+    );
+    store.connection.execute_batch(&sql).unwrap();
+    let ids: Vec<TaskId> = (1..=i64::from(tasks)).rev().map(TaskId).collect();
+    counted(&store, StatementStatus::VmStep);
+    let retried = crate::write(&mut store, Durability::Crash, |tx| tx.retry(&ids, Ms(5)));
+    assert_eq!(retried.unwrap(), tasks);
+    f64::from(counted(&store, StatementStatus::VmStep))
+}
+
+#[test]
+fn putting_back_the_failed_tasks_of_one_object_costs_the_same_each() {
+    let ratio = steps_of_retries(10_000) / steps_of_retries(500);
+    assert!(ratio < 22.0, "{ratio}");
 }
 
 #[test]

@@ -198,7 +198,7 @@ fn an_older_schema_is_brought_up_to_date_by_init_alone() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("gatepost.db");
     let old = Connection::open(&path).unwrap();
-    old.execute_batch(&schema::first_migration(Order::Strict)).unwrap();
+    old.execute_batch(&schema::migrations(1, Order::Strict)).unwrap();
     old.pragma_update(None, "application_id", schema::APPLICATION_ID).unwrap();
     old.pragma_update(None, "user_version", 1).unwrap();
     old.execute("INSERT INTO notifytask(modulename,filename) VALUES('ntemail','f')", []).unwrap();
@@ -213,6 +213,69 @@ fn an_older_schema_is_brought_up_to_date_by_init_alone() {
     let mut opened = Sqlite::open(&path, Options::default()).unwrap();
     assert_eq!(tasks(&mut opened), 1);
 }
+
+#[test]
+fn a_database_of_version_2_keeps_every_row() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("gatepost.db");
+    let old = Connection::open(&path).unwrap();
+    old.execute_batch(&schema::migrations(2, Order::Ageing)).unwrap();
+    old.pragma_update(None, "application_id", schema::APPLICATION_ID).unwrap();
+    old.pragma_update(None, "user_version", 2).unwrap();
+    old.execute_batch(VERSION_2).unwrap();
+    let tables = ["notifytask", "notifylog", "event", "project", "user", "gateway", "setting"];
+    let count = |connection: &Connection, table: &str| -> i64 {
+        let sql = format!("SELECT count(*) FROM {table}");
+        connection.query_row(&sql, [], |row| row.get(0)).unwrap()
+    };
+    let before = tables.map(|table| count(&old, table));
+    let uuid: String = old.query_row("SELECT value FROM setting", [], |row| row.get(0)).unwrap();
+    drop(old);
+    assert!(matches!(refused(&path), StoreError::OlderSchema { found: 2, .. }));
+    let mut store = create(&path, Order::Strict, Options::default()).unwrap();
+    assert_eq!(tables.map(|table| count(&store.connection, table)), before);
+    assert_eq!((store.uuid.clone(), store.order().unwrap()), (uuid, Order::Ageing));
+    crate::read(&mut store, |seen| {
+        // What happened before anybody could be told is no news now.
+        assert_eq!(seen.untold_events(10)?, []);
+        assert_eq!(seen.events(&crate::EventFilter::default(), None, 10)?.len(), 1);
+        assert_eq!(seen.user(notice::UserId(1))?.unwrap().fields.text("jabber"), "bob@j");
+        assert_eq!(seen.task(TaskId(2))?.unwrap().state, notice::State::Waiting);
+        Ok::<_, StoreError>(())
+    })
+    .unwrap();
+    // A task that followed another before the change is let go as ever.
+    let owner = crate::Owner("w1".to_owned());
+    crate::write(&mut store, Durability::Crash, |tx| {
+        let want = [crate::conformance::demand(5)];
+        let claimed = tx.turn(&owner, &[], &want, Ms(5))?.claimed;
+        let lease = claimed.iter().find(|one| one.object == "user/1").unwrap().lease;
+        let settlement = crate::Settlement::Wait { at: Ms(9), spent: true, maybe_sent: false };
+        let (reason, effects) = ("503".to_owned(), Vec::new());
+        tx.turn(
+            &owner,
+            &[crate::Done { lease, settlement, reason, log: None, effects }],
+            &[],
+            Ms(6),
+        )?;
+        assert_eq!(tx.task(TaskId(4))?.unwrap().state, notice::State::Ready);
+        Ok::<_, StoreError>(())
+    })
+    .unwrap();
+}
+
+/// Task 3 stands behind task 1, task 4 follows task 3.
+const VERSION_2: &str = "
+    ALTER TABLE user ADD COLUMN \"jabber\" TEXT NOT NULL DEFAULT '';
+    INSERT INTO project(name) VALUES('p');
+    INSERT INTO user(project,name,jabber) VALUES(1,'bob','bob@j');
+    INSERT INTO gateway(notify_module,gateway_module,gateway_type) VALUES('ntemail','gwsmtp',1);
+    INSERT INTO notifytask(modulename,lane,object,state) VALUES('ntemail','p1','user/1',0);
+    INSERT INTO notifytask(modulename,lane,state,run_at) VALUES('ntemail','p1',2,99999);
+    INSERT INTO notifytask(modulename,lane,object,state) VALUES('ntemail','p1','user/1',2);
+    INSERT INTO notifytask(modulename,lane,follows,state) VALUES('ntemail','p2',3,2);
+    INSERT INTO notifylog(task,module,attempt,outcome,queued,at) VALUES(9,'ntemail',1,'sent',1,2);
+    INSERT INTO event(at_ms,events_id,object_id,data) VALUES(1,'clients.create','1','{}');";
 
 #[test]
 fn init_may_run_again_and_twice_at_once() {

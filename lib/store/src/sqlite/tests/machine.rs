@@ -6,10 +6,15 @@ use crate::conformance::{Kit, task};
 use crate::memory::Memory;
 use crate::sqlite::Sqlite;
 use crate::{
-    Accepted, Body, Claimed, Demand, Done, Durability, Effect, Finish, Lease, LogFilter, NewTask,
-    Owner, Pool, Settlement, Snapshot, Store, TaskFilter, TaskRow, Turn, Tx, Worker,
+    Accepted, Body, Claimed, Demand, Done, Durability, Effect, Event, EventFilter, Finish,
+    ItemParam, Lease, LogFilter, NewEvent, NewLog, NewTask, Owner, Pool, Processing, Product,
+    Project, Service, ServiceState, Settlement, Snapshot, Store, TaskFilter, TaskRow, Turn, Tx,
+    User, Worker,
 };
-use notice::{GatewayId, Ms, Priority, Route, State, TaskId, UserId};
+use notice::{
+    Fields, GatewayId, Ms, Priority, ProcessingId, ProductId, ProjectId, Route, ServiceId, State,
+    TaskId, UserId,
+};
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 use std::collections::BTreeMap;
@@ -30,6 +35,7 @@ enum Step {
     Retry(Vec<usize>),
     End(Vec<usize>, bool),
     Start,
+    FanOut(u32),
     Wait(i64),
 }
 
@@ -112,6 +118,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => some().prop_map(Step::Retry),
         1 => (some(), any::<bool>()).prop_map(|(ids, done)| Step::End(ids, done)),
         1 => Just(Step::Start),
+        1 => (0..9_u32).prop_map(Step::FanOut),
         3 => (1..6_000_i64).prop_map(Step::Wait),
     ]
 }
@@ -144,7 +151,10 @@ impl Pair {
         sqlite.uuid =
             crate::read(&mut memory.clone(), |seen| seen.setting("uuid")).unwrap().unwrap();
         let (leases, held, accepted) = (Vec::new(), BTreeMap::new(), Vec::new());
-        Self { sqlite, memory, now: Kit::START, leases, held, accepted, _folder: folder }
+        let now = Kit::START;
+        let mut pair = Self { sqlite, memory, now, leases, held, accepted, _folder: folder };
+        pair.both(order_a_service);
+        pair
     }
 
     /// Changes both; both must answer the same.
@@ -210,6 +220,12 @@ impl Pair {
                 };
                 self.both(|tx| tx.add_worker(&worker));
             }
+            Step::FanOut(count) => {
+                self.both(|tx| {
+                    let events = tx.untold_events(*count)?;
+                    tx.mark_events_told(&events.iter().map(|event| event.id).collect::<Vec<_>>())
+                });
+            }
             Step::Wait(milliseconds) => self.now = now.plus(*milliseconds),
         }
     }
@@ -255,12 +271,29 @@ impl Pair {
         };
         let effect =
             Effect::Inbox { user: UserId(1), subject: lease.task.to_string(), text: String::new() };
+        let states = ServiceState::ALL;
+        let to = states[number % states.len()];
+        let service = Effect::ServiceState {
+            service: ServiceId(1),
+            from: states[number / states.len() % states.len()],
+            to,
+            externalid: Some(lease.task.to_string()),
+        };
+        let param =
+            ItemParam { name: to.word().to_owned(), value: number.to_string(), secret: Vec::new() };
+        let item = Effect::ItemParam { service: ServiceId(1), param };
+        let news = Effect::Event(NewEvent {
+            events_id: "settled".to_owned(),
+            object_id: lease.task.to_string(),
+            data: "{}".to_owned(),
+            at: self.now,
+        });
         Some(Done {
             lease,
             settlement,
             reason: "because".to_owned(),
-            log: None,
-            effects: vec![effect],
+            log: number.is_multiple_of(2).then(|| log_row(lease.task, self.now)),
+            effects: vec![effect, service, item, news],
         })
     }
 
@@ -428,6 +461,62 @@ fn check_order(route: &Route, claimed: &[Claimed], rows: &[TaskRow]) {
     }
 }
 
+fn log_row(task: TaskId, at: Ms) -> NewLog {
+    NewLog {
+        task,
+        key: None,
+        module: "ntemail".to_owned(),
+        notice: None,
+        user: None,
+        project: None,
+        gateway: None,
+        contact: None,
+        attempt: 1,
+        outcome: "later".to_owned(),
+        reason: String::new(),
+        reference: None,
+        segments: None,
+        queued: at,
+        at,
+        took_ms: None,
+    }
+}
+
+/// Somebody's service, for the effects.
+fn order_a_service(tx: &mut dyn Tx) -> crate::Result<ServiceId> {
+    let project = tx.save_project(&Project { id: ProjectId(0), fields: Fields::new() })?;
+    let (id, fields) = (UserId(0), Fields::new());
+    let user = tx.save_user(&User { id, project, external_id: None, fields })?;
+    let processing = tx.save_processing(&Processing {
+        id: ProcessingId(0),
+        name: String::new(),
+        module: "pmshell".to_owned(),
+        product_type: String::new(),
+        active: true,
+        priority: 0,
+        department: String::new(),
+        concurrency: None,
+        xmlparams: "<doc/>".to_owned(),
+        secret: Vec::new(),
+        version: 1,
+    })?;
+    let (id, name, kind) = (ProductId(0), String::new(), String::new());
+    let product = tx.save_product(&Product { id, name, kind, processing: None })?;
+    tx.save_service(&Service {
+        id: ServiceId(0),
+        user,
+        product,
+        processing,
+        username: String::new(),
+        secret: Vec::new(),
+        state: ServiceState::Opening,
+        externalid: String::new(),
+        made: Kit::START,
+    })
+}
+
+type Sold = (Vec<Event>, Vec<Event>, Option<Service>, Vec<ItemParam>);
+
 type Seen = (
     Vec<TaskRow>,
     Vec<crate::LogRow>,
@@ -436,6 +525,7 @@ type Seen = (
     Vec<(Route, Vec<GatewayId>)>,
     Vec<String>,
     usize,
+    Sold,
 );
 
 fn seen(store: &mut dyn Store) -> Seen {
@@ -453,7 +543,14 @@ fn seen(store: &mut dyn Store) -> Seen {
             );
         }
         let inbox = seen.inbox(UserId(1), None, 10_000)?.len();
-        Ok((tasks, log, seen.counts()?, seen.next_due()?, routes, seen.lease_owners()?, inbox))
+        let sold = (
+            seen.events(&EventFilter::default(), None, 10_000)?,
+            seen.untold_events(10_000)?,
+            seen.service(ServiceId(1))?,
+            seen.item_params(ServiceId(1))?,
+        );
+        let (counts, due, owners) = (seen.counts()?, seen.next_due()?, seen.lease_owners()?);
+        Ok((tasks, log, counts, due, routes, owners, inbox, sold))
     };
     crate::read(store, look).map_err(|error: crate::StoreError| error).unwrap()
 }

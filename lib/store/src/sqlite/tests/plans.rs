@@ -8,9 +8,9 @@ use super::{Options, Order, create};
 use rusqlite::Connection;
 
 /// Which partial index a statement must walk.
-const WALKS: [(Statement, &str); 48] = [
+const WALKS: [(Statement, &str); 49] = [
     (sql::OLDEST_OF_OBJECT, "nt_object"),
-    (sql::FOLLOW_BLOCKS, "nt_object"),
+    (sql::FOLLOW_BLOCKS, "nt_trouble"),
     (sql::UNREAD_ROUTE, "nt_ready"),
     (sql::UNREAD_ROUTE_FORCED, "nt_forced"),
     (sql::NEXT_ROUTE, "nt_ready"),
@@ -29,9 +29,10 @@ const WALKS: [(Statement, &str); 48] = [
     (sql::DUE_UNANSWERED, "nt_asked"),
     (sql::LET_GO, "nt_follow"),
     (sql::LET_GO_BEHIND, "nt_follow"),
-    (sql::LET_GO_BEHIND, "nt_object"),
+    (sql::LET_GO_BEHIND, "nt_followed"),
+    (sql::NOBODY_FOLLOWS, "nt_followed"),
     (sql::NEXT_OF_OBJECT, "nt_object"),
-    (sql::STEP_BACK, "nt_object"),
+    (sql::STEP_BACK, "nt_next"),
     (sql::LET_GO_ORPHANS, "nt_follow"),
     (sql::START_STUCK, "nt_wait"),
     (sql::START_STUCK, "nt_object"),
