@@ -8,8 +8,8 @@ use host::{Caller, Folder, Programs};
 use notice::{GatewayId, Ms, TaskId, chain};
 use sha2::{Digest, Sha256};
 use store::{
-    ContactState, Direction, Durability, Gateway, Incoming, LogFilter, NewLog, Store, StoreError,
-    UserFilter, write,
+    ContactState, Direction, Durability, Gateway, Incoming, LogFilter, NewEvent, NewLog, Store,
+    StoreError, Told, Tx, UserFilter, write,
 };
 use wire::ingoing::{IncomingMessage, Ingoing, Receipt, ReceiptState, ingoing_input};
 
@@ -103,8 +103,11 @@ impl Desk<'_> {
             let incoming = self.matched(store, gateway, message).map_err(|error| words(&error))?;
             let now = self.site.clock.now();
             // one transaction each, on disk before the gate is told
-            write(store, Durability::Power, |tx| tx.accept_incoming(&incoming, now))
+            let new = write(store, Durability::Power, |tx| accept(tx, &incoming, now))
                 .map_err(|error| words(&error))?;
+            if new.is_some() {
+                store.wake();
+            }
         }
         for receipt in &ingoing.receipts {
             self.record(store, gateway.id, (receipt, opened)).map_err(|error| words(&error))?;
@@ -193,6 +196,26 @@ impl Desk<'_> {
             }
         })
     }
+}
+
+/// Stores a message once, and the news of it: what follows (a command with a reply token, one more open mail for
+/// an agent) is the platform's, when it fans events out.
+fn accept(tx: &mut dyn Tx, incoming: &Incoming, now: Ms) -> Result<Option<i64>, StoreError> {
+    let Some(id) = tx.accept_incoming(incoming, now)? else { return Ok(None) };
+    let number = |id: Option<i64>| id.map_or_else(|| "null".to_owned(), |id| id.to_string());
+    let event = NewEvent {
+        events_id: "incoming.message".to_owned(),
+        object_id: id.to_string(),
+        data: format!(
+            "{{\"id\":{id},\"gateway\":{},\"user\":{},\"project\":{}}}",
+            incoming.gateway,
+            number(incoming.user.map(|user| user.0)),
+            number(incoming.project.map(|project| project.0)),
+        ),
+        at: now,
+    };
+    tx.add_event(&event, Told::NotYet)?;
+    Ok(Some(id))
 }
 
 fn receipt_row(

@@ -6,13 +6,14 @@
 use crate::addressee::{self, Addressee};
 use crate::context::Context;
 use crate::modules::{self, Module};
+use crate::money;
 use crate::notices::{Audience, Condition, Notice, Operator};
 use crate::refusal::Refusal;
 use crate::sending::Sending;
 use config::Root;
-use notice::{Ms, ProjectId, UserId};
+use notice::{AccountId, Ms, ProjectId, ServiceId, UserId};
 use serde_json::Value;
-use store::{Event, Project, Tx, User, UserFilter};
+use store::{Accepted, AgentStatus, Event, NewTask, Project, ReplyToken, Tx, User, UserFilter};
 use wire::xml::Element;
 
 /// The notices that events of a plan may send.
@@ -82,7 +83,14 @@ impl Announcer {
             };
             let made = self.tasks(prepared, (&addressee, project), (event, &story.content));
             match made {
-                Ok(made) => tasks += tx.enqueue(&made, self.now)?.len() as u64,
+                Ok((made, tokens)) => {
+                    let accepted = tx.enqueue(&made, self.now)?;
+                    for (token, accepted) in tokens.into_iter().zip(&accepted) {
+                        let (Accepted::New(task) | Accepted::Duplicate(task)) = *accepted;
+                        tx.add_reply_token(&ReplyToken { task, ..token })?;
+                    }
+                    tasks += accepted.len() as u64;
+                }
                 Err(refusal) => problems.push(format!(
                     "notice {} of event {} ({kind}) was not sent: {refusal}",
                     prepared.notice.name, event.id
@@ -97,9 +105,9 @@ impl Announcer {
         prepared: &Prepared,
         (addressee, project): (&Addressee, Project),
         (event, content): (&Event, &[Element]),
-    ) -> Result<Vec<store::NewTask>, Refusal> {
+    ) -> Result<(Vec<NewTask>, Vec<ReplyToken>), Refusal> {
         if project.fields.text("active") == "off" {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), Vec::new()));
         }
         let key = format!("event/{}/{}", event.id, prepared.notice.name);
         let given = content.iter().cloned().fold(Element::new("doc"), Element::with_child);
@@ -108,7 +116,8 @@ impl Announcer {
             (project, self.now),
             (given, key),
         )?;
-        Ok(sending.tasks_for(&self.root, addressee)?.0)
+        let (tasks, _) = sending.tasks_for(&self.root, addressee)?;
+        Ok((tasks, sending.take_tokens()))
     }
 }
 
@@ -137,6 +146,16 @@ fn addressed(
 
 /// The agent who has been READY longest; AUX and OFFLINE are passed over; nobody: the project's own address.
 fn staff(tx: &mut dyn Tx, project: Option<Project>) -> store::Result<Option<(Addressee, Project)>> {
+    let mut ready: Vec<_> =
+        tx.agents()?.into_iter().filter(|agent| agent.status == AgentStatus::Ready).collect();
+    ready.sort_by_key(|agent| (agent.since, agent.user));
+    for agent in ready {
+        let Some(user) = tx.user(agent.user)? else { continue };
+        let own = tx.project(user.project)?;
+        let Some(project) = project.clone().or(own) else { continue };
+        let subscriptions = tx.subscriptions(user.id)?;
+        return Ok(Some((Addressee::User { user, subscriptions }, project)));
+    }
     let project = match project {
         Some(project) => Some(project),
         None => tx.projects()?.into_iter().find(|one| one.fields.text("active") != "off"),
@@ -173,6 +192,10 @@ fn story(tx: &mut dyn Tx, event: &Event) -> store::Result<Story> {
     let named = client.as_ref().map(|user| user.project);
     let project = named.or(number(&data, "project").map(ProjectId));
     let project = project.map(|id| tx.project(id)).transpose()?.flatten();
+    let balance = balance(tx, client.as_ref())?;
+    if let (Some(balance), Some(object)) = (&balance, data.as_object_mut()) {
+        object.entry("balance").or_insert_with(|| Value::from(balance.as_str()));
+    }
     let content = content(event, client.as_ref(), &data);
     Ok(Story { client, project, data, content })
 }
@@ -184,10 +207,12 @@ fn number(data: &Value, name: &str) -> Option<i64> {
 
 fn service_owner(
     tx: &mut dyn Tx,
-    _object: Option<i64>,
+    object: Option<i64>,
     data: &Value,
 ) -> store::Result<Option<User>> {
-    let user = number(data, "user").map(UserId);
+    let named = number(data, "user").map(UserId);
+    let service = object.filter(|_| named.is_none()).map(|id| tx.service(ServiceId(id)));
+    let user = named.or(service.transpose()?.flatten().map(|service| service.user));
     Ok(user.map(|id| tx.user(id)).transpose()?.flatten())
 }
 
@@ -196,6 +221,12 @@ fn account_holder(tx: &mut dyn Tx, object: Option<i64>) -> store::Result<Option<
     let Some(id) = object else { return Ok(None) };
     let field = Some(("account".to_owned(), id.to_string()));
     Ok(tx.users(&UserFilter { field, ..UserFilter::default() }, None, 1)?.pop())
+}
+
+fn balance(tx: &mut dyn Tx, client: Option<&User>) -> store::Result<Option<String>> {
+    let account = client.and_then(|user| user.fields.text("account").parse().ok()).map(AccountId);
+    let account = account.map(|id| tx.account(id)).transpose()?.flatten();
+    Ok(account.map(|account| money::shown(account.balance)))
 }
 
 /// What templates read: `<event>`, the object under the name of its kind, and what the shipped notices use.

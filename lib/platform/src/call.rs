@@ -62,6 +62,8 @@ pub(crate) enum Place {
     Late,
     /// A handler that influences nothing.
     Final,
+    /// A command that came by mail.
+    Mail,
 }
 
 impl Place {
@@ -74,6 +76,7 @@ impl Place {
             Self::After => "after",
             Self::Late => "late",
             Self::Final => "final",
+            Self::Mail => "mail",
         }
     }
 }

@@ -6,9 +6,9 @@ use crate::function::Request;
 use crate::plan::Planned;
 use crate::refusal::Refusal;
 use crate::when;
-use notice::{EventId, Ms};
+use notice::{EventId, Ms, UserId};
 use serde_json::{Map, Value};
-use store::{EventFilter, NewEvent, User};
+use store::{EventFilter, NewEvent, Paid, User};
 use wire::xml::Element;
 
 pub(crate) const CLIENTS_CREATE: &str = "clients.create";
@@ -57,6 +57,13 @@ pub(crate) enum Notices {
     Withheld,
 }
 
+impl Notices {
+    /// As the call asks.
+    pub(crate) fn of(request: &Request) -> Self {
+        if request.is_on("quiet") { Self::Withheld } else { Self::Sent }
+    }
+}
+
 impl Raise {
     /// An event about a row that is there.
     pub(crate) fn of(events_id: &'static str, id: i64, data: Value) -> Self {
@@ -70,9 +77,7 @@ impl Raise {
 
     /// The same without notices when a call asks for quiet.
     pub(crate) fn quiet(mut self, request: &Request) -> Self {
-        if request.is_on("quiet") {
-            self.notices = Notices::Withheld;
-        }
+        self.notices = Notices::of(request);
         self
     }
 
@@ -127,6 +132,15 @@ pub(crate) fn crossings(old: i64, new: i64) -> Vec<&'static str> {
         events.push(BALANCE_ZERO);
     }
     events
+}
+
+/// What a payment raises for each of those who share the account; a repeated one nothing.
+pub(crate) fn of_payment(paid: Paid, holders: &[UserId], notices: Notices) -> Vec<Raise> {
+    let Paid::New { before, after, .. } = paid else { return Vec::new() };
+    let each = crossings(before, after).into_iter().flat_map(|kind| {
+        holders.iter().map(move |holder| Raise { notices, ..Raise::of(kind, holder.0, nothing()) })
+    });
+    each.collect()
 }
 
 /// `event`: what has happened, by id upwards.

@@ -7,6 +7,7 @@ use crate::refusal::Refusal;
 use crate::registry::Registry;
 use config::{Config, Log, Root};
 use notice::Clock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// One installation: settings, programs, and the registry of the moment.
@@ -21,6 +22,8 @@ pub(crate) struct Installation {
     registry: RwLock<Option<Arc<Registry>>>,
     /// Held while a registry is made; never while one is used.
     making: Mutex<()>,
+    /// `exit` was called.
+    leaving: AtomicBool,
 }
 
 impl Installation {
@@ -33,7 +36,8 @@ impl Installation {
         let starter = host::Caller::new(&root, &config);
         let programs = host::Programs::new(&starter);
         let (registry, making) = (RwLock::new(None), Mutex::new(()));
-        Arc::new(Self { root, config, clock, starter, programs, log, registry, making })
+        let leaving = AtomicBool::new(false);
+        Arc::new(Self { root, config, clock, starter, programs, log, registry, making, leaving })
     }
 
     /// A door for another thread.
@@ -71,6 +75,16 @@ impl Installation {
     /// The registry of this moment, if there is one.
     pub(crate) fn known(&self) -> Option<Arc<Registry>> {
         self.registry.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whoever runs the platform is to leave and to be started again.
+    pub(crate) fn ask_to_leave(&self) {
+        self.leaving.store(true, Ordering::Relaxed);
+    }
+
+    /// True once somebody has asked for it.
+    pub(crate) fn is_to_leave(&self) -> bool {
+        self.leaving.load(Ordering::Relaxed)
     }
 
     /// What outside code is run with.

@@ -3,7 +3,7 @@
 use crate::answer::Answer;
 use crate::call::Call;
 use crate::context::Context;
-use crate::money;
+use crate::{accounts, money};
 use wire::xml::Element;
 
 /// `desktop` shows the balance, and the button that pays into it.
@@ -11,8 +11,13 @@ pub(crate) fn modify(context: &mut Context<'_>, call: &Call, answer: &mut Answer
     if call.function.name != "desktop" {
         return;
     }
-    let _ = context;
-    let balance = 0;
+    // A late modifier adds or leaves out; the call is done, so nothing can fail it any more.
+    let account = context.read(|snapshot| {
+        let user = call.caller.user.map(|id| snapshot.user(id)).transpose()?.flatten();
+        let account = user.and_then(|user| accounts::of_user(&user));
+        Ok(account.map(|id| snapshot.account(id)).transpose()?.flatten())
+    });
+    let balance = account.ok().flatten().map_or(0, |account| account.balance);
     answer.document.push(Element::new("balance").with_text(money::shown(balance)));
     answer.document.push(
         Element::new("button")

@@ -8,8 +8,10 @@
 #![expect(dead_code, reason = "the seams of the platform are filled one after the other")]
 
 mod access;
+mod accounts;
 mod added_fields;
 mod addressee;
+mod agents;
 mod announce;
 mod answer;
 mod attachments;
@@ -19,6 +21,7 @@ mod caller;
 mod context;
 mod csv;
 mod descriptions;
+mod desktop;
 mod error;
 mod events;
 mod function;
@@ -40,6 +43,8 @@ mod money;
 mod notice_xml;
 mod notices;
 mod passwords;
+#[cfg(test)]
+mod pipe_tests;
 mod pipeline;
 #[cfg(test)]
 mod pipeline_tests;
@@ -52,12 +57,14 @@ mod queue_files;
 mod ready_files;
 mod refusal;
 mod registry;
+mod replies;
 mod sending;
 #[cfg(test)]
 mod sending_tests;
 mod server;
 mod services;
 mod sessions;
+mod shared;
 mod status;
 mod status_findings;
 mod subscriptions;

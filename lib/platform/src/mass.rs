@@ -117,7 +117,9 @@ impl Walk {
                 self.count(&made);
             }
             if !tasks.is_empty() {
-                return Ok(Some(Plan::new(vec![Change::Enqueue(tasks)], |_| Answer::ok())));
+                let mut changes = vec![Change::Enqueue(tasks)];
+                changes.extend(self.sending.take_tokens().into_iter().map(Change::AddReplyToken));
+                return Ok(Some(Plan::new(changes, |_| Answer::ok())));
             }
         }
     }

@@ -42,6 +42,8 @@ pub struct Notice {
     pub conditions: Vec<Condition>,
     /// Who gets it when an event sends it.
     pub audience: Audience,
+    /// Its user gets a token: `__reply_token__` in subject or address makes a reply his command, once.
+    pub reply_token: bool,
     /// File with a sample notice beside `notice.toml`.
     pub sample: String,
 }
@@ -98,6 +100,7 @@ struct File {
     event: Option<String>,
     conditions: Vec<String>,
     audience: Option<String>,
+    reply_token: bool,
     sample: String,
 }
 
@@ -115,6 +118,7 @@ impl Default for File {
             event: None,
             conditions: Vec::new(),
             audience: None,
+            reply_token: false,
             sample: "sample.xml".to_owned(),
         }
     }
@@ -193,6 +197,7 @@ fn parse(name: &str, text: &str) -> Result<Notice, String> {
             Some("staff") => Audience::Staff,
             Some(word) => return Err(format!("audience: `{word}` is none of user, staff")),
         },
+        reply_token: file.reply_token,
         sample: file.sample,
     })
 }

@@ -15,6 +15,7 @@ use crate::late;
 use crate::plan::{self, Applied, NotApplied, Pages, Plan, Planned};
 use crate::refusal::{Refusal, nearest};
 use crate::registry::Registry;
+use crate::replies;
 use crate::table;
 use config::{Config, Level, Log, Root};
 use notice::{Clock, Fields, Mask, Secret, SystemClock};
@@ -86,6 +87,11 @@ impl Platform {
     /// keep theirs. Loaded plugins stay as they are.
     pub fn reload(&self) -> Result<(), Refusal> {
         self.shared.reload().map(drop)
+    }
+
+    /// True once `exit` was called: a daemon finishes what it does, leaves, and is started again.
+    pub fn is_to_leave(&self) -> bool {
+        self.shared.is_to_leave()
     }
 
     /// What a plan may look at, with the secrets known so far.
@@ -192,7 +198,7 @@ impl Platform {
         let kinds = events.iter().map(|event| event.event.events_id.as_str());
         let announcer = Announcer::prepare(&mut context, kinds);
         let now = context.now();
-        let told = store::write(context.store, Durability::Power, |tx| {
+        let (told, events) = store::write(context.store, Durability::Power, |tx| {
             plan::tell(tx, limit, (&announcer, now))
         })?;
         if told.touched > 0 {
@@ -200,7 +206,10 @@ impl Platform {
         }
         report(&context, &told.problems);
         registry.emit(&told.told);
-        Ok(told.told.len())
+        for event in events.iter().filter(|event| event.event.events_id == replies::INCOMING) {
+            self.follow_incoming(event);
+        }
+        Ok(events.len())
     }
 }
 

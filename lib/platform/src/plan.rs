@@ -3,15 +3,16 @@
 use crate::announce::Announcer;
 use crate::answer::Answer;
 use crate::context::Context;
-use crate::events::{Notices, Raise};
+use crate::events::{self, Notices, Raise};
 use crate::gateways::tested_setting;
 use crate::provisioning;
 use crate::refusal::Refusal;
 use config::ConfigError;
-use notice::{GatewayId, Ms, ProjectId, TaskId, UserId};
+use notice::{AccountId, GatewayId, Ms, ProjectId, TaskId, UserId};
 use store::{
-    Accepted, Body, ContactState, Event, Finish, Gateway, GatewayState, Hash, NewEvent, NewTask,
-    Project, ReplyToken, SignIn, StoreError, Subscription, Told, Tx, User,
+    Accepted, Account, Agent, Body, ContactState, Event, Finish, Gateway, GatewayState, Hash,
+    NewEvent, NewPayment, NewTask, Paid, Project, ReplyToken, SignIn, StoreError, Subscription,
+    Told, Tx, User,
 };
 
 /// What planning brings.
@@ -61,6 +62,12 @@ pub(crate) enum Fact {
     Gateway(GatewayId, Option<i64>),
     /// The user who has this external id in this project.
     ExternalId(ProjectId, String, Option<UserId>),
+    /// An account with its balance.
+    Account(AccountId, Option<Account>),
+    /// An agent's status, which a hook was shown.
+    Agent(UserId, Option<Agent>),
+    /// A shared value, which a hook was shown.
+    Shared(String, Option<String>),
 }
 
 impl Fact {
@@ -68,6 +75,9 @@ impl Fact {
         Ok(match self {
             Self::Project(id, known) => tx.project(*id)? == *known,
             Self::User(id, known) => tx.user(*id)? == *known,
+            Self::Account(id, known) => tx.account(*id)? == *known,
+            Self::Agent(id, known) => tx.agent(*id)? == *known,
+            Self::Shared(id, known) => tx.shared(id)? == *known,
             Self::Gateway(id, version) => tx.gateway(*id)?.map(|row| row.version) == *version,
             Self::ExternalId(project, external_id, known) => {
                 let filter = store::UserFilter {
@@ -85,6 +95,9 @@ impl Fact {
             Self::Project(id, _) => format!("project {id}"),
             Self::User(id, _) => format!("user {id}"),
             Self::Gateway(id, _) => format!("gateway {id}"),
+            Self::Account(id, _) => format!("account {id}"),
+            Self::Agent(id, _) => format!("agent {id}"),
+            Self::Shared(id, _) => format!("shared data `{id}`"),
             Self::ExternalId(_, external_id, _) => format!("user ext:{external_id}"),
         }
     }
@@ -121,6 +134,12 @@ pub(crate) enum Change {
     End(Vec<TaskId>, Finish, String),
     MarkRead(UserId, Vec<i64>),
     SetContactState(ContactState),
+    SaveAccount(Account),
+    DeleteAccount(AccountId),
+    /// A payment; those it is told of hear of a crossing.
+    Pay(NewPayment, Vec<UserId>, Notices),
+    SetAgent(Agent),
+    SetShared(String, String),
     /// None: the user that the first saving change of the plan makes.
     SetPassword(Option<UserId>, Option<String>),
     SignIn(SignIn),
@@ -128,7 +147,7 @@ pub(crate) enum Change {
     /// Every session of a user.
     SignOutUser(UserId),
     AddReplyToken(ReplyToken),
-    UseReplyToken(Hash),
+    ActivateProvisioning,
     /// An event, with the tasks that follow from it (the outbox).
     Raise(Raise),
 }
@@ -136,9 +155,12 @@ pub(crate) enum Change {
 impl Plan {
     /// The kinds of event it raises, as far as notices may follow.
     pub(crate) fn events(&self) -> impl Iterator<Item = &str> {
-        self.changes.iter().filter_map(|change| match change {
-            Change::Raise(raise) if raise.notices == Notices::Sent => Some(raise.events_id),
-            _ => None,
+        self.changes.iter().flat_map(|change| match change {
+            Change::Raise(raise) if raise.notices == Notices::Sent => vec![raise.events_id],
+            Change::Pay(_, _, Notices::Sent) => {
+                vec![events::BALANCE_ZERO, events::BALANCE_NOT_ZERO]
+            }
+            _ => Vec::new(),
         })
     }
 
@@ -165,8 +187,12 @@ pub(crate) struct Applied {
     pub(crate) ids: Vec<i64>,
     /// What became of the tasks, in their order.
     pub(crate) accepted: Vec<Accepted>,
+    /// Reply tokens written so far.
+    tokens: usize,
     /// Rows touched by the other changes.
     pub(crate) touched: u64,
+    /// What a payment did.
+    pub(crate) paid: Option<Paid>,
     /// Events, in order: plugins hear of them after the commit.
     pub(crate) told: Vec<NewEvent>,
     /// What is wrong with notices that events should have sent.
@@ -211,9 +237,11 @@ pub(crate) fn apply(
     for change in &plan.changes {
         match change {
             Change::Raise(raise) => raise_event(raise, tx, (announcer, now), &mut applied)?,
-            Change::UseReplyToken(hash) => {
-                if !tx.use_reply_token(hash, now)? {
-                    return Err(NotApplied::Changed("the reply token".to_owned()));
+            Change::Pay(payment, holders, notices) => {
+                let paid = tx.add_payment(payment)?;
+                applied.paid = Some(paid);
+                for raise in events::of_payment(paid, holders, *notices) {
+                    raise_event(&raise, tx, (announcer, now), &mut applied)?;
                 }
             }
             other => make(other, tx, now, &mut applied)?,
@@ -246,7 +274,7 @@ pub(crate) fn tell(
     tx: &mut dyn Tx,
     limit: u32,
     (announcer, now): (&Announcer, Ms),
-) -> store::Result<Applied> {
+) -> store::Result<(Applied, Vec<Event>)> {
     let mut applied = Applied::default();
     let events = tx.untold_events(limit)?;
     for event in &events {
@@ -255,8 +283,8 @@ pub(crate) fn tell(
     }
     let ids: Vec<_> = events.iter().map(|event| event.id).collect();
     tx.mark_events_told(&ids)?;
-    applied.told = events.into_iter().map(|event| event.event).collect();
-    Ok(applied)
+    applied.told = events.iter().map(|event| event.event.clone()).collect();
+    Ok((applied, events))
 }
 
 fn make(change: &Change, tx: &mut dyn Tx, now: Ms, applied: &mut Applied) -> store::Result<()> {
@@ -293,6 +321,13 @@ fn make(change: &Change, tx: &mut dyn Tx, now: Ms, applied: &mut Applied) -> sto
         Change::End(ids, how, reason) => u64::from(tx.end(ids, *how, reason, now)?),
         Change::MarkRead(user, ids) => u64::from(tx.mark_read(*user, ids, now)?),
         Change::SetContactState(state) => done(tx.set_contact_state(state))?,
+        Change::SaveAccount(account) => {
+            applied.ids.push(tx.save_account(account)?.0);
+            1
+        }
+        Change::DeleteAccount(id) => u64::from(tx.delete_account(*id)?),
+        Change::SetAgent(agent) => done(tx.save_agent(agent))?,
+        Change::SetShared(id, value) => done(tx.set_shared(id, Some(value)))?,
         Change::SetPassword(user, hash) => {
             let made = UserId(applied.ids.first().copied().unwrap_or_default());
             done(tx.set_password_hash(user.unwrap_or(made), hash.as_deref()))?
@@ -300,9 +335,18 @@ fn make(change: &Change, tx: &mut dyn Tx, now: Ms, applied: &mut Applied) -> sto
         Change::SignIn(sign_in) => done(tx.add_sign_in(sign_in))?,
         Change::SignOut(hash) => u64::from(tx.end_sign_in(hash)?),
         Change::SignOutUser(user) => u64::from(tx.end_sign_ins_of(*user)?),
-        Change::AddReplyToken(token) => done(tx.add_reply_token(token))?,
+        Change::AddReplyToken(token) => {
+            // The tokens of a plan are those of its tasks, in their order.
+            let task = match applied.accepted.get(applied.tokens) {
+                Some(Accepted::New(id) | Accepted::Duplicate(id)) => *id,
+                None => token.task,
+            };
+            applied.tokens += 1;
+            done(tx.add_reply_token(&ReplyToken { task, ..token.clone() }))?
+        }
+        Change::ActivateProvisioning => u64::from(tx.activate_provisionings()?),
         // Made by `apply`, which knows more.
-        Change::Raise(_) | Change::UseReplyToken(_) => 0,
+        Change::Raise(_) | Change::Pay(..) => 0,
     };
     applied.touched += touched;
     Ok(())

@@ -6,7 +6,8 @@ use crate::notices::{self, Notice};
 use crate::plugins::{Event, PluginHost};
 use crate::refusal::Refusal;
 use crate::server::PlatformServer;
-use config::{Level, Root};
+use crate::{agents, events};
+use config::{Level, Log, Root};
 use serde_json::Value;
 use std::sync::Arc;
 use store::NewEvent;
@@ -31,7 +32,10 @@ impl Registry {
         let (handlers, lines) = Handlers::load(root, config);
         let outside = installation.outside();
         for line in lines {
-            outside.line(line.level, &line.text);
+            let log = Log::open(root, config, line.component);
+            if let Ok(log) = log {
+                log.line(line.level, &line.text);
+            }
         }
         let plugins = match old.and_then(|old| old.plugins.clone()) {
             Some(plugins) => Some(plugins),
@@ -49,11 +53,11 @@ impl Registry {
         let Some(plugins) = &self.plugins else { return };
         for event in events {
             let data = serde_json::from_str(&event.data).unwrap_or(Value::Null);
-            plugins.emit(&Event::Platform {
-                events_id: event.events_id.clone(),
-                object_id: event.object_id.clone(),
-                data,
-            });
+            let is_status = event.events_id == events::AGENT_STATUS;
+            let agent = if is_status { agents::of_data(&data) } else { None };
+            let (events_id, object_id) = (event.events_id.clone(), event.object_id.clone());
+            let other = || Event::Platform { events_id, object_id, data };
+            plugins.emit(&agent.map_or_else(other, Event::AgentStatus));
         }
     }
 }

@@ -14,14 +14,15 @@ use crate::plan::{Applied, Change, Plan, Planned};
 use crate::projects;
 use crate::queue_files;
 use crate::refusal::Refusal;
+use crate::replies;
 use crate::users;
 use crate::when;
 use config::Root;
-use notice::{ModuleName, Ms, Priority, Route};
+use notice::{ModuleName, Ms, Priority, Route, TaskId};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::sync::Arc;
-use store::{Accepted, Blob, Body, Hash, NewTask, Project, StoredBody};
+use store::{Accepted, Blob, Body, Hash, NewTask, Project, ReplyToken, StoredBody};
 use wire::rendering::Bundle;
 use wire::xml::Element;
 
@@ -48,6 +49,8 @@ pub(crate) struct Sending {
     key: Option<String>,
     now: Ms,
     bundles: HashMap<(String, String), Option<Bundled>>,
+    /// One for each task made so far, where the notice gives them.
+    tokens: Vec<ReplyToken>,
 }
 
 /// In whose name it goes out, and by what it is read.
@@ -80,9 +83,9 @@ pub(crate) fn send(context: &mut Context<'_>, request: &Request) -> Result<Plann
     let purpose = Purpose { project, zone, by_contact };
     let mut sending = Sending::prepare(context, request, purpose)?;
     let (tasks, made) = sending.tasks_for(context.root, &addressee)?;
-    let plan =
-        Plan::new(vec![Change::Enqueue(tasks)], move |applied| sending.answer(applied, &made));
-    Ok(Planned::Once(plan))
+    let mut changes = vec![Change::Enqueue(tasks)];
+    changes.extend(sending.take_tokens().into_iter().map(Change::AddReplyToken));
+    Ok(Planned::Once(Plan::new(changes, move |applied| sending.answer(applied, &made))))
 }
 
 /// The addressee, in whose name, and for a bare contact the module it is for.
@@ -170,6 +173,7 @@ impl Sending {
             times: times_of(request, now, &purpose.zone)?,
             key: request.given("key").map(str::to_owned),
             bundles: HashMap::new(),
+            tokens: Vec::new(),
             notice,
             project: purpose.project,
             modules,
@@ -202,6 +206,7 @@ impl Sending {
             times: Times::default(),
             key: Some(key),
             bundles: HashMap::new(),
+            tokens: Vec::new(),
             notice,
             project,
             modules,
@@ -282,12 +287,26 @@ impl Sending {
     }
 
     fn task(
-        &self,
+        &mut self,
         root: &Root,
         (addressee, module): (&Addressee, &Module),
         bundled: Bundled,
     ) -> Result<NewTask, Refusal> {
-        let user = addressee.element(module, &self.project);
+        let mut user = addressee.element(module, &self.project);
+        if let Addressee::User { user: person, .. } = addressee
+            && self.notice.reply_token
+        {
+            let (token, hash) = replies::token()?;
+            user.push(Element::new("reply_token").with_text(token));
+            self.tokens.push(ReplyToken {
+                hash,
+                user: person.id,
+                notice: self.notice.name.clone(),
+                task: TaskId(0),
+                made: self.now,
+                used: None,
+            });
+        }
         let body = match module.queue {
             QueueOf::Gatepost => Body::Stored(StoredBody {
                 bundle: Some(bundled.blob),
@@ -312,6 +331,11 @@ impl Sending {
             expires: self.times.expires,
             key: addressee::key(self.key.as_deref(), addressee, &module.name),
         })
+    }
+
+    /// The changes that make the tokens of the tasks good; they stand after the tasks.
+    pub(crate) fn take_tokens(&mut self) -> Vec<ReplyToken> {
+        std::mem::take(&mut self.tokens)
     }
 
     fn answer(&self, applied: &Applied, made: &[Made]) -> Answer {

@@ -1,5 +1,6 @@
 //! What plugins may call back: they enter at step 1 like any client.
 
+use crate::agents;
 use crate::answer::Answer;
 use crate::caller::{Caller, Level};
 use crate::installation::Installation;
@@ -55,7 +56,8 @@ impl PlatformServer {
 
 impl Server for PlatformServer {
     fn agents(&self) -> Result<Vec<Agent>, Refusal> {
-        Ok(Vec::new())
+        let mut platform = self.platform()?;
+        store::read(platform.store.as_mut(), agents::all)
     }
 
     fn users(&self, field: &str) -> Result<Vec<(UserId, String)>, Refusal> {
@@ -75,8 +77,11 @@ impl Server for PlatformServer {
     }
 
     fn shared(&self, id: &str) -> Result<Option<Value>, Refusal> {
-        let _ = id;
-        Ok(None)
+        let mut platform = self.platform()?;
+        let text = store::read(platform.store.as_mut(), |snapshot| {
+            Ok::<_, Refusal>(snapshot.shared(id)?)
+        })?;
+        Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
     }
 
     fn log(&self, weight: Weight, text: &str) {

@@ -392,7 +392,7 @@ static FUNCTIONS: &[Function] = &[
     Function {
         name: "subscription",
         aliases: &[Alias::Same("subscription.list")],
-        level: Level::Admin,
+        level: Level::User,
         help: "Lists what a user has left or taken up; what is not listed is subscribed.",
         parameters: &[USER],
         extra: Extra::Refused,
@@ -402,7 +402,7 @@ static FUNCTIONS: &[Function] = &[
     Function {
         name: "subscription.edit",
         aliases: &[],
-        level: Level::Admin,
+        level: Level::User,
         help: "Ends or takes up a subscription.",
         parameters: &[
             USER,
@@ -497,7 +497,7 @@ static FUNCTIONS: &[Function] = &[
     Function {
         name: "inbox",
         aliases: &[Alias::Same("notification")],
-        level: Level::Admin,
+        level: Level::User,
         help: "Lists the internal notices of a user.",
         parameters: &[
             USER,
@@ -511,7 +511,7 @@ static FUNCTIONS: &[Function] = &[
     Function {
         name: "inbox.read",
         aliases: &[],
-        level: Level::Admin,
+        level: Level::User,
         help: "Marks internal notices as read.",
         parameters: &[USER, required("elid", Kind::Line, "the notices by number: `1, 2`")],
         extra: Extra::Refused,

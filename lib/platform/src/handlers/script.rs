@@ -63,7 +63,7 @@ impl Means {
             return Ended::left_alone(reason);
         }
         let chain: Vec<&str> =
-            self.within.iter().map(String::as_str).chain([call.function.name]).collect();
+            call.caller.within.iter().map(String::as_str).chain([call.function.name]).collect();
         let Input { environment, stdin, left_out } =
             input((call, event), answer, starter.environment(), &chain.join(","));
         self.line(Level::Info, &format!("Executing: {}", event.script.path.display()));
