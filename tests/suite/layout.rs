@@ -38,6 +38,7 @@ const HOMES: &[(&str, &[&str])] = &[
             "lib/render",
             "lib/platform",
             "admin/gatepost",
+            "admin/gatepostd",
             "gate/gwhttp",
             "libexec/gatepost-render",
         ],
@@ -62,6 +63,13 @@ const HOMES: &[(&str, &[&str])] = &[
     ("anyhow", &["admin/gatepost", "admin/gatepostd"]),
     ("argon2", &["lib/platform"]), // passwords of users
     ("sd-notify", &["admin/gatepostd"]),
+    ("tokio", &["admin/gatepostd"]),
+    ("hyper", &["admin/gatepostd"]),
+    ("hyper-util", &["admin/gatepostd"]),
+    ("http-body-util", &["admin/gatepostd"]),
+    ("bytes", &["admin/gatepostd"]),
+    ("httparse", &["admin/gatepost"]),
+    ("form_urlencoded", &["admin/gatepost", "admin/gatepostd"]),
 ];
 
 const OURS: &[&str] = &[

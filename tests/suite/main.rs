@@ -5,6 +5,7 @@
     reason = "a test that can't go on ends; it starts programs itself"
 )]
 
+mod api;
 mod conformance;
 mod crash;
 mod daemon;

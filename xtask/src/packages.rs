@@ -73,6 +73,7 @@ const PACKAGES: &[Package] = &[
     Package { name: "openssh-client", sign: Program("ssh-keygen"), needed: For::Testing },
     Package { name: "openssh-server", sign: Program("sshd"), needed: For::Testing },
     Package { name: "tmux", sign: Program("tmux"), needed: For::Testing },
+    Package { name: "curl", sign: Program("curl"), needed: For::Testing },
     Package { name: "procps", sign: Program("ps"), needed: For::Testing },
     Package {
         name: "libsasl2-modules",

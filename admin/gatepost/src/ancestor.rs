@@ -59,6 +59,7 @@ pub(crate) fn run(form: &Form) -> Result<ExitCode> {
             names.join(", ")
         )));
     }
+    session.caller = session.caller.clone().of_manager(&form.manager);
     let given = fields::read(&form.parameters)?;
     let function = Platform::function(&form.function);
     for (name, _) in given.iter().filter(|(name, value)| {

@@ -126,6 +126,9 @@ pub(crate) enum Command {
     /// What is known of contacts: blocked, failing
     #[command(subcommand)]
     Contact(Contact),
+    /// Tokens of programs that call over HTTP
+    #[command(subcommand)]
+    Token(Token),
     /// A user's notices in the client area
     Inbox {
         /// Id, ext:EXTERNAL_ID or email
@@ -552,5 +555,24 @@ pub(crate) enum Config {
         /// Also where each value comes from
         #[arg(long)]
         show_origin: bool,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Token {
+    /// Every token, without its value
+    List,
+    /// Make one; its value is shown this once
+    Add {
+        /// The program that will use it
+        name: String,
+        /// What it may
+        #[arg(long, default_value = "admin", value_parser = ["user", "reseller", "admin", "super"])]
+        level: String,
+    },
+    /// Take one back: the next call with it is refused
+    Delete {
+        /// Its name
+        name: String,
     },
 }

@@ -29,9 +29,9 @@ const FOLDERS: [&str; 10] = [
 /// and ours. `var` itself can't be sticky (decision 0012).
 const SHARED: [(&str, u32); 3] = [("var", 0o2770), ("var/notify", 0o3770), ("var/attach", 0o3770)];
 
-/// Locks, notes of hand-overs, wake sockets: nobody's but the owner's. Writers of another uid are noticed by the
-/// database file itself.
-const OWN: [&str; 2] = ["var/run", "var/run/wake"];
+/// Locks, notes of hand-overs, wake sockets: nobody's but the owner's. The group may go through `var/run` to
+/// the daemon's socket, and see nothing else there. Writers of another uid are noticed by the database file itself.
+const OWN: [(&str, u32); 2] = [("var/run", 0o2710), ("var/run/wake", 0o700)];
 
 const SETTINGS: &str = "\
 # What differs from the defaults. The defaults, with a comment for each key, stand in share/etc/gatepost.toml;
@@ -88,9 +88,12 @@ fn make_folders(root: &Root, init: &Init) -> Result<()> {
             mode(&path, wanted)?;
         }
     }
-    for folder in OWN {
-        make(&root.path(folder), 0o700)?;
-        mode(&root.path(folder), 0o700)?;
+    for (folder, its_mode) in OWN {
+        make(&root.path(folder), its_mode)?;
+        if let Some(group) = &init.submit_group {
+            give(&root.path(folder), group)?;
+        }
+        mode(&root.path(folder), its_mode)?;
     }
     Ok(())
 }

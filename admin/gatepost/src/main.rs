@@ -7,6 +7,7 @@ mod ancestor;
 mod arguments;
 mod ask;
 mod check;
+mod daemon;
 mod failure;
 mod fields;
 mod gate;
@@ -20,6 +21,7 @@ mod session;
 mod settings;
 mod status;
 mod template;
+mod tokens;
 mod users;
 mod why;
 
@@ -100,6 +102,7 @@ fn run_in(session: &mut Session, command: Command) -> Result<ExitCode> {
         Command::Subscription(what) => users::subscription(session, what)?,
         Command::Incoming { gateway } => listing::incoming(session, gateway.as_deref())?,
         Command::Contact(what) => users::contact(session, what)?,
+        Command::Token(what) => tokens::run(session, what)?,
         Command::Inbox { user } => listing::inbox(session, &user)?,
         Command::Forget { user, yes } => users::forget(session, &user, yes)?,
         Command::Init(_)

@@ -1,6 +1,7 @@
 //! An open installation and how the person wants things printed.
 
 use crate::arguments::Format;
+use crate::daemon::Daemon;
 use crate::failure::Result;
 use crate::{fields, output};
 use config::Root;
@@ -14,6 +15,10 @@ pub(crate) struct Session {
     pub(crate) platform: Platform,
     /// How to print.
     pub(crate) format: Option<Format>,
+    /// In whose name it calls.
+    pub(crate) caller: Caller,
+    /// Takes the calls while it runs.
+    daemon: Option<Daemon>,
 }
 
 /// Finds the installation and becomes its owner.
@@ -27,12 +32,21 @@ pub(crate) fn root_of(argument: Option<&Path>) -> Result<Root> {
 impl Session {
     /// Opens the installation.
     pub(crate) fn open(root: Option<&Path>, format: Option<Format>) -> Result<Self> {
-        Ok(Self { platform: Platform::open(root_of(root)?)?, format })
+        let root = root_of(root)?;
+        let daemon = Daemon::of(&root);
+        let caller = Caller::operator();
+        Ok(Self { platform: Platform::open(root)?, format, caller, daemon })
     }
 
-    /// Calls a function as the operator.
+    /// Calls a function as the operator: through the daemon if one runs, else by ourselves.
     pub(crate) fn call(&mut self, function: &str, fields: &Fields) -> Result<Answer> {
-        Ok(self.platform.call(function, fields, &Caller::operator())?)
+        if let Some(daemon) = &self.daemon {
+            if let Some(answer) = daemon.call(function, fields, &self.caller)? {
+                return Ok(answer);
+            }
+            self.daemon = None;
+        }
+        Ok(self.platform.call(function, fields, &self.caller)?)
     }
 
     /// Calls a function with named values.

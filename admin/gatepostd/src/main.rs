@@ -6,6 +6,7 @@
 //! and leave. It may be process 1 of a container. It never claims, renders or sends anything itself: killing it
 //! loses nothing.
 
+mod api;
 mod keep;
 mod orphans;
 mod rest;
@@ -13,11 +14,14 @@ mod signals;
 mod supervisor;
 
 use anyhow::{Context, Result};
+use api::{Api, Platforms};
 use clap::Parser;
 use config::{Config, Log, Root};
+use platform::Platform;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use supervisor::{Ended, Supervisor};
 
 /// The daemon of Gatepost: keeps the modules running. Signals: HUP reads the settings again, TERM ends it gently.
@@ -49,10 +53,27 @@ fn run(arguments: &Arguments) -> Result<()> {
     let signals = signals::listen().context("can't listen to signals")?;
     loop {
         let config = Config::load(&root)?;
-        let log = Log::open(&root, &config, "gatepostd")?;
+        let log = Arc::new(Log::open(&root, &config, "gatepostd")?);
+        let _api = open_api(&root, &log);
         match Supervisor::new(&root, config, log).run(&signals) {
             Ended::Leave => return Ok(()),
             Ended::Reload => {}
+        }
+    }
+}
+
+/// Delivery goes on without the door: what stands against it is in the log.
+fn open_api(root: &Root, log: &Arc<Log>) -> Option<Api> {
+    let open = || -> Result<Api> {
+        let platform = Platform::open(root.clone())?;
+        platform.reload()?;
+        Api::open(root, Platforms::new(platform), Arc::clone(log))
+    };
+    match open() {
+        Ok(api) => Some(api),
+        Err(error) => {
+            log.error(&format!("api: {error:#}"));
+            None
         }
     }
 }

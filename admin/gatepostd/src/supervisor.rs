@@ -8,6 +8,7 @@ use config::{Config, Log, Root};
 use host::{Caller, Child, Folder, Program, Programs, Stream, Streams};
 use notice::{Clock, ModuleName, SystemClock};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 use store::{Direction, Durability, Store};
@@ -39,7 +40,7 @@ struct Errand {
 /// Everything that is kept running.
 pub(crate) struct Supervisor {
     config: Config,
-    log: Log,
+    log: Arc<Log>,
     keeps: Vec<Keep>,
     errands: Vec<Errand>,
     caller: Caller,
@@ -50,7 +51,7 @@ pub(crate) struct Supervisor {
 
 impl Supervisor {
     /// Finds the modules.
-    pub(crate) fn new(root: &Root, config: Config, log: Log) -> Self {
+    pub(crate) fn new(root: &Root, config: Config, log: Arc<Log>) -> Self {
         let caller = Caller::new(root, &config);
         let now = Instant::now();
         let mut all = Self {

@@ -31,6 +31,8 @@ pub struct Settings {
     pub handlers: Handlers,
     /// `[daemon]`
     pub daemon: Daemon,
+    /// `[api]`
+    pub api: Api,
     /// `[retention]`
     pub retention: Retention,
     /// `[render]`
@@ -271,6 +273,13 @@ pub struct Daemon {
     /// Between two prunings.
     #[serde(rename = "prune_secs", with = "secs")]
     pub prune: Duration,
+}
+
+/// `[api]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Api {
+    /// `ADDRESS:PORT` of the listener that wants tokens; empty: none.
+    pub listen: String,
 }
 
 /// `[retention]`, in days.

@@ -101,4 +101,10 @@ impl Caller {
     pub fn of_manager(self, manager: impl Into<String>) -> Self {
         Self { manager: manager.into(), ..self }
     }
+
+    /// The same, called by handlers of these functions ([`Caller::within`]).
+    #[must_use]
+    pub fn called_within(self, functions: Vec<String>) -> Self {
+        Self { within: functions, ..self }
+    }
 }

@@ -45,6 +45,7 @@ mod notices;
 mod passwords;
 #[cfg(test)]
 mod pipe_tests;
+mod once;
 mod pipeline;
 #[cfg(test)]
 mod pipeline_tests;
@@ -73,6 +74,7 @@ mod tasks;
 mod templates;
 #[cfg(test)]
 mod testing;
+mod tokens;
 mod user_import;
 mod users;
 pub mod when;
@@ -89,6 +91,7 @@ pub use error::PlatformError;
 pub use function::{Alias, Extra, Function, Kind, Need, Parameter};
 pub use locks::Runner;
 pub use notices::{Condition, Notice, Operator, load as load_notice, names as notice_names};
+pub use once::Once;
 pub use pipeline::Platform;
 pub use refusal::Refusal;
 pub use services::{ServiceCall, ServiceOperation, ServiceTask, ServiceTurn, service_call};

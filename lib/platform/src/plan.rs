@@ -10,7 +10,7 @@ use crate::refusal::Refusal;
 use config::ConfigError;
 use notice::{AccountId, GatewayId, Ms, ProjectId, TaskId, UserId};
 use store::{
-    Accepted, Account, Agent, Body, ContactState, Event, Finish, Gateway, GatewayState, Hash,
+    Accepted, ApiToken, Account, Agent, Body, ContactState, Event, Finish, Gateway, GatewayState, Hash,
     NewEvent, NewPayment, NewTask, Paid, Project, ReplyToken, SignIn, StoreError, Subscription,
     Told, Tx, User,
 };
@@ -150,6 +150,8 @@ pub(crate) enum Change {
     ActivateProvisioning,
     /// An event, with the tasks that follow from it (the outbox).
     Raise(Raise),
+    AddToken(ApiToken),
+    DeleteToken(String),
 }
 
 impl Plan {
@@ -347,6 +349,9 @@ fn make(change: &Change, tx: &mut dyn Tx, now: Ms, applied: &mut Applied) -> sto
         Change::ActivateProvisioning => u64::from(tx.activate_provisionings()?),
         // Made by `apply`, which knows more.
         Change::Raise(_) | Change::Pay(..) => 0,
+        Change::Raise(_) | Change::UseReplyToken(_) => 0,
+        Change::AddToken(token) => done(tx.add_token(token))?,
+        Change::DeleteToken(name) => u64::from(tx.delete_token(name)?),
     };
     applied.touched += touched;
     Ok(())

@@ -56,8 +56,13 @@ const TASK_CHANGE: [Parameter; 9] = [
 ];
 
 /// Every table, in the order people see them.
-pub(crate) static TABLES: &[&[Function]] =
-    &[FUNCTIONS, people::FUNCTIONS, crate::services::FUNCTIONS, crate::provisioning::FUNCTIONS];
+pub(crate) static TABLES: &[&[Function]] = &[
+    FUNCTIONS,
+    people::FUNCTIONS,
+    crate::services::FUNCTIONS,
+    crate::provisioning::FUNCTIONS,
+    crate::tokens::FUNCTIONS,
+];
 
 /// Messages: projects, users, notices, gateways, tasks.
 static FUNCTIONS: &[Function] = &[

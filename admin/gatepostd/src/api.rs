@@ -1,0 +1,145 @@
+//! The door for programs: HTTP/1.1 and JSON over `var/run/api.sock`, and over TCP where the settings name an address.
+//!
+//! `POST /v1/func/NAME` calls a function, `GET /v1/func` lists them, `GET /v1/openapi.json` describes them.
+//! A caller on the socket is known by the kernel's word, one over TCP by a token. One thread takes connections,
+//! a few others call: no call waits for another's gate.
+
+mod answer;
+mod caller;
+mod connection;
+mod openapi;
+mod platforms;
+mod request;
+
+pub(crate) use platforms::Platforms;
+
+use anyhow::{Context, Result};
+use config::{Log, Root};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// The socket, under ROOT.
+const SOCKET: &str = "var/run/api.sock";
+
+/// Calls that run at once; more wait.
+const CALLS: usize = 16;
+
+/// How long calls may go on once the daemon leaves.
+const LEAVE: Duration = Duration::from_secs(10);
+
+/// The open door. Dropping it closes it: calls that run may end, no new ones come in.
+pub(crate) struct Api {
+    stop: watch::Sender<bool>,
+    thread: Option<std::thread::JoinHandle<()>>,
+    socket: PathBuf,
+}
+
+/// Where callers come in.
+struct Doors {
+    socket: UnixListener,
+    tcp: Option<std::net::TcpListener>,
+}
+
+/// What every connection needs.
+pub(crate) struct Shared {
+    pub(crate) platforms: Platforms,
+    pub(crate) log: Arc<Log>,
+    /// Whom the daemon runs as.
+    pub(crate) owner: u32,
+}
+
+impl Api {
+    /// Opens the door. The socket of a daemon that was killed is replaced: only one daemon runs here.
+    pub(crate) fn open(root: &Root, platforms: Platforms, log: Arc<Log>) -> Result<Self> {
+        let socket = root.path(SOCKET);
+        let doors = Doors {
+            socket: bind(&socket).with_context(|| format!("can't open `{SOCKET}`"))?,
+            tcp: bind_tcp(&platforms.config().api.listen)?,
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .max_blocking_threads(CALLS)
+            .build()
+            .context("can't start the api")?;
+        let owner = rustix::process::geteuid().as_raw();
+        let shared = Arc::new(Shared { platforms, log, owner });
+        let (stop, stopped) = watch::channel(false);
+        let thread = std::thread::Builder::new().name("api".into()).spawn(move || {
+            runtime.block_on(serve(doors, shared, stopped));
+            runtime.shutdown_timeout(LEAVE);
+        })?;
+        Ok(Self { stop, thread: Some(thread), socket })
+    }
+}
+
+impl Drop for Api {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.socket);
+        let _ = self.stop.send(true);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Members of the group of `var/` may connect: they may enqueue as well.
+fn bind(path: &Path) -> std::io::Result<UnixListener> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+fn bind_tcp(address: &str) -> Result<Option<std::net::TcpListener>> {
+    if address.is_empty() {
+        return Ok(None);
+    }
+    let listener = std::net::TcpListener::bind(address).with_context(|| {
+        format!("can't listen on `{address}` (api.listen of etc/gatepost.toml)")
+    })?;
+    listener.set_nonblocking(true)?;
+    Ok(Some(listener))
+}
+
+async fn serve(doors: Doors, shared: Arc<Shared>, mut stopped: watch::Receiver<bool>) {
+    let Ok(socket) = tokio::net::UnixListener::from_std(doors.socket) else { return };
+    let tcp = doors.tcp.and_then(|listener| tokio::net::TcpListener::from_std(listener).ok());
+    let connections = connection::Connections::new(&stopped);
+    loop {
+        tokio::select! {
+            _ = stopped.changed() => break,
+            taken = socket.accept() => match taken {
+                Ok((stream, _)) => connections.take_local(stream, &shared),
+                Err(error) => rest_after(&error, &shared.log).await,
+            },
+            taken = accept(tcp.as_ref()) => match taken {
+                Ok(stream) => connections.take_remote(stream, &shared),
+                Err(error) => rest_after(&error, &shared.log).await,
+            },
+        }
+    }
+    let _ = tokio::time::timeout(LEAVE, connections.ended()).await;
+}
+
+async fn accept(
+    listener: Option<&tokio::net::TcpListener>,
+) -> std::io::Result<tokio::net::TcpStream> {
+    match listener {
+        Some(listener) => listener.accept().await.map(|(stream, _)| stream),
+        None => std::future::pending().await,
+    }
+}
+
+/// Out of descriptors or memory: others go on, and so do we, a little later.
+async fn rest_after(error: &std::io::Error, log: &Log) {
+    log.warning(&format!("api: can't take a connection: {error}"));
+    tokio::time::sleep(Duration::from_millis(100)).await;
+}
