@@ -46,6 +46,7 @@ mod passwords;
 #[cfg(test)]
 mod pipe_tests;
 mod once;
+mod passwords;
 mod pipeline;
 #[cfg(test)]
 mod pipeline_tests;

@@ -82,7 +82,8 @@ impl Problem {
     fn to_xml(&self) -> Element {
         let made = || {
             let message = Element::new("msg").with_text(self.detail.clone());
-            let error = Element::new("error").with_attribute("type", self.kind.clone()).with_child(message);
+            let error =
+                Element::new("error").with_attribute("type", self.kind.clone()).with_child(message);
             Element::new("doc").with_child(error)
         };
         let mut document = self.document.clone().unwrap_or_else(made);
