@@ -26,8 +26,7 @@ impl Platform {
     pub fn call_once(
         &mut self,
         key: &str,
-        name: &str,
-        params: &Fields,
+        (name, params): (&str, &Fields),
         caller: &Caller,
     ) -> Result<Once, Refusal> {
         let mine = KeyedCall {

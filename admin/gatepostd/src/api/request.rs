@@ -103,10 +103,10 @@ async fn call(
 fn called_once(
     platform: &mut Platform,
     key: &str,
-    (name, given): (&str, &Fields),
+    call: (&str, &Fields),
     caller: &Caller,
 ) -> Result<(platform::Answer, Replay), Refusal> {
-    match platform.call_once(key, name, given, caller)? {
+    match platform.call_once(key, call, caller)? {
         Once::Called(answer) => Ok((answer, Replay::First)),
         Once::Known(answer) => Ok((answer, Replay::Repeated)),
     }
