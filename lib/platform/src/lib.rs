@@ -42,11 +42,10 @@ mod modules;
 mod money;
 mod notice_xml;
 mod notices;
+mod once;
 mod passwords;
 #[cfg(test)]
 mod pipe_tests;
-mod once;
-mod passwords;
 mod pipeline;
 #[cfg(test)]
 mod pipeline_tests;

@@ -10,9 +10,9 @@ use crate::refusal::Refusal;
 use config::ConfigError;
 use notice::{AccountId, GatewayId, Ms, ProjectId, TaskId, UserId};
 use store::{
-    Accepted, ApiToken, Account, Agent, Body, ContactState, Event, Finish, Gateway, GatewayState, Hash,
-    NewEvent, NewPayment, NewTask, Paid, Project, ReplyToken, SignIn, StoreError, Subscription,
-    Told, Tx, User,
+    Accepted, Account, Agent, ApiToken, Body, ContactState, Event, Finish, Gateway, GatewayState,
+    Hash, NewEvent, NewPayment, NewTask, Paid, Project, ReplyToken, SignIn, StoreError,
+    Subscription, Told, Tx, User,
 };
 
 /// What planning brings.
@@ -349,7 +349,6 @@ fn make(change: &Change, tx: &mut dyn Tx, now: Ms, applied: &mut Applied) -> sto
         Change::ActivateProvisioning => u64::from(tx.activate_provisionings()?),
         // Made by `apply`, which knows more.
         Change::Raise(_) | Change::Pay(..) => 0,
-        Change::Raise(_) | Change::UseReplyToken(_) => 0,
         Change::AddToken(token) => done(tx.add_token(token))?,
         Change::DeleteToken(name) => u64::from(tx.delete_token(name)?),
     };
