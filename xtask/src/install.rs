@@ -26,6 +26,17 @@ const PROGRAMS: &[(&str, &str)] = &[
 /// What a gate author gets: the crates that `gatepost-gate` consists of.
 const SDK: &[&str] = &["lib/gate", "lib/wire", "lib/notice"];
 
+/// Folders that are installed as they are. Samples of handlers and plugins wait under `share/`.
+const SHIPPED: [(&str, &str); 7] = [
+    ("etc", "share/etc"),
+    ("templates", "share/templates"),
+    ("addon", "share/addon"),
+    ("plugins", "share/plugins"),
+    ("docs", "share/doc"),
+    ("sdk/php", "include/php"),
+    ("sdk/python", "lib/python"),
+];
+
 /// The gate to copy.
 const EXAMPLE: &str = "gate/gwfile";
 
@@ -45,9 +56,7 @@ pub(crate) fn run(prefix: &Path, build: Build) -> Result<()> {
         replace(&target.join(&program.name), &folder.join(&program.name))?;
     }
     link("../bin/gatepost", &prefix.join("sbin/mgrctl"))?;
-    for (from, to) in
-        [("etc", "share/etc"), ("templates", "share/templates"), ("docs", "share/doc")]
-    {
+    for (from, to) in SHIPPED {
         copy_folder(&steps::repository().join(from), &prefix.join(to))?;
     }
     lay_out_sdk(&prefix.join("sdk/rust"))?;
@@ -139,7 +148,7 @@ fn copy_folder(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from)? {
         let path: PathBuf = entry?.path();
-        let Some(name) = path.file_name() else { continue };
+        let Some(name) = path.file_name().filter(|name| *name != "__pycache__") else { continue };
         if path.is_dir() {
             copy_folder(&path, &to.join(name))?;
         } else {

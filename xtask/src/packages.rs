@@ -58,6 +58,16 @@ const PACKAGES: &[Package] = &[
         needed: For::Testing,
     },
     Package { name: "perl", sign: Program("perl"), needed: For::Testing },
+    Package {
+        name: "libcgi-pm-perl",
+        sign: File("/usr/share/perl5/CGI.pm"),
+        needed: For::Testing,
+    },
+    Package {
+        name: "php-sqlite3",
+        sign: File("/var/lib/dpkg/info/php-sqlite3.list"),
+        needed: For::Testing,
+    },
     Package { name: "nodejs", sign: Program("node"), needed: For::Testing },
     Package { name: "npm", sign: Program("npm"), needed: For::Testing },
     Package {

@@ -15,6 +15,9 @@ pub(crate) struct Form {
     format: Option<String>,
     function: String,
     parameters: Vec<String>,
+    /// `-`: more parameters come on stdin, as `k=v&k=v`, percent-encoded: programs keep values out of the list of
+    /// processes so.
+    more_on_stdin: bool,
 }
 
 /// Reads the form; None: it is not this form.
@@ -29,6 +32,7 @@ pub(crate) fn form_of(words: &[String]) -> Option<Form> {
         format: None,
         function: String::new(),
         parameters: Vec::new(),
+        more_on_stdin: false,
     };
     let mut rest = words.iter().skip(1);
     while let Some(word) = rest.next() {
@@ -36,6 +40,9 @@ pub(crate) fn form_of(words: &[String]) -> Option<Form> {
             "-m" => form.manager = rest.next().cloned().unwrap_or_default(),
             "-o" => form.format = Some(rest.next().cloned().unwrap_or_default()),
             _ if form.function.is_empty() => form.function.clone_from(word),
+            "-" => form.more_on_stdin = true,
+            "out=xml" => form.format = Some("xml".to_owned()),
+            "out=json" | "out=bjson" => form.format = Some("json".to_owned()),
             _ => form.parameters.push(word.clone()),
         }
     }
@@ -60,7 +67,7 @@ pub(crate) fn run(form: &Form) -> Result<ExitCode> {
         )));
     }
     session.caller = session.caller.clone().of_manager(&form.manager);
-    let given = fields::read(&form.parameters)?;
+    let mut given = fields::read(&form.parameters)?;
     let function = Platform::function(&form.function);
     for (name, _) in given.iter().filter(|(name, value)| {
         !value.starts_with('@') && function.is_some_and(|function| function.is_secret(name))
@@ -69,9 +76,24 @@ pub(crate) fn run(form: &Form) -> Result<ExitCode> {
             "warning: the value of `{name}` stands in the list of processes and in the shell's history"
         ));
     }
-    let answer = session.call(&form.function, &given)?;
-    session.print(&answer)?;
-    Ok(ExitCode::SUCCESS)
+    if form.more_on_stdin {
+        let more = fields::from_query(&fields::file("-")?);
+        for (name, value) in more.iter() {
+            given.set(name, value);
+        }
+    }
+    match session.call(&form.function, &given) {
+        Ok(answer) => {
+            session.print(&answer)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        // Programs read the error document where they read an answer.
+        Err(Failure::Refused { code, document, .. }) if form.format.is_some() => {
+            session.print(&document)?;
+            Ok(ExitCode::from(code))
+        }
+        Err(failure) => Err(failure),
+    }
 }
 
 fn format_of(name: &str) -> Result<Format> {

@@ -102,6 +102,9 @@ pub(crate) enum Command {
     /// Gate programs
     #[command(subcommand)]
     Gate(Gate),
+    /// Event handlers: the scripts in addon/
+    #[command(subcommand)]
+    Handler(Handler),
     /// Templates
     #[command(subcommand)]
     Template(Template),
@@ -163,6 +166,44 @@ pub(crate) struct Init {
     /// Add a project, a user and a gateway that writes to a file
     #[arg(long)]
     pub(crate) demo: bool,
+    /// Make the ancestor's prefix a link to ROOT, so that programs which name it run unchanged
+    #[arg(long, value_name = "PREFIX", num_args = 0..=1, default_missing_value = "/usr/local/mgr5")]
+    pub(crate) mgr5: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Handler {
+    /// List what is registered, in its order, and what can't be run
+    List {
+        /// Only this script
+        script: Option<String>,
+        /// Only those of this function
+        #[arg(long, value_name = "FUNCTION")]
+        event: Option<String>,
+    },
+    /// Run one for real: what it got, what it printed, what it changed
+    Test(HandlerTest),
+}
+
+#[derive(Args)]
+pub(crate) struct HandlerTest {
+    /// The script in addon/
+    pub(crate) name: String,
+    /// The function it is registered for
+    #[arg(long, value_name = "FUNCTION")]
+    pub(crate) event: String,
+    /// When; default: the first it is registered for
+    #[arg(long, value_parser = ["before", "after", "late", "final"])]
+    pub(crate) time: Option<String>,
+    /// Take the parameters of this call in the journal; its secrets are not kept there
+    #[arg(long, value_name = "CALL")]
+    pub(crate) call: Option<String>,
+    /// A file with the answer that an after handler gets, or - for stdin
+    #[arg(long, value_name = "FILE")]
+    pub(crate) answer: Option<String>,
+    /// Parameters of the call
+    #[arg(value_name = "K=V")]
+    pub(crate) fields: Vec<String>,
 }
 
 #[derive(Args)]

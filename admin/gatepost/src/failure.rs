@@ -3,7 +3,7 @@
 use crate::output;
 use config::ConfigError;
 use notice::chain;
-use platform::{PlatformError, Refusal};
+use platform::{Answer, PlatformError, Refusal};
 use std::process::ExitCode;
 use store::StoreError;
 
@@ -28,6 +28,8 @@ pub(crate) enum Failure {
     Clap(clap::Error),
     /// A message and its code.
     Said { code: u8, text: String },
+    /// A function refused: the same, and its error document.
+    Refused { code: u8, text: String, document: Box<Answer> },
 }
 
 impl Failure {
@@ -45,7 +47,9 @@ impl Failure {
     pub(crate) fn tell(&self) {
         match self {
             Self::Clap(error) => drop(error.print()),
-            Self::Said { text, .. } => output::tell(&format!("gatepost: {text}")),
+            Self::Said { text, .. } | Self::Refused { text, .. } => {
+                output::tell(&format!("gatepost: {text}"));
+            }
         }
     }
 
@@ -54,7 +58,7 @@ impl Failure {
         match self {
             Self::Clap(error) if error.use_stderr() => ExitCode::from(code::USAGE),
             Self::Clap(_) => ExitCode::SUCCESS,
-            Self::Said { code, .. } => ExitCode::from(*code),
+            Self::Said { code, .. } | Self::Refused { code, .. } => ExitCode::from(*code),
         }
     }
 }
@@ -67,7 +71,11 @@ impl From<clap::Error> for Failure {
 
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
-        Self::new(refusal.exit_code(), chain(&refusal))
+        Self::Refused {
+            code: refusal.exit_code(),
+            text: chain(&refusal),
+            document: Box::new(Answer::of(refusal.to_document())),
+        }
     }
 }
 

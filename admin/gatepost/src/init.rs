@@ -41,6 +41,10 @@ const SETTINGS: &str = "\
 /// Makes the installation and says what to do next.
 pub(crate) fn run(argument: Option<&Path>, init: &Init) -> Result<ExitCode> {
     let root = place(argument)?;
+    if let Some(prefix) = &init.mgr5 {
+        // As whoever started us: the owner of var/ may not write there.
+        link_prefix(prefix, &root)?;
+    }
     if root.path("var").is_dir() {
         config::take_owner(&root)?;
     }
@@ -57,6 +61,29 @@ pub(crate) fn run(argument: Option<&Path>, init: &Init) -> Result<ExitCode> {
         demo(&root)?;
     }
     next(&root, init)
+}
+
+/// Links the ancestor's prefix to ROOT. What stands there already is never touched.
+fn link_prefix(prefix: &Path, root: &Root) -> Result<()> {
+    if let Ok(there) = fs::read_link(prefix)
+        && there == root.folder()
+    {
+        return Ok(());
+    }
+    if prefix.symlink_metadata().is_ok() {
+        if fs::canonicalize(prefix).is_ok_and(|real| fs::canonicalize(root.folder()).is_ok_and(|own| own == real)) {
+            return Ok(());
+        }
+        return Err(Failure::new(
+            code::CANT_CREATE,
+            format!(
+                "`{}` is there already and is not this installation; nothing was changed. \
+                 Programs that name it keep what they have",
+                prefix.display()
+            ),
+        ));
+    }
+    std::os::unix::fs::symlink(root.folder(), prefix).map_err(|error| cant("make the link", prefix, &error))
 }
 
 /// The folder that becomes ROOT: as everywhere, but the tree this program was installed in counts before it has `etc/`.

@@ -12,6 +12,7 @@ mod failure;
 mod fields;
 mod gate;
 mod gateway;
+mod handler;
 mod init;
 mod listing;
 mod output;
@@ -95,6 +96,7 @@ fn run_in(session: &mut Session, command: Command) -> Result<ExitCode> {
         Command::Pause(what) => gateway::pause(session, &what)?,
         Command::Resume { gateway } => gateway::resume(session, gateway.as_deref())?,
         Command::Gateway(what) => gateway::run(session, what)?,
+        Command::Handler(what) => handler::run(session, what)?,
         Command::Template(what) => template::run(session, what)?,
         Command::Notice(arguments::Notice::List) => listing::notices(session)?,
         Command::User(what) => users::user(session, what)?,

@@ -254,7 +254,7 @@ fn test(session: &mut Session, only: Option<&str>) -> Result<()> {
             &Entry { notice: &notice, module: &module, lang: &lang, project },
         ) {
             Ok(()) => "ok".to_owned(),
-            Err(Failure::Said { text, .. }) => {
+            Err(Failure::Said { text, .. } | Failure::Refused { text, .. }) => {
                 failed += 1;
                 text
             }

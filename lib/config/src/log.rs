@@ -62,6 +62,16 @@ impl Log {
     /// Opens `var/gatepost.log` (0600) for this component, and makes the link `var/billmgr.log`. The level
     /// is that of `etc/debug.conf`, else `log.level`.
     pub fn open(root: &Root, config: &Config, component: &str) -> Result<Self, ConfigError> {
+        Self::open_at(root, config, (component, Level::Fatal))
+    }
+
+    /// The same; where `etc/debug.conf` says nothing of this component, lines up to that level are written
+    /// even if `log.level` is lower.
+    pub fn open_at(
+        root: &Root,
+        config: &Config,
+        (component, usual): (&str, Level),
+    ) -> Result<Self, ConfigError> {
         let path = root.path("var/gatepost.log");
         let file = append_to(&path).map_err(ConfigError::file("open", path.clone()))?;
         let link = root.path("var/billmgr.log");
@@ -74,7 +84,7 @@ impl Log {
             path,
             component: component.to_owned(),
             highest: level_in(&wanted, &config.manager_names, component)
-                .unwrap_or(config.log.level),
+                .unwrap_or(config.log.level.max(usual as u8)),
             line_bytes: config.log.line_bytes,
             mask: RwLock::default(),
             file: Mutex::new(file),

@@ -1,6 +1,6 @@
 //! Who is asked and told on the way of a call: immutable, swapped as a whole; a call keeps the one it began with.
 
-use crate::handlers::Handlers;
+use crate::handlers::{self, Handlers};
 use crate::installation::Installation;
 use crate::notices::{self, Notice};
 use crate::plugins::{Event, PluginHost};
@@ -30,13 +30,8 @@ impl Registry {
     ) -> Result<Self, Refusal> {
         let (root, config) = (&installation.root, &installation.config);
         let (handlers, lines) = Handlers::load(root, config);
+        handlers::write(&lines, root, config);
         let outside = installation.outside();
-        for line in lines {
-            let log = Log::open(root, config, line.component);
-            if let Ok(log) = log {
-                log.line(line.level, &line.text);
-            }
-        }
         let plugins = match old.and_then(|old| old.plugins.clone()) {
             Some(plugins) => Some(plugins),
             None => PluginHost::start(root, config, Arc::new(PlatformServer::of(installation)))?,

@@ -62,6 +62,7 @@ pub(crate) static TABLES: &[&[Function]] = &[
     crate::services::FUNCTIONS,
     crate::provisioning::FUNCTIONS,
     crate::tokens::FUNCTIONS,
+    crate::handlers::FUNCTIONS,
 ];
 
 /// Messages: projects, users, notices, gateways, tasks.

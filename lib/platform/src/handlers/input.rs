@@ -104,6 +104,14 @@ fn known_names(call: &Call, event: &Event, params: &Fields) -> Fields {
     ] {
         all.set(name, value.replace('\0', ""));
     }
+    if !caller.ip.is_empty() {
+        all.set("AUTH_IP", caller.ip.as_str());
+        all.set("REMOTE_ADDR", caller.ip.as_str());
+    }
+    if let Some(session) = &caller.session {
+        all.set("AUTHID", session.as_str());
+        all.set("HTTP_COOKIE", format!("billmgrses5={session}"));
+    }
     let elid = params.text("elid");
     if elid.contains(',') {
         all.set("PARAM_elids", elid);
@@ -134,6 +142,32 @@ pub(super) fn query_of(params: &Fields) -> String {
         encode(&mut query, value);
     }
     query
+}
+
+/// What [`query_of`] wrote.
+pub(super) fn params_of_query(query: &str) -> Fields {
+    let pairs = query.split('&').filter(|pair| !pair.is_empty());
+    let pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    pairs.map(|(name, value)| (decoded(name), decoded(value))).collect()
+}
+
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let number = after.get(..2).and_then(|two| std::str::from_utf8(two).ok());
+        match number.and_then(|two| u8::from_str_radix(two, 16).ok()) {
+            Some(byte) if *first == b'%' => {
+                bytes.push(byte);
+                rest = &after[2..];
+            }
+            _ => {
+                bytes.push(*first);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 fn encode(query: &mut String, text: &str) {

@@ -11,16 +11,19 @@ mod registration;
 mod script;
 #[cfg(test)]
 mod tests;
+mod trial;
 
 use crate::call::{Call, Outside, Place, Run};
 use crate::refusal::Refusal;
 use breaker::Breaker;
-use config::{Config, Level, Log, Root, names};
+use config::{Config, Level, Log, Root};
 use host::outcome::CallFailure;
 use registration::{Calls, Event, OnFailure, Registrations, When};
 use script::Ended;
 use std::fmt;
 use wire::xml::Element;
+
+pub(crate) use trial::FUNCTIONS;
 
 /// A line for the log: component `external` or `action`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,13 +45,10 @@ pub(crate) struct Handlers {
 
 /// What a run needs.
 struct Means {
+    root: Root,
     settings: config::Handlers,
     limits: host::Limits,
     breaker: Breaker,
-    /// Component `external`; None: it can't be written.
-    log: Option<Log>,
-    /// Functions that we ourselves are called from inside of.
-    within: Vec<String>,
 }
 
 /// What the before handlers decided; a refusal is an error.
@@ -66,6 +66,19 @@ impl fmt::Debug for Handlers {
     }
 }
 
+/// Writes lines, each under its component. The usual level shows registrations (S0-27): `etc/debug.conf` sets another.
+pub(crate) fn write(lines: &[Line], root: &Root, config: &Config) {
+    for component in ["external", "action"] {
+        let mut mine = lines.iter().filter(|line| line.component == component).peekable();
+        if mine.peek().is_none() {
+            continue;
+        }
+        if let Ok(log) = Log::open_at(root, config, (component, Level::ExtInfo)) {
+            mine.for_each(|line| log.line(line.level, &line.text));
+        }
+    }
+}
+
 impl Handlers {
     /// Reads the registrations of ROOT; what is wrong with one is a line, the others load.
     pub(crate) fn load(root: &Root, config: &Config) -> (Self, Vec<Line>) {
@@ -74,10 +87,9 @@ impl Handlers {
         if events.is_empty() {
             return (Self { unusable, ..Self::default() }, lines);
         }
-        let within = config::variable(names::WITHIN).unwrap_or_default();
-        let within = within.to_string_lossy();
         let settings = config.handlers.clone();
         let means = Means {
+            root: root.clone(),
             limits: host::Limits {
                 kill_after: config.gate.kill,
                 stdout_bytes: config.gate.stdout_bytes,
@@ -89,8 +101,6 @@ impl Handlers {
                 settings.breaker_failures,
                 settings.breaker,
             ),
-            log: Log::open(root, config, "external").ok(),
-            within: within.split(',').filter(|name| !name.is_empty()).map(Into::into).collect(),
             settings,
         };
         (Self { events, unusable, means: Some(means) }, lines)
@@ -104,15 +114,14 @@ impl Handlers {
         outside: &mut Outside<'_>,
     ) -> Result<Before, Refusal> {
         let Some(means) = &self.means else { return Ok(Before::GoOn) };
-        means.refuse_a_call_from_inside(call)?;
         for event in self.events.iter().filter(|event| event.when == When::Before) {
             if !is_meant(event, call) {
                 continue;
             }
-            let ended = means.run((call, event), None, outside.starter);
+            let ended = means.run((call, event), None, outside);
             let (outcome, next) = decide_before(call, event, &ended);
-            outside.journal.push(run_of(event, outcome, &ended));
-            means.tell(call, event, &ended);
+            outside.journal.push(run_of((call, event), outcome, &ended));
+            script::tell((call, event), &ended, outside);
             match next {
                 Ok(Before::GoOn) => {}
                 other => return other,
@@ -142,7 +151,7 @@ impl Handlers {
         let Some(means) = &self.means else { return };
         let events = self.events.iter().filter(|event| event.when == when);
         for event in events.filter(|event| is_meant(event, call)) {
-            let ended = means.run((call, event), Some(answer), outside.starter);
+            let ended = means.run((call, event), Some(answer), outside);
             let outcome = match &ended.document {
                 Ok(_) if when == When::Final => "ok",
                 Ok(root) => take_answer(call, event, root, answer),
@@ -150,8 +159,8 @@ impl Handlers {
                 Err(_) if ended.not_started => "skipped",
                 Err(_) => "failed",
             };
-            outside.journal.push(run_of(event, outcome, &ended));
-            means.tell(call, event, &ended);
+            outside.journal.push(run_of((call, event), outcome, &ended));
+            script::tell((call, event), &ended, outside);
         }
     }
 }
@@ -214,15 +223,16 @@ fn take_answer(call: &Call, event: &Event, root: &Element, answer: &mut Element)
     if merge::answered(answer, event.script.transfer, root) { "changed" } else { "ok" }
 }
 
-fn run_of(event: &Event, outcome: &str, ended: &Ended) -> Run {
+fn run_of((call, event): (&Call, &Event), outcome: &str, ended: &Ended) -> Run {
     let place = match event.when {
         When::Before => Place::Before,
         When::After => Place::After,
         When::Late => Place::Late,
         When::Final => Place::Final,
     };
-    let mut output = ended.notes.join("\n");
-    if !output.is_empty() {
+    let mut output = ended.got.clone();
+    for note in &ended.notes {
+        output.push_str(note);
         output.push('\n');
     }
     match &ended.document {
@@ -234,6 +244,7 @@ fn run_of(event: &Event, outcome: &str, ended: &Ended) -> Run {
         name: event.script.name.clone(),
         outcome: outcome.to_owned(),
         took_ms: i64::try_from(ended.took.as_millis()).unwrap_or(i64::MAX),
-        output,
+        // A handler may have brought a new secret just now.
+        output: call.mask.apply(&output),
     }
 }
