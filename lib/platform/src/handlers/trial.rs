@@ -162,7 +162,7 @@ fn test(context: &mut Context<'_>, request: &Request) -> Result<Planned, Refusal
                 .map_err(|error| Refusal::Value {
                     field: "answer".to_owned(),
                     value: String::new(),
-                    reason: crate::refusal::chain(&error),
+                    reason: notice::chain(&error),
                 })?
                 .root
         }
