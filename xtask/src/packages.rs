@@ -58,11 +58,7 @@ const PACKAGES: &[Package] = &[
         needed: For::Testing,
     },
     Package { name: "perl", sign: Program("perl"), needed: For::Testing },
-    Package {
-        name: "libcgi-pm-perl",
-        sign: File("/usr/share/perl5/CGI.pm"),
-        needed: For::Testing,
-    },
+    Package { name: "libcgi-pm-perl", sign: File("/usr/share/perl5/CGI.pm"), needed: For::Testing },
     Package {
         name: "php-sqlite3",
         sign: File("/var/lib/dpkg/info/php-sqlite3.list"),

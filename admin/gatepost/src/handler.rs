@@ -7,8 +7,18 @@ use crate::{fields, output};
 use notice::Fields;
 use platform::{Answer, Platform};
 
-const COLUMNS: &[&str] =
-    &["name", "event", "time", "type", "state", "function", "postdata", "onfailure", "reason", "file"];
+const COLUMNS: &[&str] = &[
+    "name",
+    "event",
+    "time",
+    "type",
+    "state",
+    "function",
+    "postdata",
+    "onfailure",
+    "reason",
+    "file",
+];
 /// What a test shows, in this order, each under its heading.
 const SHOWN: [(&str, &str); 8] = [
     ("environment", "it got this environment"),

@@ -71,7 +71,9 @@ fn link_prefix(prefix: &Path, root: &Root) -> Result<()> {
         return Ok(());
     }
     if prefix.symlink_metadata().is_ok() {
-        if fs::canonicalize(prefix).is_ok_and(|real| fs::canonicalize(root.folder()).is_ok_and(|own| own == real)) {
+        if fs::canonicalize(prefix)
+            .is_ok_and(|real| fs::canonicalize(root.folder()).is_ok_and(|own| own == real))
+        {
             return Ok(());
         }
         return Err(Failure::new(
@@ -83,7 +85,8 @@ fn link_prefix(prefix: &Path, root: &Root) -> Result<()> {
             ),
         ));
     }
-    std::os::unix::fs::symlink(root.folder(), prefix).map_err(|error| cant("make the link", prefix, &error))
+    std::os::unix::fs::symlink(root.folder(), prefix)
+        .map_err(|error| cant("make the link", prefix, &error))
 }
 
 /// The folder that becomes ROOT: as everywhere, but the tree this program was installed in counts before it has `etc/`.

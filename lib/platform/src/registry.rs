@@ -7,7 +7,7 @@ use crate::plugins::{Event, PluginHost};
 use crate::refusal::Refusal;
 use crate::server::PlatformServer;
 use crate::{agents, events};
-use config::{Level, Log, Root};
+use config::{Level, Root};
 use serde_json::Value;
 use std::sync::Arc;
 use store::NewEvent;
