@@ -29,6 +29,8 @@ pub struct Settings {
     pub module: ForeignModule,
     /// `[handlers]`
     pub handlers: Handlers,
+    /// `[plugins]`
+    pub plugins: Plugins,
     /// `[daemon]`
     pub daemon: Daemon,
     /// `[api]`
@@ -256,6 +258,52 @@ pub struct Handlers {
     pub breaker: Duration,
 }
 
+/// `[plugins]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Plugins {
+    /// Whether any is loaded.
+    pub enabled: bool,
+    /// The interpreter; empty: `python3` on `gate.path`.
+    pub python: String,
+    /// Limit of a hook.
+    #[serde(rename = "hook_secs", with = "secs")]
+    pub hook: Duration,
+    /// Limit of a middleware, without the function's own time.
+    #[serde(rename = "middleware_secs", with = "secs")]
+    pub middleware: Duration,
+    /// Limit of a callback.
+    #[serde(rename = "callback_secs", with = "secs")]
+    pub callback: Duration,
+    /// Limit of loading or stopping one plugin.
+    #[serde(rename = "start_secs", with = "secs")]
+    pub start: Duration,
+    /// Memory of the worker; 0: no limit.
+    pub memory_bytes: u64,
+    /// Ends of the worker by one plugin that leave it out.
+    pub kills: u32,
+    /// Within this time.
+    #[serde(rename = "kill_window_secs", with = "secs")]
+    pub kill_window: Duration,
+    /// First restart of a worker that dies again.
+    #[serde(rename = "restart_first_secs", with = "secs")]
+    pub restart_first: Duration,
+    /// Longest time to a restart.
+    #[serde(rename = "restart_most_secs", with = "secs")]
+    pub restart_most: Duration,
+    /// What becomes of registrations that `stop` left.
+    pub leftovers: Leftovers,
+}
+
+/// What becomes of registrations that an unloaded plugin did not take back (S4-20).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Leftovers {
+    /// They are still called, as documented.
+    Keep,
+    /// They are dropped.
+    Drop,
+}
+
 /// `[daemon]`
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Daemon {
@@ -385,6 +433,8 @@ pub(crate) const LIMITS: &[Limit] = &[
     Limit { key: "gate.stderr_bytes",           least: 0.0,    most: 16_777_216.0 },
     Limit { key: "module.foreign_every_secs",   least: 0.1,    most: 86_400.0 },
     Limit { key: "handlers.breaker_failures",   least: 1.0,    most: 1_000.0 },
+    Limit { key: "plugins.memory_bytes",        least: 0.0,    most: 1e12 },
+    Limit { key: "plugins.kills",               least: 1.0,    most: 1_000.0 },
     Limit { key: "daemon.restart_first_secs",   least: 0.01,   most: 86_400.0 },
     Limit { key: "daemon.restart_most_secs",    least: 0.01,   most: 86_400.0 },
     Limit { key: "daemon.getmessage_secs",      least: 0.1,    most: 86_400.0 },

@@ -23,8 +23,8 @@ pub use config::{Config, DEFAULTS, KeyOrigin, Origin};
 pub use environment::{Colours, colours, kill_at, variable};
 pub use error::ConfigError;
 pub use keys::{
-    Daemon, ForeignModule, Gate, Gateway, Handlers, LogSettings, Ntemail, Ntsms, Order, Queue,
-    Render, Retention, Retry, RetryTable, Settings, Status, WorkerSync,
+    Daemon, ForeignModule, Gate, Gateway, Handlers, Leftovers, LogSettings, Ntemail, Ntsms, Order,
+    Plugins, Queue, Render, Retention, Retry, RetryTable, Settings, Status, WorkerSync,
 };
 pub use log::{Level, Log, log_of_gate};
 pub use owner::{open_own, refuse_if_writable_by_others, take_owner, who_else_may_write};

@@ -213,6 +213,17 @@ impl Platform {
     }
 }
 
+impl Drop for Platform {
+    /// The last door takes the plugins along, while what they call is still there.
+    fn drop(&mut self) {
+        if Arc::strong_count(&self.shared) == 1
+            && let Some(plugins) = self.shared.known().and_then(|registry| registry.plugins.clone())
+        {
+            plugins.close();
+        }
+    }
+}
+
 /// Steps 4 and 5: plan, apply; once more when what was planned on has moved.
 fn run(
     context: &mut Context<'_>,

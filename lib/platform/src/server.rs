@@ -87,6 +87,7 @@ impl Server for PlatformServer {
     fn log(&self, weight: Weight, text: &str) {
         let Some(installation) = self.installation.upgrade() else { return };
         let level = match weight {
+            Weight::Error => Gravity::Error,
             Weight::Warn => Gravity::Warning,
             Weight::Info => Gravity::Info,
             Weight::Dbug => Gravity::Debug,
