@@ -104,6 +104,13 @@ pub trait Snapshot: CallsSnapshot + ServicesSnapshot {
     fn bound_gateways(&mut self, module: &ModuleName, forced_only: bool) -> Result<Vec<GatewayId>>;
     /// One task.
     fn task(&mut self, id: TaskId) -> Result<Option<TaskRow>>;
+    /// Tasks of an ordered object that are ready, sending or waiting, in their order.
+    fn tasks_of_object(
+        &mut self,
+        module: &ModuleName,
+        route: &Route,
+        object: &str,
+    ) -> Result<Vec<TaskId>>;
     /// The body of a task, if it is ours.
     fn body(&mut self, id: TaskId) -> Result<Option<StoredBody>>;
     /// The blob of that hash.

@@ -377,6 +377,8 @@ pub struct TaskFilter {
 /// Which attempts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LogFilter {
+    /// Only of this module's tasks; with a gateway it tells a provisioning handler from a gateway of its number.
+    pub module: Option<ModuleName>,
     /// Only this task.
     pub task: Option<TaskId>,
     /// Only this contact.

@@ -112,8 +112,7 @@ CREATE TABLE provisioning_active(
 CREATE TABLE delivery(
   log INTEGER PRIMARY KEY, status INTEGER, response BLOB NOT NULL DEFAULT x'');
 CREATE INDEX nl_handler ON notifylog(gateway,id) WHERE module='nthandler';
-CREATE TRIGGER nl_gone AFTER DELETE ON notifylog WHEN OLD.module='nthandler'
-  BEGIN DELETE FROM delivery WHERE log=OLD.id; END;
+CREATE TRIGGER nl_gone AFTER DELETE ON notifylog BEGIN DELETE FROM delivery WHERE log=OLD.id; END;
 
 -- Staff with their live status: 0 offline, 1 ready, 2 aux.
 CREATE TABLE agent(

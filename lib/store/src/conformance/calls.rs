@@ -333,6 +333,9 @@ pub(crate) fn a_response_stays_with_its_log_row(fresh: Fresh) {
     let log = kit.log()[0].id;
     assert_eq!(kit.look(|seen| seen.delivery(log)), Some(response.clone()));
     assert_eq!(kit.look(|seen| seen.delivery(LogId(99))), None);
+    let at = kit.now.plus(31 * Ms::DAY);
+    while kit.change(|tx| tx.prune(at, &Retention::SHIPPED)) {}
+    assert_eq!(kit.look(|seen| seen.delivery(log)), None);
     // An outcome without a log row has no place for it.
     kit.enqueue(&super::task());
     let lease = kit.claim_one().lease;

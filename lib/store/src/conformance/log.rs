@@ -1,15 +1,16 @@
 //! Finding attempts (DESIGN 3).
 
-use super::Fresh;
+use super::{Fresh, module};
 use crate::sqlite::Order;
 use crate::{LogFilter, NewLog};
-use notice::{GatewayId, LogId, TaskId, UserId};
+use notice::{GatewayId, LogId, ModuleName, TaskId, UserId};
 
 pub(crate) fn the_log_is_found_by_task_contact_user_and_reference(fresh: Fresh) {
     let mut kit = fresh(Order::Ageing);
     let mut rows = Vec::new();
     for number in 0..12_i64 {
         rows.push(NewLog {
+            module: if number % 4 == 1 { ModuleName::HANDLER } else { "ntemail" }.to_owned(),
             contact: (number % 2 == 0).then(|| format!("c{}", number % 4)),
             user: Some(UserId(number % 3)),
             gateway: Some(GatewayId(number % 2)),
@@ -21,7 +22,7 @@ pub(crate) fn the_log_is_found_by_task_contact_user_and_reference(fresh: Fresh) 
     kit.change(|tx| tx.add_log(&rows));
     let none = LogFilter::default();
     let start = kit.now;
-    let cases: [(LogFilter, &[i64]); 9] = [
+    let cases: [(LogFilter, &[i64]); 11] = [
         (LogFilter { task: Some(TaskId(1)), ..none.clone() }, &[12, 7, 2]),
         (LogFilter { contact: Some("c2".to_owned()), ..none.clone() }, &[11, 7, 3]),
         (LogFilter { user: Some(UserId(2)), ..none.clone() }, &[12, 9, 6, 3]),
@@ -54,6 +55,16 @@ pub(crate) fn the_log_is_found_by_task_contact_user_and_reference(fresh: Fresh) 
             &[12, 10],
         ),
         (LogFilter { since: Some(start.plus(10_000)), ..none.clone() }, &[12, 11]),
+        (LogFilter { module: Some(module("nthandler")), ..none.clone() }, &[10, 6, 2]),
+        (
+            LogFilter {
+                module: Some(module("nthandler")),
+                gateway: Some(GatewayId(1)),
+                since: Some(start.plus(5_000)),
+                ..none.clone()
+            },
+            &[10, 6],
+        ),
         (LogFilter { contact: Some("c2".to_owned()), user: Some(UserId(0)), ..none.clone() }, &[7]),
     ];
     for (filter, expected) in cases {

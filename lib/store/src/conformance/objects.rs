@@ -33,6 +33,12 @@ pub(crate) fn an_object_has_one_task_at_a_time(fresh: Fresh) {
     let elsewhere = kit.enqueue(&on("p2", "user/5"));
     assert_eq!(kit.order(), [first.0, other.0]);
     assert_eq!(kit.state(elsewhere), Some(State::Ready));
+    let route = Route::from_column("p1".to_owned());
+    let live = |kit: &mut Kit, object: &str| {
+        kit.look(|seen| seen.tasks_of_object(&super::mail(), &route, object))
+    };
+    assert_eq!(live(&mut kit, "user/5"), [first, second, third]);
+    assert_eq!((live(&mut kit, "user/6"), live(&mut kit, "")), (vec![other], vec![]));
     for (id, next) in [(first, second), (second, third)] {
         let leases = kit.claim(10);
         let lease = leases.iter().find(|one| one.lease.task == id).unwrap().lease;

@@ -36,6 +36,22 @@ impl Tables {
         gateways.into_iter().collect()
     }
 
+    pub(super) fn live_of_object(
+        &self,
+        module: &ModuleName,
+        route: &Route,
+        object: &str,
+    ) -> Vec<TaskId> {
+        let is_of = |row: &TaskRow| {
+            !object.is_empty()
+                && row.object == object
+                && row.module == module.as_str()
+                && row.route == *route
+                && matches!(row.state, State::Ready | State::Sending | State::Waiting)
+        };
+        self.tasks.values().filter(|task| is_of(&task.row)).map(|task| task.row.id).collect()
+    }
+
     pub(super) fn list_tasks(
         &self,
         filter: &TaskFilter,
@@ -99,6 +115,7 @@ impl Tables {
             before.is_none_or(|before| found.id < before)
                 && filter.after.is_none_or(|after| found.id > after)
                 && filter.task.is_none_or(|task| task == row.task)
+                && filter.module.as_ref().is_none_or(|module| module.as_str() == row.module)
                 && (filter.contact.is_none() || filter.contact == row.contact)
                 && (filter.user.is_none() || filter.user == row.user)
                 && (filter.gateway.is_none() || filter.gateway == row.gateway)

@@ -23,6 +23,15 @@ impl Snapshot for Tables {
         Ok(self.tasks.get(&id.0).map(|task| self.shown(task)))
     }
 
+    fn tasks_of_object(
+        &mut self,
+        module: &ModuleName,
+        route: &Route,
+        object: &str,
+    ) -> Result<Vec<TaskId>> {
+        Ok(self.live_of_object(module, route, object))
+    }
+
     fn body(&mut self, id: TaskId) -> Result<Option<StoredBody>> {
         Ok(self.tasks.get(&id.0).and_then(|task| task.body.clone()))
     }

@@ -50,6 +50,18 @@ impl Session<'_> {
         }
     }
 
+    pub(super) fn live_of_object(
+        &self,
+        module: &ModuleName,
+        route: &Route,
+        object: &str,
+    ) -> Result<Vec<TaskId>> {
+        let params = named_params! {
+            ":module": module.as_str(), ":route": route.as_str(), ":object": object,
+        };
+        self.all(sql::LIVE_OF_OBJECT, params, |row| row.get(0).map(TaskId))
+    }
+
     pub(super) fn read_task(&self, id: TaskId) -> Result<Option<TaskRow>> {
         let task = self.one(sql::TASK, named_params! {":id": id.0}, task_row)?;
         Ok(task.map(|mut task| {
@@ -234,6 +246,9 @@ impl Session<'_> {
                 ":gateway": gateway.0, ":reference": reference, ":before": before, ":after": after,
             };
             self.each(sql::LOG_OF_REFERENCE, params, &mut look)?;
+        } else if let (Some(gateway), true) = (filter.gateway, is_of_handlers(filter)) {
+            let params = named_params! {":gateway": gateway.0, ":before": before, ":after": after};
+            self.each(sql::LOG_OF_HANDLER, params, &mut look)?;
         } else {
             let params = named_params! {":before": before, ":after": after};
             self.each(sql::LOG, params, &mut look)?;
@@ -322,9 +337,15 @@ impl Places {
     }
 }
 
+/// Whether only deliveries to provisioning handlers are wanted.
+fn is_of_handlers(filter: &LogFilter) -> bool {
+    filter.module.as_ref().is_some_and(|module| module.as_str() == ModuleName::HANDLER)
+}
+
 fn fits_log(found: &LogRow, filter: &LogFilter) -> bool {
     let row = &found.row;
     filter.task.is_none_or(|task| task == row.task)
+        && filter.module.as_ref().is_none_or(|module| module.as_str() == row.module)
         && (filter.contact.is_none() || filter.contact == row.contact)
         && (filter.user.is_none() || filter.user == row.user)
         && (filter.gateway.is_none() || filter.gateway == row.gateway)

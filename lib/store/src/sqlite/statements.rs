@@ -236,6 +236,9 @@ statements! {
     "SELECT min(expires_ms) FROM notifytask WHERE expires_ms IS NOT NULL AND state<>1"
 
     // looking
+    LIVE_OF_OBJECT "list the tasks of an ordered object"
+    "SELECT id FROM notifytask WHERE object<>'' AND state<3 AND modulename=:module AND lane=:route AND object=:object
+     ORDER BY id"
     TASK "read a task"
     "SELECT t.*, k.key, b.project_id FROM notifytask t LEFT JOIN notifykey k ON k.task_id=t.id
        LEFT JOIN notifybody b ON b.id=t.id WHERE t.id=:id"
@@ -281,6 +284,9 @@ statements! {
     "SELECT * FROM notifylog WHERE task=:task AND id<:before AND id>:after ORDER BY id DESC"
     LOG_OF_CONTACT "read the log of a contact"
     "SELECT * FROM notifylog WHERE contact=:contact AND id<:before AND id>:after ORDER BY id DESC"
+    LOG_OF_HANDLER "read the log of a provisioning handler"
+    "SELECT * FROM notifylog INDEXED BY nl_handler WHERE module='nthandler' AND gateway=:gateway AND id<:before
+       AND id>:after ORDER BY id DESC"
     LOG_OF_REFERENCE "read the log of a reference"
     "SELECT * FROM notifylog WHERE gateway=:gateway AND reference=:reference AND id<:before AND id>:after
      ORDER BY id DESC"

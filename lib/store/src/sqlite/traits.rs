@@ -26,6 +26,15 @@ impl Snapshot for Session<'_> {
         self.read_task(id)
     }
 
+    fn tasks_of_object(
+        &mut self,
+        module: &ModuleName,
+        route: &Route,
+        object: &str,
+    ) -> Result<Vec<TaskId>> {
+        self.live_of_object(module, route, object)
+    }
+
     fn body(&mut self, id: TaskId) -> Result<Option<StoredBody>> {
         self.read_body(id)
     }

@@ -8,8 +8,9 @@ use super::{Options, Order, create};
 use rusqlite::Connection;
 
 /// Which partial index a statement must walk.
-const WALKS: [(Statement, &str); 49] = [
+const WALKS: [(Statement, &str); 50] = [
     (sql::OLDEST_OF_OBJECT, "nt_object"),
+    (sql::LIVE_OF_OBJECT, "nt_object"),
     (sql::FOLLOW_BLOCKS, "nt_trouble"),
     (sql::UNREAD_ROUTE, "nt_ready"),
     (sql::UNREAD_ROUTE_FORCED, "nt_forced"),
