@@ -97,7 +97,7 @@ fn json_text(raw: &str, is_hex: impl Fn(char) -> bool, hex: impl Fn(u16) -> Stri
     for c in raw.chars() {
         match c {
             c if is_hex(c) => {
-                text.extend(c.encode_utf16(&mut [0; 2]).iter().map(|unit| hex(*unit)))
+                text.extend(c.encode_utf16(&mut [0; 2]).iter().map(|unit| hex(*unit)));
             }
             '\\' => text.push_str("\\\\"),
             '"' => text.push_str("\\\""),

@@ -58,12 +58,22 @@ fn ended_word(log: &[LogRow]) -> String {
     log.first().map(|last| last.row.outcome.clone()).unwrap_or_default()
 }
 
+fn module_of(request: &Request) -> Result<Option<ModuleName>, Refusal> {
+    let module = request.given("module").map(ModuleName::new).transpose();
+    module.map_err(|error| Refusal::Value {
+        field: "module".to_owned(),
+        value: request.text("module").to_owned(),
+        reason: error.to_string(),
+    })
+}
+
 /// `log`: attempts from the newest down.
 pub(crate) fn log(context: &mut Context<'_>, request: &Request) -> Result<Planned, Refusal> {
     let now = context.now();
     let since = request.given("since").map(|text| when::read_past("since", text, now, ""));
     let limit = request.number("limit").and_then(|n| u32::try_from(n).ok()).unwrap_or(LIST_ROWS);
     let filter = LogFilter {
+        module: module_of(request)?,
         task: request.number("task").map(TaskId),
         contact: request.given("contact").map(str::to_owned),
         gateway: request.number("gateway").map(GatewayId),
@@ -189,14 +199,9 @@ impl Filter {
             None => None,
         };
         let older = request.given("older").map(|text| when::read_past("older", text, now, ""));
-        let module = request.given("module").map(ModuleName::new).transpose();
         let rows = TaskFilter {
             state: request.given("state").and_then(State::from_word),
-            module: module.map_err(|error| Refusal::Value {
-                field: "module".to_owned(),
-                value: request.text("module").to_owned(),
-                reason: error.to_string(),
-            })?,
+            module: module_of(request)?,
             gateway,
             reason: request.given("reason").map(str::to_owned),
             queued_before: older.transpose()?.map(|moment| moment.at),
