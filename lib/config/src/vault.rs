@@ -47,6 +47,11 @@ impl<'a> Place<'a> {
         Self { table: "processing", row: id, program }
     }
 
+    /// A row of table `provisioning`: what calls are signed with.
+    pub fn of_handler(id: i64) -> Self {
+        Self { table: "provisioning", row: id, program: "" }
+    }
+
     /// A row of table `service`, and what is kept beside it: passwords of what was ordered.
     pub fn of_service(id: i64) -> Self {
         Self { table: "service", row: id, program: "" }

@@ -51,4 +51,5 @@ pub use notice::OnUnknown;
 pub use pipeline::{How, Message};
 pub use program::main;
 pub use rules::Way;
+pub use store::{Delivery, Effect, HandlerStatus};
 pub use wire::features::Features;

@@ -33,6 +33,13 @@ pub trait Module: Send + Sync {
         Ok(Heard::of(gone, Vec::new()))
     }
 
+    /// Called before each turn: what must be done before there is work to look for. Fails in words for the log;
+    /// the turn is taken all the same.
+    fn before_turn(&self, tools: &Tools<'_>) -> Result<(), String> {
+        let _ = tools;
+        Ok(())
+    }
+
     /// Of a body that is taken raw: what it is about, for the log.
     fn subject_of(&self, body: &[u8]) -> Option<String> {
         let _ = body;
@@ -60,12 +67,18 @@ pub struct Tools<'a> {
     pub(crate) root: &'a config::Root,
     pub(crate) config: &'a config::Config,
     pub(crate) caller: &'a host::Caller,
+    pub(crate) log: &'a (dyn Fn(&str) + Send + Sync),
 }
 
 impl Tools<'_> {
     /// ROOT.
     pub fn root(&self) -> &Path {
         self.root.folder()
+    }
+
+    /// A line for the log, masked.
+    pub fn note(&self, line: &str) {
+        (self.log)(line);
     }
 
     /// The settings.

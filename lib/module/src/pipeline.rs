@@ -192,6 +192,18 @@ impl Message {
         }
     }
 
+    /// What a program is told of the task.
+    pub fn attributes(&self) -> wire::outgoing::TaskAttributes<'_> {
+        let claimed = &self.order.claimed;
+        wire::outgoing::TaskAttributes {
+            id: claimed.lease.task,
+            key: &claimed.key,
+            attempt: claimed.attempt,
+            maybe_sent: claimed.maybe_sent,
+            phone: self.phone.as_ref(),
+        }
+    }
+
     /// The body as it was put into the queue; empty when there is none.
     pub fn raw(&self) -> &[u8] {
         self.order.claimed.body.as_ref().map_or(&[], |body| &body.notice.bytes)

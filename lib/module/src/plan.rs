@@ -7,7 +7,9 @@ use crate::standing::{Probe, Usable, usable};
 use notice::{GatewayId, HandlerId, ModuleName, Ms, ProcessingId, Route};
 use std::collections::HashMap;
 use std::sync::Arc;
-use store::{Demand, Direction, Gateway, GatewayState, Pool, Snapshot, StoreError, Worker};
+use store::{
+    Demand, Direction, Gateway, GatewayState, Pool, Processing, Snapshot, StoreError, Worker,
+};
 
 /// What is known of the programs in `gate/`.
 pub trait GateBook: Send + Sync {
@@ -58,7 +60,11 @@ impl View {
         // those that are still open count from any moment on
         let is_paused =
             snapshot.downtimes(None, Ms(i64::MAX))?.iter().any(|down| down.to.is_none());
-        let modules = modules(rules);
+        let processings = match rules.processing {
+            Some(_) => snapshot.processings()?,
+            None => Vec::new(),
+        };
+        let modules = modules(rules, &processings);
         let mut routes = Vec::new();
         let mut bound = Vec::new();
         for module in modules {
@@ -76,7 +82,7 @@ impl View {
                 .collect(),
             routes,
             bound,
-            servers: HashMap::new(),
+            servers: processings.iter().map(operations_at_once).collect(),
             workers: snapshot.workers()?,
             lease_owners: snapshot.lease_owners()?,
             next_due: snapshot.next_due()?,
@@ -95,8 +101,21 @@ impl View {
 }
 
 /// Whose rows are drained: the module's own, and those of configured programs in `processing/`.
-fn modules(rules: &Rules) -> Vec<ModuleName> {
-    vec![rules.module.clone()]
+fn modules(rules: &Rules, processings: &[Processing]) -> Vec<ModuleName> {
+    let mut modules = vec![rules.module.clone()];
+    for row in processings {
+        match ModuleName::new(&row.module) {
+            Ok(name) if !modules.contains(&name) => modules.push(name),
+            Ok(_) | Err(_) => {}
+        }
+    }
+    modules
+}
+
+/// A server that says nothing takes two operations at once (extensions 1.2).
+fn operations_at_once(row: &Processing) -> (Route, u32) {
+    const AT_ONCE: u32 = 2;
+    (Route::server(row.id), row.concurrency.unwrap_or(AT_ONCE))
 }
 
 /// Which rows may be claimed.

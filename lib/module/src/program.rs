@@ -263,6 +263,8 @@ impl Site {
             outcomes: outcomes.clone(),
         };
         let rules = self.rules(options, &parts.own_way());
+        let parts = Arc::new(parts);
+        let before_turn = self.before_turn(Arc::clone(&parts));
         if options.follow == Follow::Yes || options.time.is_some() {
             let waker = store.waker().map_err(|error| Exit::temporary(notice::chain(&error)))?;
             listen(waker, outcomes.clone(), self.config.queue.poll);
@@ -280,7 +282,21 @@ impl Site {
             drain.register().map_err(|error| Exit::temporary(notice::chain(&error)))?;
         }
         let progress = if looks.is_some() { Progress::on_terminal(0) } else { Progress::silent() };
-        Ok(Run { drain, events, door, signals, stop, progress, bounds: self.bounds(options) })
+        let bounds = self.bounds(options);
+        Ok(Run { before_turn, drain, events, door, signals, stop, progress, bounds })
+    }
+
+    /// Trouble that stays is told once, not each turn.
+    fn before_turn(&self, parts: Arc<WorkersParts>) -> Box<dyn FnMut()> {
+        let log = Arc::clone(&self.log);
+        let mut told = String::new();
+        Box::new(move || {
+            let trouble = parts.before_turn().err().unwrap_or_default();
+            if !trouble.is_empty() && trouble != told {
+                log.line(config::Level::Warning, &trouble);
+            }
+            told = trouble;
+        })
     }
 
     fn bounds(&self, options: &ProcessOptions) -> Bounds {

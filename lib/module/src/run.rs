@@ -41,6 +41,8 @@ pub enum Left {
 
 /// Everything a run holds.
 pub struct Run {
+    /// What the module does before each turn.
+    pub before_turn: Box<dyn FnMut()>,
     /// Turns.
     pub drain: Drain,
     /// What comes back.
@@ -76,6 +78,7 @@ impl Run {
             if self.signals.load(Ordering::SeqCst) > 0 {
                 return self.stop();
             }
+            (self.before_turn)();
             let events: Vec<Event> = self.events.try_iter().collect();
             let is_late = self.bounds.follow == Follow::No && started.elapsed() >= self.bounds.time;
             let appetite = if is_late { Appetite::Finish } else { Appetite::Claim };

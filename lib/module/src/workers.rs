@@ -53,8 +53,7 @@ struct Lanes {
 
 impl Workers {
     /// Nothing is started yet.
-    pub fn new(parts: WorkersParts) -> Self {
-        let parts = Arc::new(parts);
+    pub fn new(parts: Arc<WorkersParts>) -> Self {
         let lanes = Lanes {
             parts: Arc::clone(&parts),
             open: Mutex::new(HashMap::new()),
@@ -206,14 +205,26 @@ impl Lanes {
 
 impl WorkersParts {
     fn notify(&self, message: &Message) -> Result<Heard, How> {
-        let tools = Tools { root: &self.root, config: &self.config, caller: &self.tools.caller };
-        self.module.user_notify(message, &tools)
+        self.module.user_notify(message, &self.tools())
+    }
+
+    fn tools(&self) -> Tools<'_> {
+        Tools {
+            root: &self.root,
+            config: &self.config,
+            caller: &self.tools.caller,
+            log: &*self.tools.log,
+        }
+    }
+
+    /// What the module does before each turn.
+    pub fn before_turn(&self) -> Result<(), String> {
+        self.module.before_turn(&self.tools())
     }
 
     /// Whether the module can send by itself here.
     pub fn own_way(&self) -> OwnWay {
-        let tools = Tools { root: &self.root, config: &self.config, caller: &self.tools.caller };
-        self.module.has_own_way(&tools)
+        self.module.has_own_way(&self.tools())
     }
 }
 
