@@ -15,6 +15,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("lib/gate", &["notice", "wire"]),
     ("lib/module", &["notice", "wire", "config", "store", "host"]),
     ("lib/platform", &["notice", "wire", "config", "store", "host"]),
+    // it calls programs and addresses itself, so it uses the door to them
+    ("notify/nthandler", &["notice", "gatepost-module", "platform", "host"]),
     ("notify/", &["notice", "gatepost-module", "platform"]),
     // decision 0003: mail servers are these two gates' alone
     ("gate/gwsmtp", &["notice", "wire", "channel", "gatepost-gate"]),

@@ -53,7 +53,7 @@ mod plan;
 mod plugins;
 mod programs;
 mod projects;
-mod provisioning;
+pub mod provisioning;
 mod queue_files;
 mod ready_files;
 mod refusal;

@@ -188,13 +188,14 @@ impl Platform {
     /// Turns events that nobody was told of yet into tasks: those that a settling turn has written (the
     /// finished opening of a service, a dead task). At most `limit`; answers with how many there were.
     pub fn fan_out(&mut self, limit: u32) -> Result<usize, Refusal> {
-        let registry = self.shared.registry()?;
-        let mut context = self.context(Mask::default());
-        context.registry = Some(Arc::clone(&registry));
-        let events = context.read(|snapshot| Ok(snapshot.untold_events(limit)?))?;
+        let waiting = |snapshot: &mut dyn store::Snapshot| Ok(snapshot.untold_events(limit)?);
+        let events = self.context(Mask::default()).read(waiting)?;
         if events.is_empty() {
             return Ok(0);
         }
+        let registry = self.shared.registry()?;
+        let mut context = self.context(Mask::default());
+        context.registry = Some(Arc::clone(&registry));
         let kinds = events.iter().map(|event| event.event.events_id.as_str());
         let announcer = Announcer::prepare(&mut context, kinds);
         let now = context.now();

@@ -8,11 +8,11 @@ use crate::gateways::tested_setting;
 use crate::provisioning;
 use crate::refusal::Refusal;
 use config::ConfigError;
-use notice::{AccountId, GatewayId, Ms, ProjectId, TaskId, UserId};
+use notice::{AccountId, GatewayId, HandlerId, Ms, ProjectId, TaskId, UserId};
 use store::{
     Accepted, Account, Agent, ApiToken, Body, ContactState, Event, Finish, Gateway, GatewayState,
-    Hash, NewEvent, NewPayment, NewTask, Paid, Project, ReplyToken, SignIn, StoreError,
-    Subscription, Told, Tx, User,
+    Hash, NewEvent, NewPayment, NewTask, Paid, Project, Provisioning, ReplyToken, SignIn,
+    StoreError, Subscription, Told, Tx, User,
 };
 
 /// What planning brings.
@@ -60,6 +60,8 @@ pub(crate) enum Fact {
     User(UserId, Option<User>),
     /// The version of a gateway; None: it is not there.
     Gateway(GatewayId, Option<i64>),
+    /// The version of a provisioning handler.
+    Provisioning(HandlerId, Option<i64>),
     /// The user who has this external id in this project.
     ExternalId(ProjectId, String, Option<UserId>),
     /// An account with its balance.
@@ -79,6 +81,9 @@ impl Fact {
             Self::Agent(id, known) => tx.agent(*id)? == *known,
             Self::Shared(id, known) => tx.shared(id)? == *known,
             Self::Gateway(id, version) => tx.gateway(*id)?.map(|row| row.version) == *version,
+            Self::Provisioning(id, version) => {
+                tx.provisioning(*id)?.map(|row| row.version) == *version
+            }
             Self::ExternalId(project, external_id, known) => {
                 let filter = store::UserFilter {
                     project: Some(*project),
@@ -98,6 +103,7 @@ impl Fact {
             Self::Account(id, _) => format!("account {id}"),
             Self::Agent(id, _) => format!("agent {id}"),
             Self::Shared(id, _) => format!("shared data `{id}`"),
+            Self::Provisioning(id, _) => format!("provisioning handler {id}"),
             Self::ExternalId(_, external_id, _) => format!("user ext:{external_id}"),
         }
     }
@@ -129,6 +135,12 @@ pub(crate) enum Change {
     DeleteGateway(GatewayId),
     SetGatewayState(GatewayState),
     SaveSubscription(Subscription),
+    SaveProvisioning(Box<Provisioning>, Option<provisioning::Seal>),
+    DeleteProvisioning(HandlerId),
+    /// What is saved of provisioning handlers is acted from.
+    ActivateProvisionings,
+    /// Past events, delivered once more to one handler, or to all.
+    Replay(Vec<NewEvent>, Option<HandlerId>),
     Enqueue(Vec<NewTask>),
     Retry(Vec<TaskId>),
     End(Vec<TaskId>, Finish, String),
@@ -307,6 +319,16 @@ fn make(change: &Change, tx: &mut dyn Tx, now: Ms, applied: &mut Applied) -> sto
             }
             1
         }
+        Change::SaveProvisioning(handler, seal) => {
+            applied.ids.push(save_provisioning(tx, handler, seal.as_ref())?.0);
+            1
+        }
+        Change::DeleteProvisioning(id) => u64::from(tx.delete_provisioning(*id)?),
+        Change::ActivateProvisionings => u64::from(tx.activate_provisionings()?),
+        Change::Replay(events, only) => {
+            applied.accepted.extend(provisioning::tell_again(tx, events, (*only, now))?);
+            events.len() as u64
+        }
         Change::MarkTested(id) => done(tx.set_setting(&tested_setting(*id), &now.to_string()))?,
         Change::Enqueue(tasks) => {
             applied.accepted.extend(tx.enqueue(tasks, now)?);
@@ -368,6 +390,23 @@ fn save_gateway(tx: &mut dyn Tx, gateway: &Gateway, seal: &Seal) -> store::Resul
         reason: error.to_string(),
     })?;
     tx.save_gateway(&row)
+}
+
+/// The same for a handler.
+fn save_provisioning(
+    tx: &mut dyn Tx,
+    handler: &Provisioning,
+    seal: Option<&provisioning::Seal>,
+) -> store::Result<HandlerId> {
+    let Some(seal) = seal else { return tx.save_provisioning(handler) };
+    let id = tx.save_provisioning(&Provisioning { secret: Vec::new(), ..handler.clone() })?;
+    let secret = seal(id).map_err(|error| StoreError::Refused {
+        operation: "save a provisioning handler",
+        reason: error.to_string(),
+    })?;
+    // the version of the row that was just made
+    let version = tx.provisioning(id)?.map_or(handler.version, |row| row.version);
+    tx.save_provisioning(&Provisioning { id, secret, version, ..handler.clone() })
 }
 
 fn done(result: store::Result<()>) -> store::Result<u64> {
