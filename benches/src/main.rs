@@ -9,6 +9,7 @@
     reason = "a bench prints, and ends when it can't go on"
 )]
 
+mod call;
 mod claim;
 mod cold;
 mod rounds;
@@ -23,6 +24,7 @@ const BENCHES: &[Bench] = &[
         "start of `features`, and of `process` on an empty queue, above a bare exec",
         cold::run,
     ),
+    ("call", "a function call, without handlers and with one", call::run),
     ("claim", "one claim with 10 thousand, 100 thousand and 1 million ready rows", claim::run),
 ];
 

@@ -22,8 +22,15 @@ fn host_behind(service: &HttpSink) -> Host {
         "country_default=RU",
     ])
     .ended(0);
-    host.gatepost(&["user", "add", "name=bob", "email=bob@north.example", "phone=8 912 345-67-89"])
-        .ended(0);
+    host.gatepost(&[
+        "user",
+        "add",
+        "quiet=on",
+        "name=bob",
+        "email=bob@north.example",
+        "phone=8 912 345-67-89",
+    ])
+    .ended(0);
     host.write("templates/hello/en.ntsms.text.ejs", "Привет, <%- user.name %> & <%- who %>");
     host.write("templates/hello/notice.toml", "modules = [\"ntsms\"]\n");
     host
@@ -148,7 +155,7 @@ fn there_are_three_types_by_default() {
 fn the_inbox_is_written_by_its_module_from_the_mails_template() {
     let host = Host::new();
     host.gatepost(&["project", "add", "name=North", "notifyemail=a@north.example"]).ended(0);
-    host.gatepost(&["user", "add", "name=bob", "email=bob@north.example"]).ended(0);
+    host.gatepost(&["user", "add", "quiet=on", "name=bob", "email=bob@north.example"]).ended(0);
     host.write("templates/hello/en.ntemail.html.tera", "<p>Hello <b>{{ user.name }}</b></p>");
     host.write(
         "templates/hello/notice.toml",
@@ -176,7 +183,7 @@ fn a_gate_gets_parameters_contact_text_and_heading() {
         "<mgrdata><plugin name=\"gwkeep\"><group>gateway</group></plugin><metadata name=\"gateway.gwkeep\"><form><field name=\"login\"><input type=\"text\" name=\"login\"/></field></form></metadata></mgrdata>",
     );
     host.gatepost(&["project", "add", "name=North", "notifyemail=a@north.example"]).ended(0);
-    host.gatepost(&["user", "add", "name=bob", "email=bob@north.example"]).ended(0);
+    host.gatepost(&["user", "add", "quiet=on", "name=bob", "email=bob@north.example"]).ended(0);
     host.gatepost(&["gateway", "add", "gwkeep", "name=keep", "login=me"]).ended(0);
     host.write("templates/hello/en.ntemail.text.tera", "Hello {{ user.name }}");
     host.write("templates/hello/notice.toml", "[subject]\nen = \"Good morning\"\n");

@@ -110,7 +110,7 @@ fn a_thirty_line_module_of_others_is_found_probed_given_rows_and_run() {
     stage.host.write("templates/hello/en.ntlog.text.ejs", "Hello <%= user.name %>\n");
     stage.host.write("templates/hello/notice.toml", "[subject]\nen = \"Good morning\"\n");
     let mut daemon = stage.host.start("bin/gatepostd", &[]);
-    let add = ["user", "add", "project=1", "name=jane", "email=jane@example.com"];
+    let add = ["user", "add", "quiet=on", "project=1", "name=jane", "email=jane@example.com"];
     stage.host.gatepost(&add).ended(0);
     stage.host.gatepost(&["send", "hello", "--user", "jane@example.com"]).ended(0);
     wait_until(LONG, "it has sent", || {

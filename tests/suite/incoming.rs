@@ -31,7 +31,7 @@ fn host_with_mailbox() -> Host {
     host.program("gate/gwin", GWIN);
     host.write("etc/xml/gatepost_mod_gwin.xml", DESCRIPTION);
     host.gatepost(&["project", "add", "name=North", "notifyemail=a@north.example"]).ended(0);
-    host.gatepost(&["user", "add", "name=bob", "email=bob@north.example"]).ended(0);
+    host.gatepost(&["user", "add", "quiet=on", "name=bob", "email=bob@north.example"]).ended(0);
     host.gatepost(&[
         "gateway",
         "add",

@@ -316,7 +316,8 @@ fn an_invoice_reaches_the_gate_with_its_file() {
     let file = "share/templates/invoice/invoice-2026-0118.pdf";
     host.program("gate/gwkeep", KEEPING_GATE);
     host.gatepost(&["project", "add", "name=P", "notifyemail=billing@p.example"]).ended(0);
-    host.gatepost(&["user", "add", "name=u", "email=u@p.example", "language=ru"]).ended(0);
+    host.gatepost(&["user", "add", "quiet=on", "name=u", "email=u@p.example", "language=ru"])
+        .ended(0);
     host.gatepost(&["gateway", "add", "gwkeep", "name=keep", "project=1"]).ended(0);
     let attach = format!("attach={file}");
     let number = "data.invoice.number=7";

@@ -193,6 +193,7 @@ fn demo(root: &Root) -> Result<()> {
     session.ask("project.edit", &project)?;
     let user = [
         ("sok", "ok"),
+        ("quiet", "on"),
         ("project", "Example"),
         ("name", "jane"),
         ("realname", "Jane Doe"),

@@ -1,13 +1,14 @@
 //! Agents: staff with a live status; it decides who gets staff notices.
 
 use crate::answer::Answer;
+use crate::caller::Level;
 use crate::context::Context;
 use crate::events::{self, Raise};
 use crate::function::Request;
 use crate::plan::{Change, Fact, Plan, Planned};
 use crate::plugins;
 use crate::refusal::Refusal;
-use crate::{users, when};
+use crate::{sessions, users, when};
 use notice::UserId;
 use serde_json::{Value, json};
 use store::{Agent, AgentStatus, Snapshot, User};
@@ -67,6 +68,14 @@ pub(crate) fn status(context: &mut Context<'_>, request: &Request) -> Result<Pla
         let known = snapshot.agent(user.id)?;
         Ok((user, known))
     })?;
+    if sessions::level_of(&user) < Level::Admin {
+        return Err(Refusal::Value {
+            field: "agent".to_owned(),
+            value: request.text("agent").to_owned(),
+            reason: "a client is no agent; give him level=admin if he is one of the staff"
+                .to_owned(),
+        });
+    }
     let wanted = number_of(request.text("status"))?;
     let before = seen(&user, known.as_ref());
     let asked = (wanted, request.text("reason"));

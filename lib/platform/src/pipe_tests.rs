@@ -75,7 +75,7 @@ fn an_event_sends_the_notice_whose_toml_names_it() {
         with_notice("registration", "event = \"clients.create\"\nmodules = [\"ntsms\"]");
     bench.add_user();
     let tasks = bench.ok("task", &[]);
-    let modules: Vec<_> = tasks.rows().map(|row| row.child_text("module")).collect();
+    let modules: Vec<_> = tasks.rows().map(|row| row.child_text("modulename")).collect();
     assert_eq!(modules, ["ntsms"]);
     bench.ok("user.add", &[("name", "al"), ("phone", "+79123456780"), ("quiet", "on")]);
     assert_eq!(bench.ok("task", &[]).rows().count(), 1, "quiet");
@@ -158,6 +158,8 @@ fn staff_notices_go_to_who_is_ready_else_to_the_project() {
     let agents = bench.ok("agent", &[("status", "aux")]);
     assert_eq!(agents.rows().next().unwrap().child_text("reason"), "Oběd");
     assert!(bench.refused("agent.status", &[("agent", "jana"), ("status", "3")]).contains("ready"));
+    let client = bench.refused("agent.status", &[("agent", "bob"), ("status", "ready")]);
+    assert!(client.contains("level=admin"), "{client}");
 }
 
 #[test]

@@ -1,0 +1,101 @@
+//! What a function call costs: without handlers, and with one `sh` handler before it.
+
+use config::{Config, DEFAULTS, Root, Vault};
+use notice::{Clock, Fields, SystemClock};
+use platform::{Caller, Platform};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+use store::sqlite;
+
+/// Calls of a cheap kind; a thousandth of them where a program is started.
+const CALLS: u32 = 10_000;
+const ROUNDS: usize = 5;
+
+/// The bench `call`.
+pub(crate) fn run() {
+    for (where_, folder) in places() {
+        println!("### {where_}\n");
+        println!("| call | µs, median | least | most |");
+        println!("|---|---|---|---|");
+        one_place(&folder);
+        println!();
+    }
+}
+
+/// On the disk, where a commit waits for it, and in memory, where only the code costs.
+fn places() -> Vec<(&'static str, tempfile::TempDir)> {
+    let mut places = vec![("on the disk", tempfile::tempdir().unwrap())];
+    if let Ok(folder) = tempfile::tempdir_in("/dev/shm") {
+        places.push(("in memory (/dev/shm): no fsync", folder));
+    }
+    places
+}
+
+fn one_place(folder: &tempfile::TempDir) {
+    let mut platform = installation(folder.path());
+    let bob = [("name", "bob"), ("email", "bob@example.com")];
+    call(&mut platform, "project.add", &[("name", "Brand")]);
+    call(&mut platform, "user.add", &bob);
+    let edit = [("sok", "ok"), ("elid", "1"), ("phone", "+79123456789")];
+    measure("desktop: nothing read, nothing written", CALLS, || {
+        call(&mut platform, "desktop", &[]);
+    });
+    measure("user.edit elid=1: shown", CALLS, || {
+        call(&mut platform, "user.edit", &[("elid", "1")]);
+    });
+    measure("user.edit sok=ok: saved, with its event", CALLS / 20, || {
+        call(&mut platform, "user.edit", &edit);
+    });
+    handler(folder.path());
+    platform.reload().unwrap();
+    measure("desktop with one sh handler before it", CALLS / 100, || {
+        call(&mut platform, "desktop", &[]);
+    });
+}
+
+fn installation(folder: &Path) -> Platform {
+    for name in ["etc/xml", "addon", "var/run", "notify", "gate", "templates"] {
+        fs::create_dir_all(folder.join(name)).unwrap();
+    }
+    fs::set_permissions(folder.join("addon"), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::write(folder.join("etc/gatepost.toml"), DEFAULTS).unwrap();
+    let root = Root::at(folder).unwrap();
+    Vault::create(&root).unwrap();
+    let database = root.path("var/gatepost.db");
+    let store =
+        sqlite::create(&database, sqlite::Order::Ageing, sqlite::Options::default()).unwrap();
+    let config = Config::defaults(&root).unwrap();
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    Platform::over(root, config, clock, Box::new(store))
+}
+
+fn handler(folder: &Path) {
+    let script = folder.join("addon/ok.sh");
+    fs::write(&script, "#!/bin/sh\necho '<doc/>'\n").unwrap();
+    fs::set_permissions(script, fs::Permissions::from_mode(0o755)).unwrap();
+    let registration = "<mgrdata><handler name=\"ok.sh\" type=\"xml\">\
+         <event name=\"desktop\" before=\"yes\"/></handler></mgrdata>";
+    fs::write(folder.join("etc/xml/gatepost_mod_ok.xml"), registration).unwrap();
+}
+
+fn call(platform: &mut Platform, name: &str, params: &[(&str, &str)]) {
+    let params: Fields = params.iter().copied().collect();
+    platform.call(name, &params, &Caller::operator()).unwrap();
+}
+
+fn measure(what: &str, calls: u32, mut one: impl FnMut()) {
+    let mut costs: Vec<f64> = (0..ROUNDS)
+        .map(|_| {
+            let started = Instant::now();
+            for _ in 0..calls {
+                one();
+            }
+            started.elapsed().as_secs_f64() * 1e6 / f64::from(calls)
+        })
+        .collect();
+    costs.sort_by(f64::total_cmp);
+    println!("| {what} | {:.1} | {:.1} | {:.1} |", costs[ROUNDS / 2], costs[0], costs[ROUNDS - 1]);
+}
