@@ -1,5 +1,6 @@
 //! The ancestor's form: `gatepost -m NAME FUNC k=v …` and `sbin/mgrctl -m NAME FUNC …` (S0-6).
-//! Prints `id=1 name=…` lines unless `-o` says otherwise. Takes literal secrets, and warns.
+//! Prints `id=1 name=…` lines unless `-o` says otherwise. Takes literal secrets, and warns. `-R` alone restarts the
+//! manager (it is `exit`); `auth=SESSION` calls as who has signed in.
 
 use crate::arguments::Format;
 use crate::failure::{Failure, Result};
@@ -34,17 +35,22 @@ pub(crate) fn form_of(words: &[String]) -> Option<Form> {
         parameters: Vec::new(),
         more_on_stdin: false,
     };
+    let mut restart = false;
     let mut rest = words.iter().skip(1);
     while let Some(word) = rest.next() {
         match word.as_str() {
             "-m" => form.manager = rest.next().cloned().unwrap_or_default(),
             "-o" => form.format = Some(rest.next().cloned().unwrap_or_default()),
+            "-R" => restart = true,
             _ if form.function.is_empty() => form.function.clone_from(word),
             "-" => form.more_on_stdin = true,
             "out=xml" => form.format = Some("xml".to_owned()),
             "out=json" | "out=bjson" => form.format = Some("json".to_owned()),
             _ => form.parameters.push(word.clone()),
         }
+    }
+    if restart && form.function.is_empty() {
+        "exit".clone_into(&mut form.function);
     }
     Some(form)
 }
@@ -102,4 +108,27 @@ fn format_of(name: &str) -> Result<Format> {
         let names: Vec<String> = names.map(|known| known.get_name().to_owned()).collect();
         Failure::usage(format!("-o `{name}` is none of {}", names.join(", ")))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn form(words: &[&str]) -> Option<Form> {
+        form_of(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn the_form_is_known_by_its_program_or_by_m() {
+        // S0-6
+        assert!(form(&["gatepost", "queue"]).is_none());
+        let call =
+            form(&["sbin/mgrctl", "-m", "billmgr", "user.edit", "sok=ok", "auth=x"]).unwrap();
+        assert_eq!((call.manager.as_str(), call.function.as_str()), ("billmgr", "user.edit"));
+        assert_eq!(call.parameters, ["sok=ok", "auth=x"]);
+        let restart = form(&["gatepost", "-m", "billmgr", "-R"]).unwrap();
+        assert_eq!(restart.function, "exit");
+        let call = form(&["mgrctl", "-m", "billmgr", "-R", "user", "-o", "json"]).unwrap();
+        assert_eq!((call.function.as_str(), call.format.as_deref()), ("user", Some("json")));
+    }
 }
