@@ -359,15 +359,7 @@ fn make(change: &Change, tx: &mut dyn Tx, now: Ms, applied: &mut Applied) -> sto
         Change::SignIn(sign_in) => done(tx.add_sign_in(sign_in))?,
         Change::SignOut(hash) => u64::from(tx.end_sign_in(hash)?),
         Change::SignOutUser(user) => u64::from(tx.end_sign_ins_of(*user)?),
-        Change::AddReplyToken(token) => {
-            // The tokens of a plan are those of its tasks, in their order.
-            let task = match applied.accepted.get(applied.tokens) {
-                Some(Accepted::New(id) | Accepted::Duplicate(id)) => *id,
-                None => token.task,
-            };
-            applied.tokens += 1;
-            done(tx.add_reply_token(&ReplyToken { task, ..token.clone() }))?
-        }
+        Change::AddReplyToken(token) => done(tx.add_reply_token(&of_its_task(token, applied)))?,
         Change::ActivateProvisioning => u64::from(tx.activate_provisionings()?),
         // Made by `apply`, which knows more.
         Change::Raise(_) | Change::Pay(..) => 0,
@@ -407,6 +399,16 @@ fn save_provisioning(
     // the version of the row that was just made
     let version = tx.provisioning(id)?.map_or(handler.version, |row| row.version);
     tx.save_provisioning(&Provisioning { id, secret, version, ..handler.clone() })
+}
+
+/// The tokens of a plan are those of its tasks, in their order.
+fn of_its_task(token: &ReplyToken, applied: &mut Applied) -> ReplyToken {
+    let task = match applied.accepted.get(applied.tokens) {
+        Some(Accepted::New(id) | Accepted::Duplicate(id)) => *id,
+        None => token.task,
+    };
+    applied.tokens += 1;
+    ReplyToken { task, ..token.clone() }
 }
 
 fn done(result: store::Result<()>) -> store::Result<u64> {

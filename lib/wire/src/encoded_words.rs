@@ -28,7 +28,7 @@ pub fn decoded(header: &str) -> String {
         let touches = before.trim().is_empty() && pending.is_some();
         match &mut pending {
             Some(last) if touches && last.encoding == word.encoding => {
-                last.bytes.extend(word.bytes)
+                last.bytes.extend(word.bytes);
             }
             _ => {
                 flush(&mut pending, &mut text);
