@@ -117,6 +117,9 @@ pub(crate) enum Command {
     /// Projects: thin forms of the functions
     #[command(subcommand)]
     Project(Noun),
+    /// Python plugins
+    #[command(subcommand)]
+    Plugin(Plugin),
     /// What users want to get
     #[command(subcommand)]
     Subscription(Subscription),
@@ -528,6 +531,22 @@ pub(crate) enum Noun {
     Delete {
         /// Id or name
         id: String,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Plugin {
+    /// The files of plugins/, and whether each is loaded, or why not
+    List,
+    /// Load one; one that is loaded is stopped and loaded again
+    Load {
+        /// Its file in plugins/ without .py, or its class
+        name: String,
+    },
+    /// Stop one, until it is loaded again or the server starts anew
+    Unload {
+        /// Its file in plugins/ without .py, or its class
+        name: String,
     },
 }
 

@@ -1,5 +1,6 @@
-//! Lists without commands of their own: notices, inbox, incoming messages.
+//! Lists without commands of their own: notices, inbox, incoming messages, plugins.
 
+use crate::arguments::Plugin;
 use crate::failure::Result;
 use crate::session::Session;
 
@@ -32,4 +33,17 @@ pub(crate) fn inbox(session: &mut Session, user: &str) -> Result<()> {
 pub(crate) fn incoming(session: &mut Session, gateway: Option<&str>) -> Result<()> {
     let answer = session.ask("incoming", &[("gateway", gateway.unwrap_or_default())])?;
     session.list(&answer, &["id", "at", "gateway", "sender", "user", "subject", "reason", "uid"], 7)
+}
+
+/// `gatepost plugin …`
+pub(crate) fn plugins(session: &mut Session, what: &Plugin) -> Result<()> {
+    let answer = match what {
+        Plugin::List => {
+            let answer = session.ask("plugin", &[])?;
+            return session.list(&answer, &["name", "state"], 2);
+        }
+        Plugin::Load { name } => session.ask("plugins.load", &[("name", name)])?,
+        Plugin::Unload { name } => session.ask("plugins.unload", &[("name", name)])?,
+    };
+    session.print(&answer)
 }

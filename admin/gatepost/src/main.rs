@@ -101,6 +101,7 @@ fn run_in(session: &mut Session, command: Command) -> Result<ExitCode> {
         Command::Notice(arguments::Notice::List) => listing::notices(session)?,
         Command::User(what) => users::user(session, what)?,
         Command::Project(what) => users::project(session, what)?,
+        Command::Plugin(what) => listing::plugins(session, &what)?,
         Command::Subscription(what) => users::subscription(session, what)?,
         Command::Incoming { gateway } => listing::incoming(session, gateway.as_deref())?,
         Command::Contact(what) => users::contact(session, what)?,

@@ -1,6 +1,7 @@
 //! Every function, declared once.
 
 mod people;
+mod plugins;
 
 use crate::caller::Level;
 use crate::function::{Alias, Extra, Function, Kind, PRIORITY, Parameter, optional, required};
@@ -59,6 +60,7 @@ const TASK_CHANGE: [Parameter; 9] = [
 pub(crate) static TABLES: &[&[Function]] = &[
     FUNCTIONS,
     people::FUNCTIONS,
+    plugins::FUNCTIONS,
     crate::services::FUNCTIONS,
     crate::provisioning::FUNCTIONS,
     crate::tokens::FUNCTIONS,

@@ -299,9 +299,7 @@ impl Keeper {
     fn take_down(&self, worker: &Arc<Worker>) {
         let mut state = lock(&self.state);
         if state.worker.as_ref().is_some_and(|known| Arc::ptr_eq(known, worker)) {
-            state.dying = state.worker.take();
-            state.down = Some(Down { next: None });
-            state.lost.extend(worker.all_registered());
+            state.take_down();
         }
         drop(state);
         self.changed.notify_all();
@@ -444,6 +442,13 @@ impl Outside for Keeper {
 }
 
 impl State {
+    fn take_down(&mut self) {
+        let Some(worker) = self.worker.take() else { return };
+        self.lost.extend(worker.all_registered());
+        self.dying = Some(worker);
+        self.down = Some(Down { next: None });
+    }
+
     fn wanted(&self) -> Vec<String> {
         let wanted =
             |plugin: &Plugin| matches!(plugin.standing, Standing::Wanted | Standing::Loaded(_));

@@ -7,6 +7,7 @@
 mod arguments;
 mod blame;
 mod files;
+pub(crate) mod functions;
 mod keeper;
 mod middleware;
 mod outbox;
@@ -19,6 +20,7 @@ mod worker;
 
 use crate::answer::Answer;
 use crate::call::{Call, Place, Run};
+use crate::events::AGENT_STATUS;
 use crate::refusal::Refusal;
 use config::{Config, Root};
 use keeper::{Found, Keeper};
@@ -31,8 +33,6 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 use worker::{Kind, Question, Registration, Trouble, Worker, lock};
 
-/// The event that plugins know as `EVENT_AGENT_STATUS`.
-const AGENT_STATUS: &str = "agent.status";
 /// Events that wait for slow callbacks; more are dropped, with a line.
 const EVENTS_WAITING: usize = 10_000;
 

@@ -1,10 +1,13 @@
 //! The host over a stand-in for the platform.
 
+mod cost;
 mod documents;
 mod hooks;
 mod hostile;
 mod loading;
 mod middleware;
+mod pipeline;
+mod samples;
 
 use super::{Agent, Event, PluginHost, Server, Weight};
 use crate::answer::Answer;

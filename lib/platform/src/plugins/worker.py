@@ -112,7 +112,7 @@ class PermissionDenied(Exception):
 
 
 EXPECTED = {kind.__name__: kind for kind in (ProcessingError, InvalidDataInput, PermissionDenied)}
-EVENT_AGENT_STATUS = 'agent.status'
+EVENT_AGENT_STATUS = 'agents.status'
 
 
 def offer(name, content):
