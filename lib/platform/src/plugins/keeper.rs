@@ -310,6 +310,9 @@ impl Keeper {
         let until = Instant::now() + limit;
         let mut state = lock(&self.state);
         loop {
+            if state.worker.as_ref().is_some_and(|worker| worker.is_doomed()) {
+                state.take_down();
+            }
             let lost =
                 state.lost.iter().find(|one| one.kind == kind && keys.contains(&one.key.as_str()));
             if let Some(worker) = &state.worker {

@@ -6,6 +6,7 @@ use serde_json::json;
 use std::time::{Duration, Instant};
 
 const ROUNDS: usize = 400;
+const EVENTS: u32 = 2_000;
 
 fn median_us(mut run: impl FnMut()) -> f64 {
     let mut all: Vec<f64> = (0..ROUNDS)
@@ -42,7 +43,6 @@ fn a_hook_a_middleware_and_a_callback_cost_microseconds() {
         assert!(host.around(&none, &mut Vec::new(), inner).is_ok());
     });
     let open = median_us(|| assert_eq!(host.set("x", &json!(1), &json!(2)), Ok(json!(2))));
-    const EVENTS: u32 = 2_000;
     let began = Instant::now();
     for _ in 0..EVENTS {
         host.emit(&event("x"));

@@ -123,3 +123,49 @@ fn with_plugins_and_no_worker_there_is_no_call() {
     assert!(refusal.to_string().contains("/nowhere/python3"), "{refusal}");
     assert_eq!(refusal.exit_code(), 69);
 }
+
+const NEWS: &str = "
+UCS_PLUGIN = 'News'
+class News:
+    def __init__(self, ucs):
+        self.ucs = ucs
+        ucs.addCallback('agents.status', self.changed)
+        ucs.agents.addChangeStatusHook(lambda agent, status, reason: (2, 'news') if (agent.status, status) == (0, 1) else (status, reason))
+        ucs.shared.addChangeHook('agent_emails', self.counts)
+    def changed(self, agent, args):
+        self.ucs.log.info('%s is %d %s %s', agent.displayname, agent.status, agent['reason'], args['status'])
+        self.ucs.log.info('all: %s', [(one.username, one.status) for one in self.ucs.agents.getAgents()])
+    def counts(self, identificator, old, new):
+        ids = {name: number for number, name in self.ucs.tree.getUsers('username').items()}
+        return {ids[name]: (count, old) for name, count in new.items()}
+";
+
+#[test]
+fn the_event_carries_the_state_that_was_taken() {
+    // S4-12, S4-28, S4-34
+    let mut bench = Bench::with_user();
+    bench.write("plugins/news.py", NEWS);
+    bench.ok("plugins.load", &[("name", "news")]);
+    let answer = bench.ok("agent.status", &[("agent", "1"), ("status", "ready")]);
+    assert!(answer.to_lines().contains("reason=news"), "{}", answer.to_lines());
+    let journal = bench.ok("journal", &[]).to_lines();
+    assert!(journal.contains("hook"), "{journal}");
+    let Bench { folder, platform, .. } = bench;
+    drop(platform);
+    let log = fs::read_to_string(folder.path().join("var/gatepost.log")).unwrap();
+    assert!(log.contains("plugin news: bob is 2 news 2"), "{log}");
+    assert!(log.contains("plugin news: all: [('bob', 2)]"), "{log}");
+}
+
+#[test]
+fn shared_data_keep_their_types_through_hook_and_store() {
+    // S4-39, S4-56
+    let mut bench = Bench::with_user();
+    bench.write("plugins/news.py", NEWS);
+    bench.ok("plugins.load", &[("name", "news")]);
+    let set = [("id", "agent_emails"), ("value", r#"{"bob":7}"#)];
+    let first = bench.ok("shared.set", &set);
+    assert_eq!(first.text("value"), r#"{"$m":[[1,{"$t":[7,null]}]]}"#);
+    let second = bench.ok("shared.set", &set);
+    assert_eq!(second.text("value"), r#"{"$m":[[1,{"$t":[7,{"$m":[[1,{"$t":[7,null]}]]}]}]]}"#);
+}
