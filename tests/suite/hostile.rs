@@ -151,7 +151,7 @@ fn escaped(text: &str) -> String {
 #[test]
 fn bad_templates_fail_after_a_second_try_and_hold_nobody_up() {
     let mut stage = Stage::with_ledger(0);
-    stage.set(&[("render.message_secs", "2")]);
+    stage.set(&[("render.message_secs", "20")]);
     let mut notifies = notify(1001, 1);
     for (number, (template, _)) in (1..).zip(BAD_TEMPLATES) {
         notifies +=
