@@ -2,9 +2,11 @@
 
 use crate::call::Call;
 use crate::caller::{Caller, Level};
+use crate::function::{Extra, Function};
+use crate::passwords;
 use crate::refusal::Refusal;
 use crate::sessions;
-use notice::Ms;
+use notice::{Fields, Ms};
 use store::Store;
 
 /// The parameter that names a session.
@@ -15,7 +17,9 @@ const USER: &str = "user";
 /// Resolves `auth=`, and refuses who may not: before any handler hears of the call.
 pub(crate) fn enter(store: &mut dyn Store, call: &mut Call, now: Ms) -> Result<(), Refusal> {
     // The value that `session.close` is about stays where it is.
-    if let Some(id) = call.params.remove(AUTH).filter(|id| !id.is_empty()) {
+    if names_a_session(call.function, &call.params)
+        && let Some(id) = call.params.remove(AUTH).filter(|id| !id.is_empty())
+    {
         let session = sessions::resume(store, &id, now)?;
         call.caller = Caller {
             ip: call.caller.ip.clone(),
@@ -33,6 +37,12 @@ pub(crate) fn enter(store: &mut dyn Store, call: &mut Call, now: Ms) -> Result<(
         return himself(call);
     }
     Ok(())
+}
+
+/// Whether `auth` stands for a session. The form of a gate may have a field of that name (`auth=password` of gwsmtp):
+/// then only what has the form of a session's id is one.
+pub(crate) fn names_a_session(function: &Function, params: &Fields) -> bool {
+    !matches!(function.extra, Extra::Planned) || passwords::is_token(params.text(AUTH))
 }
 
 /// A handler of a function may not call it again.

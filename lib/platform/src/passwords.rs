@@ -53,6 +53,11 @@ pub(crate) fn token() -> Result<(String, Hash), Refusal> {
     Ok((token, hash))
 }
 
+/// True for what has the form of a [`token`].
+pub(crate) fn is_token(text: &str) -> bool {
+    text.len() == 2 * TOKEN_BYTES && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
 fn random<const N: usize>() -> Result<[u8; N], Refusal> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(|error| Refusal::Conflict {

@@ -415,3 +415,14 @@ fn calls_from_several_threads_lose_nothing() {
     assert_eq!(bench.ok("user", &[]).rows().count(), 41);
     assert_eq!(events(&mut bench).len(), 41);
 }
+
+#[test]
+fn a_field_of_a_gate_named_auth_is_no_session() {
+    let mut bench = Bench::with_user();
+    let params = [("sok", "ok"), ("gateway_module", "gwnone"), ("auth", "password")];
+    let refused = called(&mut bench, &Caller::operator(), ("gateway.edit", &params)).unwrap_err();
+    assert_ne!(refused.exit_code(), 77, "{refused}");
+    let params = [("auth", "password")];
+    let refused = called(&mut bench, &Caller::operator(), ("whoami", &params)).unwrap_err();
+    assert_eq!(refused.exit_code(), 77, "{refused}");
+}

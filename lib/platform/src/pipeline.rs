@@ -316,7 +316,7 @@ fn add_secrets(mask: &mut Mask, function: &Function, params: &Fields) {
         let declared = function.parameters.iter().find(|parameter| parameter.name == name);
         let secret = declared.map_or_else(
             || {
-                name == "auth"
+                (name == "auth" && access::names_a_session(function, params))
                     || ["passw", "secret", "token"].iter().any(|word| name.contains(word))
             },
             |parameter| parameter.kind == Kind::Secret,
