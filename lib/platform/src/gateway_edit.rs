@@ -259,14 +259,14 @@ fn refuse_problems(gateway: &Gateway, problems: &[Problem]) -> Result<(), Refusa
 }
 
 /// Fields by where they are stored.
-struct Split {
-    public: Fields,
-    secret: Fields,
+pub(crate) struct Split {
+    pub(crate) public: Fields,
+    pub(crate) secret: Fields,
 }
 
 impl Split {
     /// Passwords and `private="yes"` are secret, and what was sealed before stays so.
-    fn of(values: &Fields, form: &FormDocument, sealed: &Secrets) -> Self {
+    pub(crate) fn of(values: &Fields, form: &FormDocument, sealed: &Secrets) -> Self {
         let form = form.form();
         let names = form.secret_names();
         let is_secret = |name: &str| names.contains(name) || sealed.get(name).is_some();

@@ -201,7 +201,7 @@ fn plain(
 }
 
 /// A list that stands in the description itself.
-fn lift_choices(form: &mut FormDocument, metadata: &Element) {
+pub(crate) fn lift_choices(form: &mut FormDocument, metadata: &Element) {
     for list in metadata.children_named("slist") {
         let Some(name) = list.attribute("name") else { continue };
         let choices: Vec<_> = list

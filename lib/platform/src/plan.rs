@@ -7,6 +7,7 @@ use crate::events::{self, Notices, Raise};
 use crate::gateways::tested_setting;
 use crate::provisioning;
 use crate::refusal::Refusal;
+use crate::services::{self, ServicesChange, ServicesFact};
 use config::ConfigError;
 use notice::{AccountId, GatewayId, HandlerId, Ms, ProjectId, TaskId, UserId};
 use store::{
@@ -70,6 +71,7 @@ pub(crate) enum Fact {
     Agent(UserId, Option<Agent>),
     /// A shared value, which a hook was shown.
     Shared(String, Option<String>),
+    Services(ServicesFact),
 }
 
 impl Fact {
@@ -92,6 +94,7 @@ impl Fact {
                 };
                 tx.users(&filter, None, 1)?.first().map(|user| user.id) == *known
             }
+            Self::Services(fact) => fact.holds(tx)?,
         })
     }
 
@@ -105,6 +108,7 @@ impl Fact {
             Self::Shared(id, _) => format!("shared data `{id}`"),
             Self::Provisioning(id, _) => format!("provisioning handler {id}"),
             Self::ExternalId(_, external_id, _) => format!("user ext:{external_id}"),
+            Self::Services(fact) => fact.words(),
         }
     }
 }
@@ -164,6 +168,7 @@ pub(crate) enum Change {
     Raise(Raise),
     AddToken(ApiToken),
     DeleteToken(String),
+    Services(ServicesChange),
 }
 
 impl Plan {
@@ -361,6 +366,7 @@ fn make(change: &Change, tx: &mut dyn Tx, now: Ms, applied: &mut Applied) -> sto
         Change::SignOutUser(user) => u64::from(tx.end_sign_ins_of(*user)?),
         Change::AddReplyToken(token) => done(tx.add_reply_token(&of_its_task(token, applied)))?,
         Change::ActivateProvisioning => u64::from(tx.activate_provisionings()?),
+        Change::Services(change) => services::make(change, tx, now, applied)?,
         // Made by `apply`, which knows more.
         Change::Raise(_) | Change::Pay(..) => 0,
         Change::AddToken(token) => done(tx.add_token(token))?,

@@ -3,17 +3,51 @@
 use crate::refusal::Refusal;
 use notice::ServiceId;
 use serde_json::{Map, Value};
-use store::{ItemParam, ParamKind, Product, Service, ServiceParam, Snapshot};
+use store::{ItemParam, ParamKind, Processing, Product, Service, ServiceParam, Snapshot};
 use wire::xml::Element;
 
 /// The service of that id.
-#[expect(dead_code, reason = "the functions of services come next")]
 pub(crate) fn find(snapshot: &mut dyn Snapshot, text: &str) -> Result<Service, Refusal> {
     let known = text.parse::<ServiceId>().ok().map(|id| snapshot.service(id)).transpose()?;
     known.flatten().ok_or_else(|| Refusal::NotFound {
         noun: "service",
         value: text.to_owned(),
         remedy: "`gatepost service list` shows them".to_owned(),
+    })
+}
+
+/// The product of that id or name.
+pub(crate) fn find_product(snapshot: &mut dyn Snapshot, text: &str) -> Result<Product, Refusal> {
+    let rows = snapshot.products()?;
+    let rows = rows.into_iter().map(|row| (row.id.0, row.name.clone(), row)).collect();
+    named(rows, "product", text)
+}
+
+/// The processing row of that id or name.
+pub(crate) fn find_processing(
+    snapshot: &mut dyn Snapshot,
+    text: &str,
+) -> Result<Processing, Refusal> {
+    let rows = snapshot.processings()?;
+    let rows = rows.into_iter().map(|row| (row.id.0, row.name.clone(), row)).collect();
+    named(rows, "processing", text)
+}
+
+/// By id, else by name; several of one name are refused with all of them.
+fn named<T>(mut rows: Vec<(i64, String, T)>, noun: &'static str, text: &str) -> Result<T, Refusal> {
+    let by_id = text.parse().ok().and_then(|id: i64| rows.iter().position(|row| row.0 == id));
+    if let Some(at) = by_id {
+        return Ok(rows.swap_remove(at).2);
+    }
+    rows.retain(|row| row.1 == text);
+    if rows.len() > 1 {
+        let candidates = rows.iter().map(|row| format!("{} {}", row.0, row.1)).collect();
+        return Err(Refusal::Ambiguous { noun, value: text.to_owned(), candidates });
+    }
+    rows.pop().map(|row| row.2).ok_or_else(|| Refusal::NotFound {
+        noun,
+        value: text.to_owned(),
+        remedy: format!("`gatepost {noun} list` shows them"),
     })
 }
 
@@ -56,7 +90,6 @@ pub(crate) fn told(
 }
 
 /// A row of the list: columns, and what the program answered; sealed values are not shown.
-#[expect(dead_code, reason = "the functions of services come next")]
 pub(crate) fn element(
     service: &Service,
     product: Option<&Product>,
