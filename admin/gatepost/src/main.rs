@@ -18,6 +18,7 @@ mod listing;
 mod output;
 mod queue;
 mod send;
+mod services;
 mod session;
 mod settings;
 mod status;
@@ -102,6 +103,9 @@ fn run_in(session: &mut Session, command: Command) -> Result<ExitCode> {
         Command::User(what) => users::user(session, what)?,
         Command::Project(what) => users::project(session, what)?,
         Command::Plugin(what) => listing::plugins(session, &what)?,
+        Command::Product(what) => users::product(session, what)?,
+        Command::Service(what) => services::service(session, what)?,
+        Command::Processing(what) => services::processing(session, what)?,
         Command::Subscription(what) => users::subscription(session, what)?,
         Command::Incoming { gateway } => listing::incoming(session, gateway.as_deref())?,
         Command::Contact(what) => users::contact(session, what)?,

@@ -33,6 +33,8 @@ const PROJECT: &[&str] = &[
     "timezone",
 ];
 
+const PRODUCT: &[&str] = &["id", "name", "type", "processing"];
+
 /// `gatepost user …`
 pub(crate) fn user(session: &mut Session, what: User) -> Result<()> {
     match what {
@@ -51,6 +53,16 @@ pub(crate) fn project(session: &mut Session, what: Noun) -> Result<()> {
         Noun::Add { fields } => edit(session, "project", "", &fields),
         Noun::Edit { id, fields } => edit(session, "project", &id, &fields),
         Noun::Delete { id } => delete(session, "project", &id),
+    }
+}
+
+/// `gatepost product …`
+pub(crate) fn product(session: &mut Session, what: Noun) -> Result<()> {
+    match what {
+        Noun::List { fields } => list(session, "product", &fields, (PRODUCT, 4)),
+        Noun::Add { fields } => edit(session, "product", "", &fields),
+        Noun::Edit { id, fields } => edit(session, "product", &id, &fields),
+        Noun::Delete { id } => delete(session, "product", &id),
     }
 }
 

@@ -3,14 +3,20 @@
 use super::operation::ServiceOperation;
 use super::task::ServiceTask;
 use crate::plan::Applied;
+use config::ConfigError;
 use notice::{Ms, ProcessingId, ProductId, ServiceId, State};
-use store::{Body, NewTask, Processing, Product, Service, ServiceParam, Snapshot, StoredBody, Tx};
+use store::{
+    Body, NewTask, Processing, Product, Service, ServiceParam, Snapshot, StoreError, StoredBody, Tx,
+};
+
+/// Seals the secrets of a row for its id: they belong to it alone. No secrets: empty.
+pub(crate) type Seal = Box<dyn Fn(i64) -> Result<Vec<u8>, ConfigError>>;
 
 /// One change.
 pub(crate) enum ServicesChange {
     SaveProduct(Product),
     DeleteProduct(ProductId),
-    SaveProcessing(Box<Processing>),
+    SaveProcessing(Box<Processing>, Seal),
     DeleteProcessing(ProcessingId),
     /// A new service with what was ordered and the task that opens it: all three or none.
     Order(Box<Order>),
@@ -25,6 +31,8 @@ pub(crate) struct Order {
     pub(crate) task: NewTask,
     /// `<user>` as of now.
     pub(crate) user_xml: String,
+    /// Seals the password.
+    pub(crate) seal: Seal,
 }
 
 /// What a plan rests on.
@@ -99,7 +107,7 @@ pub(crate) fn make(
 ) -> store::Result<u64> {
     let saved = match change {
         ServicesChange::SaveProduct(product) => tx.save_product(product)?.0,
-        ServicesChange::SaveProcessing(row) => tx.save_processing(row)?.0,
+        ServicesChange::SaveProcessing(row, seal) => save_processing(tx, row, seal)?.0,
         ServicesChange::SaveService(service) => tx.save_service(service)?.0,
         ServicesChange::Order(order) => make_order(order, tx, now, applied)?.0,
         ServicesChange::DeleteProduct(id) => return tx.delete_product(*id).map(u64::from),
@@ -107,6 +115,27 @@ pub(crate) fn make(
     };
     applied.ids.push(saved);
     Ok(1)
+}
+
+/// A new row is sealed once it has its id.
+fn save_processing(tx: &mut dyn Tx, row: &Processing, seal: &Seal) -> store::Result<ProcessingId> {
+    let mut row = row.clone();
+    if row.id.0 == 0 {
+        row.secret.clear();
+        row.id = tx.save_processing(&row)?;
+        row.secret = sealed(seal, row.id.0)?;
+        if row.secret.is_empty() {
+            return Ok(row.id);
+        }
+    }
+    tx.save_processing(&row)
+}
+
+fn sealed(seal: &Seal, id: i64) -> store::Result<Vec<u8>> {
+    seal(id).map_err(|error| StoreError::Refused {
+        operation: "seal a secret",
+        reason: error.to_string(),
+    })
 }
 
 /// S1-18: the user name is made of the service's id.
@@ -117,7 +146,9 @@ fn make_order(
     applied: &mut Applied,
 ) -> store::Result<ServiceId> {
     let id = tx.save_service(&order.service)?;
-    tx.save_service(&Service { id, username: format!("u{id}"), ..order.service.clone() })?;
+    let secret = sealed(&order.seal, id.0)?;
+    let username = format!("u{id}");
+    tx.save_service(&Service { id, username, secret, ..order.service.clone() })?;
     tx.save_service_params(id, &order.params)?;
     let task = ServiceTask { operation: ServiceOperation::Open, service: id, params: Vec::new() };
     let task = task_of(&task, order.task.clone(), order.user_xml.clone(), now);

@@ -12,7 +12,7 @@ use crate::gateway_edit::{Split, words_of};
 use crate::gateway_form::lift_choices;
 use crate::plan::{Change, Fact, Plan, Planned};
 use crate::refusal::{Refusal, nearest};
-use config::{Secrets, Vault};
+use config::{ConfigError, Place, Secrets, Vault};
 use host::outcome::CallFailure;
 use host::{Folder, Listed, gates};
 use notice::{Fields, ProcessingId, Secret};
@@ -83,14 +83,24 @@ fn stored(context: &mut Context<'_>, row: Processing) -> Result<Entry, Refusal> 
     }
     let public = read_xmlparams(&row.xmlparams).map_err(|error| Refusal::Conflict {
         operation: format!("read xmlparams of processing row {}", row.id),
-        reason: crate::refusal::chain(&error),
+        reason: notice::chain(&error),
     })?;
-    let secrets = match row.secret.is_empty() {
-        true => Secrets::default(),
-        false => Vault::load(context.root)?.open_as_stored(&row.secret)?,
+    let secrets = if row.secret.is_empty() {
+        Secrets::default()
+    } else {
+        Vault::load(context.root)?.open_as_stored(place_of(&row), &row.secret)?
     };
     secrets.iter().for_each(|(_, secret)| context.mask.add(secret));
     Ok(Entry { row, listed, public, secrets })
+}
+
+/// Its secrets belong to this row and this program alone.
+fn place_of(row: &Processing) -> Place<'_> {
+    Place::of_server(row.id.0, &row.module)
+}
+
+fn sealed(vault: &Vault, place: Place<'_>, secrets: &Fields) -> Result<Vec<u8>, ConfigError> {
+    if secrets.is_empty() { Ok(Vec::new()) } else { vault.seal(place, secrets) }
 }
 
 /// The form of the row's program with these values.
@@ -145,18 +155,21 @@ fn save(
     refuse_problems(&row, &form, &values)?;
     let split = Split::of(&values, &form, &secrets);
     let vault = Vault::load(context.root)?;
-    row.secret = if split.secret.is_empty() { Vec::new() } else { vault.seal(&split.secret)? };
+    row.secret = sealed(&vault, place_of(&row), &split.secret)?;
     row.xmlparams = xmlparams_text(&split.public);
-    let opened = vault.open(&row.secret)?;
+    let opened = vault.open(place_of(&row), &row.secret)?;
     check(context, (&listed, &row), &opened.merged_into(split.public.clone()))?;
     if row.name.is_empty() {
         let named = form.form().identifier().map(|control| split.public.text(&control.name));
-        row.name = named.filter(|name| !name.is_empty()).unwrap_or(&row.module).to_owned();
+        named.filter(|name| !name.is_empty()).unwrap_or(&row.module).clone_into(&mut row.name);
     }
     let version = known.map(|row| (row.id, row.version));
     let fact =
         version.map(|(id, version)| Fact::Services(ServicesFact::Processing(id, Some(version))));
-    let change = Change::Services(ServicesChange::SaveProcessing(Box::new(row)));
+    let module = row.module.clone();
+    let seal = move |id| sealed(&vault, Place::of_server(id, &module), &split.secret);
+    let change = ServicesChange::SaveProcessing(Box::new(row), Box::new(seal));
+    let change = Change::Services(change);
     Ok(Planned::Once(Plan::new(vec![change], saved).based_on(fact)))
 }
 

@@ -12,7 +12,7 @@ use crate::function::Request;
 use crate::plan::{Change, Fact, Plan, Planned};
 use crate::refusal::Refusal;
 use crate::users;
-use config::Vault;
+use config::{Place, Vault};
 use host::Folder;
 use notice::{Fields, ModuleName, Priority, Route, Secret, ServiceId};
 use store::{Accepted, Body, NewTask, ParamKind, Processing, Service, ServiceParam, ServiceState};
@@ -43,7 +43,7 @@ pub(crate) fn open(context: &mut Context<'_>, request: &Request) -> Result<Plann
         product: product.id,
         processing: row.id,
         username: String::new(),
-        secret: Vault::load(context.root)?.seal(&fields)?,
+        secret: Vec::new(),
         state: ServiceState::Opening,
         externalid: String::new(),
         made: context.now(),
@@ -60,7 +60,9 @@ pub(crate) fn open(context: &mut Context<'_>, request: &Request) -> Result<Plann
         Fact::Services(ServicesFact::Product(product.id, Some(product))),
         Fact::Services(ServicesFact::Processing(row.id, Some(row.version))),
     ];
-    let order = ServicesChange::Order(Box::new(Order { service, params, task, user_xml }));
+    let vault = Vault::load(context.root)?;
+    let seal = Box::new(move |id| vault.seal(Place::of_service(id), &fields));
+    let order = ServicesChange::Order(Box::new(Order { service, params, task, user_xml, seal }));
     let changes = vec![
         Change::Services(order),
         Change::Raise(Raise::of_saved("clients.subscriptions.assign", 0, told)),

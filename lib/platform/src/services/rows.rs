@@ -83,7 +83,9 @@ pub(crate) fn told(
     for name in ["domain", "ip"] {
         let ordered = ordered.iter().find(|param| param.name == name);
         let known = values.get(name).cloned().or(ordered.map(|param| text(&param.value)));
-        known.into_iter().for_each(|value| put(name, value));
+        if let Some(value) = known {
+            put(name, value);
+        }
     }
     put("itemparam", Value::Object(values));
     Value::Object(object)

@@ -237,7 +237,7 @@ impl ServiceCall {
             });
         }
         if let Some(events_id) = self.task.operation.event() {
-            effects.push(Effect::Event(self.event(events_id, externalid, &params, now)));
+            effects.push(Effect::Event(self.event(events_id, (externalid, &params), now)));
         }
         let kept = params.into_iter().map(|param| Effect::ItemParam { service, param });
         effects.extend(kept);
@@ -272,8 +272,7 @@ impl ServiceCall {
     fn event(
         &self,
         events_id: &str,
-        externalid: Option<String>,
-        params: &[ItemParam],
+        (externalid, params): (Option<String>, &[ItemParam]),
         now: Ms,
     ) -> NewEvent {
         let mut service = self.service.clone();
