@@ -61,11 +61,11 @@ fn succeed(bench: &mut Bench, number: &str, answer: &str) -> Vec<Effect> {
     let made = call(bench, number).unwrap();
     let answer = Document::parse(answer.as_bytes()).unwrap().root;
     let effects = made.effects(&answer, NOW).unwrap();
-    settle(bench, number, effects.clone());
+    settle(bench, number, &effects);
     effects
 }
 
-fn settle(bench: &mut Bench, number: &str, effects: Vec<Effect>) {
+fn settle(bench: &mut Bench, number: &str, effects: &[Effect]) {
     let row = task(bench, number);
     let owner = store::Owner("test".into());
     let demand = store::Demand {
@@ -84,7 +84,7 @@ fn settle(bench: &mut Bench, number: &str, effects: Vec<Effect>) {
             settlement: Settlement::Gone,
             reason: String::new(),
             log: None,
-            effects: effects.clone(),
+            effects: effects.to_vec(),
         };
         let turn = tx.turn(&owner, &[done], &[], NOW)?;
         assert!(turn.lost.is_empty());
