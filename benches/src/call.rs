@@ -1,4 +1,4 @@
-//! What a function call costs: without handlers, and with one `sh` handler before it.
+//! What a function call costs: alone, with one `sh` handler before it, with a plugin's middleware and hook.
 
 use config::{Config, DEFAULTS, Root, Vault};
 use notice::{Clock, Fields, SystemClock};
@@ -54,7 +54,32 @@ fn one_place(folder: &tempfile::TempDir) {
     measure("desktop with one sh handler before it", CALLS / 100, || {
         call(&mut platform, "desktop", &[]);
     });
+    fs::remove_file(folder.path().join("etc/xml/gatepost_mod_ok.xml")).unwrap();
+    platform.reload().unwrap();
+    with_plugin(&mut platform, folder.path());
 }
+
+/// The rows of the journal that outside code leaves are part of the cost.
+fn with_plugin(platform: &mut Platform, folder: &Path) {
+    let set = [("id", "x"), ("value", "[1,2]")];
+    measure("shared.set", CALLS / 20, || call(platform, "shared.set", &set));
+    fs::create_dir_all(folder.join("plugins")).unwrap();
+    fs::set_permissions(folder.join("plugins"), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::write(folder.join("plugins/one.py"), PLUGIN).unwrap();
+    call(platform, "plugins.load", &[("name", "one")]);
+    measure("desktop with a plugin's middleware around it", CALLS / 20, || {
+        call(platform, "desktop", &[]);
+    });
+    measure("shared.set with a plugin's hook", CALLS / 20, || call(platform, "shared.set", &set));
+}
+
+const PLUGIN: &str = "
+UCS_PLUGIN = 'One'
+class One:
+    def __init__(self, ucs):
+        ucs.api.addMiddleware('desktop', lambda handler, *args: handler(*args))
+        ucs.shared.addChangeHook('x', lambda identificator, old, new: new)
+";
 
 fn installation(folder: &Path) -> Platform {
     for name in ["etc/xml", "addon", "var/run", "notify", "gate", "templates"] {

@@ -3,7 +3,8 @@
 //! A call goes one way (DESIGN 8): session, before handlers, middleware, plan, apply, after handlers,
 //! answer. A plan is a value: what will change and what that rests on; it is made with no transaction
 //! open, so this is where gates are asked. Applying it is one transaction. This crate never renders a
-//! template, hands a message to a gate for delivery, prints, or keeps a thread.
+//! template, hands a message to a gate for delivery, or prints; it keeps no thread but those of the plugin host,
+//! and those only while there are plugins.
 
 #![expect(dead_code, reason = "the seams of the platform are filled one after the other")]
 

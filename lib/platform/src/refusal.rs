@@ -4,7 +4,7 @@ use config::ConfigError;
 use notice::Mask;
 use std::path::PathBuf;
 use store::StoreError;
-use wire::xml::Element;
+use wire::xml::{Document, Element};
 
 /// A refused call. Nothing was changed. Texts hold no secret: [`crate::Platform::call`] masks them.
 #[derive(Debug, thiserror::Error)]
@@ -248,6 +248,12 @@ impl Refusal {
             }
             Self::Failed { what, name, reason } => {
                 Self::Failed { what, name, reason: mask.apply(&reason) }
+            }
+            Self::Said { by, kind, text, document } => {
+                let shown = mask.apply(&document.to_xml());
+                let document = Document::parse(shown.as_bytes()).map(|found| found.root);
+                let document = Box::new(document.unwrap_or_else(|_| Element::new("doc")));
+                Self::Said { by, kind, text: mask.apply(&text), document }
             }
             Self::NoParameter { function, name, nearest } => {
                 Self::NoParameter { function, name: mask.apply(&name), nearest }

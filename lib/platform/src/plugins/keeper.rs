@@ -11,12 +11,16 @@ use super::{Server, Weight};
 use crate::refusal::Refusal;
 use config::{Config, Leftovers, Plugins, Root};
 use host::{End, Program};
+use notice::Mask;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+/// So long after a call its secrets are replaced in lines of plugins; of so many calls at most.
+const HIDDEN: Duration = Duration::from_mins(1);
+const HIDDEN_MOST: usize = 256;
 /// How long a worker that overran may take to show that only one plugin of it hangs.
 const PING: Duration = Duration::from_millis(200);
 
@@ -28,6 +32,8 @@ pub(super) struct Keeper {
     program: Program,
     state: Mutex<State>,
     changed: Condvar,
+    /// Secrets of calls that plugins saw lately: they are in no line of theirs.
+    masks: Mutex<VecDeque<(Instant, Mask)>>,
     /// Loading, unloading and starting happen one after the other.
     administration: Mutex<()>,
 }
@@ -75,6 +81,7 @@ impl Keeper {
             program,
             state: Mutex::default(),
             changed: Condvar::new(),
+            masks: Mutex::default(),
             administration: Mutex::default(),
         }
     }
@@ -389,10 +396,21 @@ impl Keeper {
         worker.finish(if stopped.is_ok() { PING } else { Duration::ZERO });
     }
 
+    /// A plugin is about to see these secrets: for a minute no line of any plugin shows them.
+    pub(super) fn hide(&self, mask: Mask) {
+        let mut masks = lock(&self.masks);
+        masks.retain(|(since, _)| since.elapsed() < HIDDEN);
+        masks.truncate(HIDDEN_MOST - 1);
+        masks.push_front((Instant::now(), mask));
+    }
+
     /// A line, or several, about a plugin.
     pub(super) fn say(&self, weight: Weight, plugin: &str, text: &str) {
         let head =
             if plugin.is_empty() { "plugins".to_owned() } else { format!("plugin {plugin}") };
+        let masks = lock(&self.masks);
+        let masks: Vec<_> = masks.iter().map(|(_, mask)| mask.clone()).collect();
+        let text = masks.iter().fold(text.to_owned(), |text, mask| mask.apply(&text));
         for line in text.trim_end().lines() {
             self.server.log(weight, &format!("{head}: {line}"));
         }

@@ -31,6 +31,9 @@ pub(super) fn around(
         Found::Nobody => inner(&call.params),
         Found::Lost(plugin) => Err(unavailable(&plugin, "it is not running")),
         Found::Here(worker, links) => {
+            if has_secrets(call) {
+                keeper.hide(call.mask.clone());
+            }
             let mut chain = Chain {
                 keeper,
                 worker,
@@ -45,6 +48,11 @@ pub(super) fn around(
             chain.answer(result)
         }
     }
+}
+
+/// True when the mask of the call hides anything of its parameters.
+fn has_secrets(call: &Call) -> bool {
+    call.params.iter().any(|(_, value)| call.mask.apply(value) != value)
 }
 
 fn unavailable(plugin: &str, reason: &str) -> Refusal {

@@ -146,6 +146,7 @@ fn the_event_carries_the_state_that_was_taken() {
     let mut bench = Bench::with_user();
     bench.write("plugins/news.py", NEWS);
     bench.ok("plugins.load", &[("name", "news")]);
+    bench.ok("user.edit", &[("sok", "ok"), ("elid", "1"), ("level", "admin")]);
     let answer = bench.ok("agent.status", &[("agent", "1"), ("status", "ready")]);
     assert!(answer.to_lines().contains("reason=news"), "{}", answer.to_lines());
     let journal = bench.ok("journal", &[]).to_lines();
@@ -168,4 +169,38 @@ fn shared_data_keep_their_types_through_hook_and_store() {
     assert_eq!(first.text("value"), r#"{"$m":[[1,{"$t":[7,null]}]]}"#);
     let second = bench.ok("shared.set", &set);
     assert_eq!(second.text("value"), r#"{"$m":[[1,{"$t":[7,{"$m":[[1,{"$t":[7,null]}]]}]}]]}"#);
+}
+
+#[test]
+fn passwords_that_plugins_see_are_in_no_log_and_no_refusal() {
+    // extensions 1.6, 6
+    let mut bench = Bench::with_user();
+    let text = "
+from error import InvalidDataInput
+UCS_PLUGIN = 'Talker'
+class Talker:
+    def __init__(self, ucs):
+        self.ucs = ucs
+        ucs.api.addMiddleware('user.edit', self.edited)
+    def edited(self, handler, user, data):
+        self.ucs.log.info('data %s', data)
+        print(data)
+        if data['id'] is None:
+            raise KeyError(data['password'])
+        raise InvalidDataInput({'password': 'weak: ' + data['password']})
+";
+    bench.write("plugins/talker.py", text);
+    bench.ok("plugins.load", &[("name", "talker")]);
+    for id in [("elid", "1"), ("external_id", "new")] {
+        let save = [("sok", "ok"), id, ("name", "bob"), ("passwd", "hunter2&hunter3")];
+        let refusal = bench.call("user.edit", &save).unwrap_err();
+        let shown = format!("{refusal} {}", refusal.to_document().to_xml());
+        assert!(shown.contains("***") && !shown.contains("hunter"), "{shown}");
+    }
+    let journal = bench.ok("journal", &[]).to_lines();
+    let Bench { folder, platform, .. } = bench;
+    drop(platform);
+    let log = fs::read_to_string(folder.path().join("var/gatepost.log")).unwrap();
+    assert!(log.contains("plugin talker: data {") && log.contains("KeyError: '***'"), "{log}");
+    assert!(!log.contains("hunter") && !journal.contains("hunter"), "{log}{journal}");
 }
