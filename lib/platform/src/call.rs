@@ -2,8 +2,8 @@
 
 use crate::caller::Caller;
 use crate::function::Function;
-use config::{Level, Log, Root};
-use notice::{Clock, Fields, Mask, Ms};
+use config::{Level, Log};
+use notice::{Fields, Mask, Ms};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -17,11 +17,6 @@ impl CallId {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         Self(format!("{:012x}-{:x}-{count:x}", now.0, std::process::id()))
-    }
-
-    /// As it stands in the journal.
-    pub(crate) fn as_str(&self) -> &str {
-        &self.0
     }
 }
 
@@ -96,9 +91,7 @@ pub(crate) struct Run {
 
 /// What outside code is run with: how programs are started, where lines go, and the journal of this call.
 pub(crate) struct Outside<'a> {
-    pub(crate) root: &'a Root,
     pub(crate) starter: &'a host::Caller,
-    pub(crate) clock: &'a dyn Clock,
     /// None where there is no log: tests.
     pub(crate) log: Option<&'a Log>,
     /// A row for each run; the pipeline writes them after the call.

@@ -58,6 +58,12 @@ impl Installation {
         }
     }
 
+    /// The registry of this moment; if there is none, one that knows what events send and nothing else: who
+    /// only fans events out, beside a daemon, starts no second worker of the plugins.
+    pub(crate) fn registry_of_notices(&self) -> Arc<Registry> {
+        self.known().unwrap_or_else(|| Arc::new(Registry::of_notices(self)))
+    }
+
     /// A new registry in place of the old one.
     pub(crate) fn reload(self: &Arc<Self>) -> Result<Arc<Registry>, Refusal> {
         let _one = self.making.lock().unwrap_or_else(PoisonError::into_inner);
@@ -89,12 +95,6 @@ impl Installation {
 
     /// What outside code is run with.
     pub(crate) fn outside(&self) -> Outside<'_> {
-        Outside {
-            root: &self.root,
-            starter: &self.starter,
-            clock: self.clock.as_ref(),
-            log: self.log.as_ref(),
-            journal: Vec::new(),
-        }
+        Outside { starter: &self.starter, log: self.log.as_ref(), journal: Vec::new() }
     }
 }

@@ -6,8 +6,6 @@
 //! template, hands a message to a gate for delivery, or prints; it keeps no thread but those of the plugin host,
 //! and those only while there are plugins.
 
-#![expect(dead_code, reason = "the seams of the platform are filled one after the other")]
-
 mod access;
 mod accounts;
 mod added_fields;

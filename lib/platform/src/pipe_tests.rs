@@ -426,3 +426,72 @@ fn a_field_of_a_gate_named_auth_is_no_session() {
     let refused = called(&mut bench, &Caller::operator(), ("whoami", &params)).unwrap_err();
     assert_eq!(refused.exit_code(), 77, "{refused}");
 }
+
+/// Registers scripts of `addon/` for `desktop`, each with these attributes.
+fn with_handlers(handlers: &[(&str, &str, &str)]) -> Bench {
+    let bench = Bench::with_user();
+    let mut registered = String::new();
+    for (name, attributes, script) in handlers {
+        bench.program(&format!("addon/{name}"), &format!("#!/bin/sh\n{script}\n"));
+        registered.push_str(&format!(
+            "<handler name=\"{name}\" type=\"cgi\"><event name=\"desktop\" {attributes}/></handler>"
+        ));
+    }
+    let folder = bench.folder.path().join("addon");
+    std::fs::set_permissions(folder, PermissionsExt::from_mode(0o755)).unwrap();
+    bench.write("etc/xml/billmgr_mod_x.xml", &format!("<mgrdata>{registered}</mgrdata>"));
+    bench.platform.reload().unwrap();
+    bench
+}
+
+#[test]
+fn handlers_stand_where_the_document_says() {
+    // S0-44, S0-51, S0-52, S0-53, S0-54, S0-55
+    let look = |name: &str| {
+        format!("cat > var/{name}; echo {name} >> var/order; echo '<doc><{name}/></doc>'")
+    };
+    let mut bench = with_handlers(&[
+        ("before.sh", "before=\"yes\"", &look("before")),
+        ("late.sh", "after=\"yes\" proirity=\"after\" base=\"project\"", &look("late")),
+        ("after.sh", "after=\"yes\"", &look("after")),
+    ]);
+    let answer = bench.ok("desktop", &[]).document.to_xml();
+    let read = |name: &str| {
+        std::fs::read_to_string(bench.folder.path().join("var").join(name)).unwrap_or_default()
+    };
+    assert_eq!(read("order"), "before\nafter\nlate\n");
+    assert!(!read("after").contains("<balance>"), "{}", read("after"));
+    assert!(answer.contains("<after/>") && answer.contains("<late/>"), "{answer}");
+    let balance = answer.find("<balance>").unwrap();
+    assert!(
+        answer.find("<after/>").unwrap() < balance && balance < answer.find("<late/>").unwrap()
+    );
+}
+
+#[test]
+fn a_skipped_function_runs_neither_itself_nor_its_after_handlers() {
+    // S0-45, S0-46, S0-47, S0-49
+    let mut bench = with_handlers(&[
+        ("skip.sh", "before=\"yes\"", "echo '<doc><mine/><skipaction/></doc>'"),
+        ("after.sh", "after=\"yes\"", "touch var/after-ran; echo '<doc/>'"),
+        ("late.sh", "after=\"yes\" proirity=\"after\"", "touch var/after-ran; echo '<doc/>'"),
+    ]);
+    let answer = bench.ok("desktop", &[]).document.to_xml();
+    assert!(answer.contains("<mine/>") && !answer.contains("<balance>"), "{answer}");
+    assert!(!bench.folder.path().join("var/after-ran").exists());
+    let journal = bench.ok("journal", &[]);
+    let row = journal.rows().next().unwrap();
+    assert_eq!(row.child_text("outcome"), "function.skipped");
+    assert!(row.child_text("name").contains("skip.sh"));
+}
+
+#[test]
+fn a_refusing_handler_is_the_answer_and_an_after_handler_never_undoes() {
+    // S0-1, S0-50
+    let error = "echo '<doc><error type=\"value\" object=\"x\"><msg>no way</msg></error></doc>'";
+    let mut bench = with_handlers(&[("no.sh", "before=\"yes\"", error)]);
+    let refusal = bench.call("desktop", &[]).unwrap_err();
+    assert!(refusal.to_document().to_xml().contains("<msg>no way</msg>"), "{refusal}");
+    let mut bench = with_handlers(&[("no.sh", "after=\"yes\"", error)]);
+    assert_eq!(bench.ok("desktop", &[]).text("user"), "operator");
+}

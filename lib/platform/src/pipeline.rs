@@ -193,7 +193,7 @@ impl Platform {
         if events.is_empty() {
             return Ok(0);
         }
-        let registry = self.shared.registry()?;
+        let registry = self.shared.registry_of_notices();
         let mut context = self.context(Mask::default());
         context.registry = Some(Arc::clone(&registry));
         let kinds = events.iter().map(|event| event.event.events_id.as_str());

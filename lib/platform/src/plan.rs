@@ -163,7 +163,6 @@ pub(crate) enum Change {
     /// Every session of a user.
     SignOutUser(UserId),
     AddReplyToken(ReplyToken),
-    ActivateProvisioning,
     /// An event, with the tasks that follow from it (the outbox).
     Raise(Raise),
     AddToken(ApiToken),
@@ -365,7 +364,6 @@ fn make(change: &Change, tx: &mut dyn Tx, now: Ms, applied: &mut Applied) -> sto
         Change::SignOut(hash) => u64::from(tx.end_sign_in(hash)?),
         Change::SignOutUser(user) => u64::from(tx.end_sign_ins_of(*user)?),
         Change::AddReplyToken(token) => done(tx.add_reply_token(&of_its_task(token, applied)))?,
-        Change::ActivateProvisioning => u64::from(tx.activate_provisionings()?),
         Change::Services(change) => services::make(change, tx, now, applied)?,
         // Made by `apply`, which knows more.
         Change::Raise(_) | Change::Pay(..) => 0,

@@ -305,6 +305,14 @@ mod tests {
     #[test]
     fn a_refusal_says_where_and_shows_no_secret() {
         let mask = Mask::new([&notice::Secret::new("hunter2")]);
+        let said = Element::new("doc").with_child(Element::new("msg").with_text("not hunter2"));
+        let refusal = Refusal::Said {
+            by: "addon/x".into(),
+            kind: "value".into(),
+            text: "not hunter2".into(),
+            document: Box::new(said),
+        };
+        assert_eq!(refusal.masked(&mask).to_document().to_xml(), "<doc><msg>not ***</msg></doc>");
         let refusal = Refusal::Gate { gate: "gwx".into(), reason: "bad login hunter2".into() };
         let document = refusal.masked(&mask).to_document().to_xml();
         assert!(document.contains("type=\"gate\"") && document.contains("***"), "{document}");

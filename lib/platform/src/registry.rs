@@ -31,16 +31,20 @@ impl Registry {
         let (root, config) = (&installation.root, &installation.config);
         let (handlers, lines) = Handlers::load(root, config);
         handlers::write(&lines, root, config);
-        let outside = installation.outside();
         let plugins = match old.and_then(|old| old.plugins.clone()) {
             Some(plugins) => Some(plugins),
             None => PluginHost::start(root, config, Arc::new(PlatformServer::of(installation)))?,
         };
-        let (notices, wrong) = notices_of_events(root);
+        Ok(Self { handlers, plugins, ..Self::of_notices(installation) })
+    }
+
+    /// The notices of events alone.
+    pub(crate) fn of_notices(installation: &Installation) -> Self {
+        let (notices, wrong) = notices_of_events(&installation.root);
         for text in wrong {
-            outside.line(Level::Warning, &text);
+            installation.outside().line(Level::Warning, &text);
         }
-        Ok(Self { handlers, plugins, notices })
+        Self { handlers: Handlers::default(), plugins: None, notices }
     }
 
     /// Step 10: callbacks of plugins; they never hold the answer up.

@@ -6,7 +6,7 @@ use crate::caller::Caller;
 use crate::pipeline::Platform;
 use crate::refusal::Refusal;
 use config::{Config, DEFAULTS, Log, Root};
-use notice::{Fields, Mask, Secret, SystemClock};
+use notice::{Fields, Mask, Secret};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ mod telling;
 
 /// A ROOT with scripts.
 struct Place {
-    folder: tempfile::TempDir,
+    _folder: tempfile::TempDir,
     root: Root,
     config: Config,
 }
@@ -38,7 +38,7 @@ impl Place {
         let tools = format!("gate.path=\"{}:/usr/bin:/bin\"", root.path("tools").display());
         let (key, value) = tools.split_once('=').unwrap();
         let config = with(&root, &[(key, value)]);
-        Self { folder, root, config }
+        Self { _folder: folder, root, config }
     }
 
     /// With other settings.
@@ -113,7 +113,7 @@ impl Place {
 
     fn outside<'a>(&'a self, (starter, log): &'a (host::Caller, Log)) -> Outside<'a> {
         let log = Some(log);
-        Outside { root: &self.root, starter, clock: &SystemClock, log, journal: Vec::new() }
+        Outside { starter, log, journal: Vec::new() }
     }
 }
 
