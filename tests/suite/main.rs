@@ -21,6 +21,7 @@ mod judge;
 mod layout;
 mod manual;
 mod pages;
+mod provisioning;
 mod race;
 mod rendering;
 mod secrets;

@@ -57,6 +57,7 @@ const PACKAGES: &[Package] = &[
         sign: File("/var/lib/dpkg/info/php-xml.list"),
         needed: For::Testing,
     },
+    Package { name: "python3-pip", sign: Program("pip3"), needed: For::Testing },
     Package { name: "perl", sign: Program("perl"), needed: For::Testing },
     Package { name: "libcgi-pm-perl", sign: File("/usr/share/perl5/CGI.pm"), needed: For::Testing },
     Package {
@@ -112,15 +113,26 @@ pub(crate) fn provide(purpose: For) -> Result<()> {
     apt(&words)
 }
 
-/// The npm package `ejs`, whose output is what ours is compared with: development only.
+/// What ours is compared and tried with, development only: the npm package `ejs`, whose output is the oracle, the
+/// framework of the documents' handler, and the reference verifier of Standard Webhooks.
 pub(crate) fn provide_peers() -> Result<()> {
     let folder = steps::repository().join("target/peers");
-    if folder.join("node_modules/ejs/package.json").is_file() {
-        return Ok(());
-    }
     std::fs::create_dir_all(&folder)?;
-    let quiet = ["install", "--silent", "--no-audit", "--no-fund", "--prefix"];
-    steps::run(Command::new("npm").args(quiet).arg(&folder).arg("ejs@7"))
+    if !folder.join("node_modules/ejs/package.json").is_file() {
+        let quiet = ["install", "--silent", "--no-audit", "--no-fund", "--prefix"];
+        steps::run(Command::new("npm").args(quiet).arg(&folder).arg("ejs@7"))?;
+    }
+    let python = folder.join("python");
+    for (module, words) in [
+        ("flask", &["flask==3.*"][..]),
+        ("standardwebhooks", &["--no-deps", "standardwebhooks==1.1.0"]),
+    ] {
+        if !python.join(module).is_dir() {
+            let quiet = ["-m", "pip", "install", "--quiet", "--target"];
+            steps::run(Command::new("python3").args(quiet).arg(&python).args(words))?;
+        }
+    }
+    Ok(())
 }
 
 fn apt(words: &[&str]) -> Result<()> {

@@ -16,6 +16,7 @@ mod handler;
 mod init;
 mod listing;
 mod output;
+mod provisioning;
 mod queue;
 mod send;
 mod services;
@@ -106,6 +107,8 @@ fn run_in(session: &mut Session, command: Command) -> Result<ExitCode> {
         Command::Product(what) => users::product(session, what)?,
         Command::Service(what) => services::service(session, what)?,
         Command::Processing(what) => services::processing(session, what)?,
+        Command::Provisioning(what) => provisioning::run(session, what)?,
+        Command::Agent(what) => users::agent(session, what)?,
         Command::Subscription(what) => users::subscription(session, what)?,
         Command::Incoming { gateway } => listing::incoming(session, gateway.as_deref())?,
         Command::Contact(what) => users::contact(session, what)?,

@@ -1,6 +1,6 @@
 //! Users, projects, subscriptions, contacts: thin forms of the functions.
 
-use crate::arguments::{Contact, Noun, Subscription, User};
+use crate::arguments::{Agent, Contact, Noun, Subscription, User};
 use crate::failure::Result;
 use crate::session::Session;
 use crate::{ask, fields, output};
@@ -19,6 +19,7 @@ const USER: &[&str] = &[
     "account",
     "level",
 ];
+const AGENT: &[&str] = &["id", "username", "status", "reason", "since", "displayname"];
 const PROJECT: &[&str] = &[
     "id",
     "name",
@@ -66,7 +67,19 @@ pub(crate) fn product(session: &mut Session, what: Noun) -> Result<()> {
     }
 }
 
-fn list(
+/// `gatepost agent …`
+pub(crate) fn agent(session: &mut Session, what: Agent) -> Result<()> {
+    match what {
+        Agent::List { fields } => list(session, "agent", &fields, (AGENT, 4)),
+        Agent::Status { agent, status, reason } => {
+            let given = [("agent", agent.as_str()), ("status", &status), ("reason", &reason)];
+            let answer = session.ask("agent.status", &given)?;
+            session.report(&answer, &format!("{agent} is {status}"))
+        }
+    }
+}
+
+pub(crate) fn list(
     session: &mut Session,
     noun: &str,
     words: &[String],
@@ -76,7 +89,7 @@ fn list(
     session.list(&answer, columns, narrow)
 }
 
-fn edit(session: &mut Session, noun: &str, id: &str, words: &[String]) -> Result<()> {
+pub(crate) fn edit(session: &mut Session, noun: &str, id: &str, words: &[String]) -> Result<()> {
     let name = format!("{noun}.edit");
     let declared = platform::Platform::function(&name);
     let is_secret = |field: &str| declared.is_some_and(|function| function.is_secret(field));
@@ -85,10 +98,18 @@ fn edit(session: &mut Session, noun: &str, id: &str, words: &[String]) -> Result
     given.set("elid", id);
     let answer = session.call(&name, &given)?;
     let verb = if id.is_empty() { "added" } else { "changed" };
-    session.report(&answer, &format!("{verb} {noun} {}", answer.text("id")))
+    let mut words = format!("{verb} {noun} {}", answer.text("id"));
+    // a secret that was made is shown this once
+    for name in ["secret", "note"] {
+        let text = answer.text(name);
+        if !text.is_empty() {
+            words.push_str(&format!("\n{name}: {text}"));
+        }
+    }
+    session.report(&answer, &words)
 }
 
-fn delete(session: &mut Session, noun: &str, id: &str) -> Result<()> {
+pub(crate) fn delete(session: &mut Session, noun: &str, id: &str) -> Result<()> {
     let answer = session.ask(&format!("{noun}.delete"), &[("elid", id)])?;
     session.report(&answer, &format!("deleted {noun} {id}"))
 }
