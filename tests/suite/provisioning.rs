@@ -59,7 +59,7 @@ fn events(host: &Host, count: u32, object: &str) {
 fn drain(host: &Host) {
     let left =
         || host.sql("SELECT count(*) FROM notifytask WHERE modulename='nthandler' AND state<3");
-    wait_until(LONG, "every delivery ends", || {
+    wait_until(10 * LONG, "every delivery ends", || {
         host.process("nthandler").ended(0);
         left() == "0" && host.sql("SELECT count(*) FROM event WHERE told=0") == "0"
     });

@@ -173,6 +173,8 @@ impl Http {
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(self.settings.connect)
             .dns_resolver(Arc::clone(&self.book))
+            // shorter than the time after which common servers hang up (5 s)
+            .pool_idle_timeout(Duration::from_secs(2))
             .no_proxy()
             .retry(reqwest::retry::never());
         let builder = match trust {
