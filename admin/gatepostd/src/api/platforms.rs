@@ -3,6 +3,7 @@
 
 use config::Config;
 use platform::{Platform, PlatformError};
+use rustix::process::{Signal, getpid, kill_process};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Open platforms over one installation, kept for the next call.
@@ -25,14 +26,20 @@ impl Platforms {
         &self.config
     }
 
-    /// Lends one. A platform whose call panicked does not come back.
+    /// Lends one. A platform whose call panicked does not come back. After `exit` the daemon begins anew, as by
+    /// SIGHUP: modules, settings, registrations, plugins (S0-6).
     pub(crate) fn with<T>(&self, act: impl FnOnce(&mut Platform) -> T) -> Result<T, PlatformError> {
         let kept = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut platform = match kept {
             Some(platform) => platform,
             None => self.first.lock().unwrap_or_else(PoisonError::into_inner).another()?,
         };
+        let was_to_leave = platform.is_to_leave();
         let result = act(&mut platform);
+        if platform.is_to_leave() && !was_to_leave {
+            // It can only fail for a process that is not there, and this one is.
+            let _ = kill_process(getpid(), Signal::HUP);
+        }
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(platform);
         Ok(result)
     }
