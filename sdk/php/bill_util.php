@@ -31,7 +31,8 @@ function gatepost_log($level, $text)
             function ($found) {
                 return sprintf('\\x%02x', ord($found[0]));
             },
-            (string) $text
+            // Further lines are set in, so that none looks like one of ours.
+            str_replace("\n", "\n    ", rtrim((string) $text))
         );
         @fwrite($file, date('M j H:i:s') . ' [' . getmypid() . "] $name $level $text\n");
     }

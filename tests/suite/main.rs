@@ -12,6 +12,7 @@ mod daemon;
 mod documents;
 mod faults;
 mod foreign;
+mod handlers;
 mod hostile;
 mod hostile_gates;
 mod house;

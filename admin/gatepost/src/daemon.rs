@@ -114,5 +114,9 @@ fn answer_of(bytes: &[u8]) -> Result<Answer> {
     }
     let exit = document.root.attribute("exit_code").and_then(|text| text.parse().ok());
     let message = document.root.child("error").map(|error| error.child_text("msg"));
-    Err(Failure::new(exit.unwrap_or(code::UNAVAILABLE), message.unwrap_or_default()))
+    Err(Failure::Refused {
+        code: exit.unwrap_or(code::UNAVAILABLE),
+        text: message.unwrap_or_default(),
+        document: Box::new(Answer::of(document.root)),
+    })
 }

@@ -18,28 +18,7 @@ pub(crate) fn read(words: &[String]) -> Result<Fields> {
 
 /// Reads `k=v&k=v`, percent-encoded: how programs hand parameters over on stdin, where nobody else reads them.
 pub(crate) fn from_query(text: &str) -> Fields {
-    let pairs = text.trim_end_matches(['\n', '\r']).split('&').filter(|pair| !pair.is_empty());
-    pairs
-        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-        .map(|(name, value)| (decoded(name), decoded(value)))
-        .collect()
-}
-
-fn decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, after @ ..] = rest {
-        let number = after.get(..2).and_then(|two| std::str::from_utf8(two).ok());
-        let byte = number.and_then(|two| u8::from_str_radix(two, 16).ok());
-        let (left, meant) = match (first, byte) {
-            (b'%', Some(byte)) => (&after[2..], byte),
-            (b'+', _) => (after, b' '),
-            (plain, _) => (after, *plain),
-        };
-        bytes.push(meant);
-        rest = left;
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+    form_urlencoded::parse(text.trim_end_matches(['\n', '\r']).as_bytes()).collect()
 }
 
 /// What a value stands for: `@FILE` the text of a file, `@-` of stdin. `@file:PATH` and `@env:NAME` are kept:

@@ -33,6 +33,7 @@ pub const FINDING_CODES: &[&str] = &[
     "secret_key",
     "writable",
     "description_broken",
+    "handler_broken",
     "secret_unsealed",
     "database_mode",
 ];
@@ -296,6 +297,11 @@ pub(crate) fn of_files(context: &Context<'_>, gateways: &[GatewayStatus]) -> Vec
             "gatepost check",
         )
     }));
+    findings.extend(
+        crate::handlers::broken(context.root, context.config)
+            .into_iter()
+            .map(|text| warning("handler_broken", text, "gatepost handler list")),
+    );
     for status in gateways {
         let names = [
             format!("gateway.{}", status.gateway.module),

@@ -14,6 +14,7 @@ mod tests;
 mod trial;
 
 use crate::call::{Call, Outside, Place, Run};
+use crate::function::Alias;
 use crate::refusal::Refusal;
 use breaker::Breaker;
 use config::{Config, Level, Log, Root};
@@ -114,6 +115,11 @@ impl Handlers {
         outside: &mut Outside<'_>,
     ) -> Result<Before, Refusal> {
         let Some(means) = &self.means else { return Ok(Before::GoOn) };
+        if is_creating(call) {
+            // `user.add` says by its name what others say by these.
+            call.params.set("sok", "ok");
+            call.params.set("elid", "");
+        }
         for event in self.events.iter().filter(|event| event.when == When::Before) {
             if !is_meant(event, call) {
                 continue;
@@ -165,21 +171,49 @@ impl Handlers {
     }
 }
 
+/// What is wrong with the handlers of an installation, a text for each.
+pub(crate) fn broken(root: &Root, config: &Config) -> Vec<String> {
+    let (handlers, _) = Handlers::load(root, config);
+    let unusable = handlers.unusable.iter();
+    let mut all: Vec<String> = unusable
+        .map(|(name, reason)| format!("handler `addon/{name}` is not run: {reason}"))
+        .collect();
+    let Some(means) = &handlers.means else { return all };
+    for event in &handlers.events {
+        let name = &event.script.name;
+        let open = means.breaker.state(name).filter(|failing| failing.open_for.is_some());
+        let text = open.map(|failing| {
+            let (count, reason) = (failing.failures, failing.reason);
+            format!(
+                "handler `addon/{name}` failed {count} times in a row and is left alone: {reason}"
+            )
+        });
+        if let Some(text) = text.filter(|text| !all.contains(text)) {
+            all.push(text);
+        }
+    }
+    all
+}
+
 /// Whether the event's function is called, and in the way it is registered for.
 fn is_meant(event: &Event, call: &Call) -> bool {
     event.function == call.function.name
         && match event.calls {
             Calls::All => true,
             Calls::Creations => {
-                let creates = |alias: &crate::function::Alias| {
-                    *alias == crate::function::Alias::Creates(alias.name())
-                        && alias.name() == call.called_as
-                };
                 let params = &call.params;
-                call.function.aliases.iter().any(creates)
+                is_creating(call)
                     || !params.text("sok").is_empty() && params.text("elid").is_empty()
             }
         }
+}
+
+/// Whether it was called by a name that creates.
+fn is_creating(call: &Call) -> bool {
+    call.function
+        .aliases
+        .iter()
+        .any(|alias| matches!(alias, Alias::Creates(name) if *name == call.called_as))
 }
 
 /// The word for the journal, and what becomes of the call.

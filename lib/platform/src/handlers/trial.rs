@@ -90,7 +90,7 @@ fn row(handlers: &Handlers, event: &Event) -> Element {
         None => ("ready".to_owned(), String::new()),
         Some(failing) => match failing.open_for {
             Some(left) => (format!("open for {} s", left.as_secs() + 1), failing.reason),
-            None => (format!("failed {} times", failing.failures), failing.reason),
+            None => (format!("failing ({})", failing.failures), failing.reason),
         },
     };
     let on_failure = match (event.when, event.on_failure) {
