@@ -73,16 +73,9 @@ async fn call(
     let caller = caller.clone();
     let platforms = shared.platforms.clone();
     let work = move || {
-        platforms.with(|platform| {
-            let answered = match key {
-                None => platform.call(&name, &given, &caller).map(|answer| (answer, Replay::First)),
-                Some(key) => called_once(platform, &key, (&name, &given), &caller),
-            };
-            if platform.is_to_leave() {
-                // `exit` (S0-6): as if somebody had sent TERM. Calls on their way are answered first.
-                let _ = signal_hook::low_level::raise(signal_hook::consts::SIGTERM);
-            }
-            answered
+        platforms.with(|platform| match key {
+            None => platform.call(&name, &given, &caller).map(|answer| (answer, Replay::First)),
+            Some(key) => called_once(platform, &key, (&name, &given), &caller),
         })
     };
     match tokio::task::spawn_blocking(work).await {
