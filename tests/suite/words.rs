@@ -25,6 +25,7 @@ const BANNED: &[&str] = &[
 const CONTRACT: &[(&str, &str)] = &[
     ("manager_names", "DESIGN 1: the key of gatepost.toml"),
     ("mgrdata", "S0-11: the root of a description"),
+    ("of_manager", "S0-6: a call of the ancestor's form names the manager"),
 ];
 
 #[test]
