@@ -27,6 +27,7 @@ mod race;
 mod rendering;
 mod secrets;
 mod sendmail;
+mod services;
 mod settings;
 mod shipped;
 mod shipped_templates;

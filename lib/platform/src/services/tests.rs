@@ -307,7 +307,7 @@ fn the_server_is_chosen_by_errors_load_priority_and_id() {
 
 #[test]
 fn a_row_is_saved_only_after_its_check_and_its_password_is_sealed() {
-    // S1-1, S1-4, S1-5, S1-6, S1-8
+    // S1-1, S1-3, S1-4, S1-5, S1-6, S1-8
     let mut bench = bench();
     let base = [("module", "pmshell"), ("ip", "192.0.2.9"), ("path", "/s")];
     assert!(bench.refused("processing.add", &base).contains("no such server"));
@@ -339,7 +339,7 @@ fn a_row_is_saved_only_after_its_check_and_its_password_is_sealed() {
 
 #[test]
 fn shell_scripts_serve_own_types_and_virtual_hosting() {
-    // S1-2
+    // S1-2, S1-3
     let mut bench = bench();
     let with = |kind: &'static str| {
         [("module", "pmshell"), ("ip", "192.0.2.3"), ("path", "/s"), ("product_type", kind)]
