@@ -98,7 +98,7 @@ fn a_server_that_is_not_reached_costs_no_attempt_and_the_service_opens_later() {
     let left = tasks(&host);
     assert!(left.contains(" 0 ") && left.contains("connection refused"), "{left}");
     sshd.run();
-    host.sql("UPDATE notifytask SET run_at_ms=0 WHERE modulename='pmshell' AND state=2");
+    host.sql("UPDATE notifytask SET run_at=0 WHERE modulename='pmshell' AND state=2");
     host.sql("DELETE FROM gatewaystate");
     drain(&host);
     assert_eq!(host.sql("SELECT state FROM service"), "active", "{}", tasks(&host));
