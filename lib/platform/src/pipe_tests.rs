@@ -430,13 +430,14 @@ fn a_field_of_a_gate_named_auth_is_no_session() {
 /// Registers scripts of `addon/` for `desktop`, each with these attributes.
 fn with_handlers(handlers: &[(&str, &str, &str)]) -> Bench {
     let bench = Bench::with_user();
-    let mut registered = String::new();
+    let mut registered = Vec::new();
     for (name, attributes, script) in handlers {
         bench.program(&format!("addon/{name}"), &format!("#!/bin/sh\n{script}\n"));
-        registered.push_str(&format!(
+        registered.push(format!(
             "<handler name=\"{name}\" type=\"cgi\"><event name=\"desktop\" {attributes}/></handler>"
         ));
     }
+    let registered = registered.concat();
     let folder = bench.folder.path().join("addon");
     std::fs::set_permissions(folder, PermissionsExt::from_mode(0o755)).unwrap();
     bench.write("etc/xml/billmgr_mod_x.xml", &format!("<mgrdata>{registered}</mgrdata>"));

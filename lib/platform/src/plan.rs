@@ -156,18 +156,24 @@ pub(crate) enum Change {
     Pay(NewPayment, Vec<UserId>, Notices),
     SetAgent(Agent),
     SetShared(String, String),
-    /// None: the user that the first saving change of the plan makes.
-    SetPassword(Option<UserId>, Option<String>),
-    SignIn(SignIn),
-    SignOut(Hash),
-    /// Every session of a user.
-    SignOutUser(UserId),
+    /// How users are known.
+    Access(Access),
     AddReplyToken(ReplyToken),
     /// An event, with the tasks that follow from it (the outbox).
     Raise(Raise),
     AddToken(ApiToken),
     DeleteToken(String),
     Services(ServicesChange),
+}
+
+/// A change of how users are known.
+pub(crate) enum Access {
+    /// None: the user that the first saving change of the plan makes.
+    SetPassword(Option<UserId>, Option<String>),
+    SignIn(SignIn),
+    SignOut(Hash),
+    /// Every session of a user.
+    SignOutUser(UserId),
 }
 
 impl Plan {
@@ -356,13 +362,7 @@ fn make(change: &Change, tx: &mut dyn Tx, now: Ms, applied: &mut Applied) -> sto
         Change::DeleteAccount(id) => u64::from(tx.delete_account(*id)?),
         Change::SetAgent(agent) => done(tx.save_agent(agent))?,
         Change::SetShared(id, value) => done(tx.set_shared(id, Some(value)))?,
-        Change::SetPassword(user, hash) => {
-            let made = UserId(applied.ids.first().copied().unwrap_or_default());
-            done(tx.set_password_hash(user.unwrap_or(made), hash.as_deref()))?
-        }
-        Change::SignIn(sign_in) => done(tx.add_sign_in(sign_in))?,
-        Change::SignOut(hash) => u64::from(tx.end_sign_in(hash)?),
-        Change::SignOutUser(user) => u64::from(tx.end_sign_ins_of(*user)?),
+        Change::Access(change) => make_access(change, tx, applied)?,
         Change::AddReplyToken(token) => done(tx.add_reply_token(&of_its_task(token, applied)))?,
         Change::Services(change) => services::make(change, tx, now, applied)?,
         // Made by `apply`, which knows more.
@@ -403,6 +403,18 @@ fn save_provisioning(
     // the version of the row that was just made
     let version = tx.provisioning(id)?.map_or(handler.version, |row| row.version);
     tx.save_provisioning(&Provisioning { id, secret, version, ..handler.clone() })
+}
+
+fn make_access(change: &Access, tx: &mut dyn Tx, applied: &Applied) -> store::Result<u64> {
+    Ok(match change {
+        Access::SetPassword(user, hash) => {
+            let made = UserId(applied.ids.first().copied().unwrap_or_default());
+            done(tx.set_password_hash(user.unwrap_or(made), hash.as_deref()))?
+        }
+        Access::SignIn(sign_in) => done(tx.add_sign_in(sign_in))?,
+        Access::SignOut(hash) => u64::from(tx.end_sign_in(hash)?),
+        Access::SignOutUser(user) => u64::from(tx.end_sign_ins_of(*user)?),
+    })
 }
 
 /// The tokens of a plan are those of its tasks, in their order.

@@ -5,7 +5,7 @@ use crate::caller::{Caller, Level};
 use crate::context::Context;
 use crate::function::Request;
 use crate::passwords;
-use crate::plan::{Change, Plan, Planned};
+use crate::plan::{Access, Change, Plan, Planned};
 use crate::refusal::Refusal;
 use crate::users;
 use notice::Ms;
@@ -54,7 +54,9 @@ pub(crate) fn open(context: &mut Context<'_>, request: &Request) -> Result<Plann
         .with_child(Element::new("auth").with_text(id))
         .with_child(Element::new("user").with_text(user.id.to_string()))
         .with_child(Element::new("level").with_text(level.word()));
-    Ok(Planned::Once(Plan::new(vec![Change::SignIn(sign_in)], move |_| Answer::of(answer.clone()))))
+    Ok(Planned::Once(Plan::new(vec![Change::Access(Access::SignIn(sign_in))], move |_| {
+        Answer::of(answer.clone())
+    })))
 }
 
 /// `session.close`: ends the caller's own session, or the one named.
@@ -69,7 +71,7 @@ pub(crate) fn close(_: &mut Context<'_>, request: &Request) -> Result<Planned, R
             });
         }
     };
-    let changes = vec![Change::SignOut(Hash::of(id.as_bytes()))];
+    let changes = vec![Change::Access(Access::SignOut(Hash::of(id.as_bytes())))];
     Ok(Planned::Once(Plan::new(changes, |_| Answer::ok())))
 }
 

@@ -6,7 +6,7 @@ use crate::caller::Level;
 use crate::context::Context;
 use crate::events::{self, Raise};
 use crate::function::{Asked, Request, line};
-use crate::plan::{Applied, Change, Fact, Plan, Planned};
+use crate::plan::{Access, Applied, Change, Fact, Plan, Planned};
 use crate::refusal::{Refusal, nearest};
 use crate::{passwords, projects, sessions};
 use notice::{Fields, ProjectId, UserId};
@@ -168,11 +168,11 @@ fn password_changes(
     let password = request.given("passwd");
     if let Some(password) = password {
         let hash = passwords::hash(password)?;
-        changes.push(Change::SetPassword(known.map(|known| known.id), Some(hash)));
+        changes.push(Change::Access(Access::SetPassword(known.map(|known| known.id), Some(hash))));
     }
     let Some(known) = known else { return Ok(changes) };
     if password.is_some() || sessions::level_of(known) != sessions::level_of(user) {
-        changes.push(Change::SignOutUser(known.id));
+        changes.push(Change::Access(Access::SignOutUser(known.id)));
     }
     Ok(changes)
 }
@@ -328,8 +328,8 @@ pub(crate) fn delete(context: &mut Context<'_>, request: &Request) -> Result<Pla
             let mut archived = user.clone();
             archived.fields.set(ARCHIVED, "on");
             changes.push(Change::SaveUser(archived));
-            changes.push(Change::SetPassword(Some(user.id), None));
-            changes.push(Change::SignOutUser(user.id));
+            changes.push(Change::Access(Access::SetPassword(Some(user.id), None)));
+            changes.push(Change::Access(Access::SignOutUser(user.id)));
             events::CLIENTS_ARCHIVE
         } else {
             changes.push(Change::DeleteUser(user.id));

@@ -256,6 +256,7 @@ pub(crate) fn delete(context: &mut Context<'_>, request: &Request) -> Result<Pla
 }
 
 /// `cachemanager.restart`: what is saved is acted from, as a whole; nothing else stops or starts (S2-24).
+#[expect(clippy::unnecessary_wraps, reason = "the form of every plan")]
 pub(crate) fn restart(_: &mut Context<'_>, _: &Request) -> Result<Planned, Refusal> {
     let changes = vec![Change::ActivateProvisionings];
     Ok(Planned::Once(Plan::new(changes, |applied| {

@@ -111,6 +111,7 @@ impl Place {
         (host::Caller::new(&self.root, &self.config), log)
     }
 
+    #[expect(clippy::unused_self, reason = "told of a place like all else here")]
     fn outside<'a>(&'a self, (starter, log): &'a (host::Caller, Log)) -> Outside<'a> {
         let log = Some(log);
         Outside { starter, log, journal: Vec::new() }
