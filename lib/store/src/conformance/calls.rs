@@ -68,7 +68,7 @@ fn settle_with(kit: &mut Kit, effects: Vec<Effect>) {
 }
 
 /// What whoever drains does with what is untold: its tasks and the mark in one transaction.
-fn fan_out(tx: &mut dyn Tx, now: Ms) -> crate::Result<u32> {
+pub(crate) fn fan_out(tx: &mut dyn Tx, now: Ms) -> crate::Result<u32> {
     let events = tx.untold_events(100)?;
     let delivery = |event: &Event| NewTask {
         module: module(ModuleName::HANDLER),

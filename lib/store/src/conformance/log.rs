@@ -3,7 +3,60 @@
 use super::{Fresh, module};
 use crate::sqlite::Order;
 use crate::{LogFilter, NewLog};
-use notice::{GatewayId, LogId, ModuleName, TaskId, UserId};
+use notice::{GatewayId, LogId, ModuleName, Ms, TaskId, UserId};
+
+/// Filters, and the ids that each of them finds, the newest first.
+fn cases(start: Ms) -> Vec<(LogFilter, Vec<i64>)> {
+    let none = LogFilter::default();
+    vec![
+        (LogFilter { task: Some(TaskId(1)), ..none.clone() }, vec![12, 7, 2]),
+        (LogFilter { contact: Some("c2".to_owned()), ..none.clone() }, vec![11, 7, 3]),
+        (LogFilter { user: Some(UserId(2)), ..none.clone() }, vec![12, 9, 6, 3]),
+        (
+            LogFilter { user: Some(UserId(2)), since: Some(start.plus(8_000)), ..none.clone() },
+            vec![12, 9],
+        ),
+        (
+            LogFilter {
+                gateway: Some(GatewayId(1)),
+                reference: Some("r3".to_owned()),
+                ..none.clone()
+            },
+            vec![12, 8],
+        ),
+        (
+            LogFilter {
+                gateway: Some(GatewayId(0)),
+                reference: Some("r3".to_owned()),
+                ..none.clone()
+            },
+            vec![],
+        ),
+        (
+            LogFilter {
+                gateway: Some(GatewayId(1)),
+                since: Some(start.plus(9_000)),
+                ..none.clone()
+            },
+            vec![12, 10],
+        ),
+        (LogFilter { since: Some(start.plus(10_000)), ..none.clone() }, vec![12, 11]),
+        (LogFilter { module: Some(module("nthandler")), ..none.clone() }, vec![10, 6, 2]),
+        (
+            LogFilter {
+                module: Some(module("nthandler")),
+                gateway: Some(GatewayId(1)),
+                since: Some(start.plus(5_000)),
+                ..none.clone()
+            },
+            vec![10, 6],
+        ),
+        (
+            LogFilter { contact: Some("c2".to_owned()), user: Some(UserId(0)), ..none.clone() },
+            vec![7],
+        ),
+    ]
+}
 
 pub(crate) fn the_log_is_found_by_task_contact_user_and_reference(fresh: Fresh) {
     let mut kit = fresh(Order::Ageing);
@@ -20,54 +73,7 @@ pub(crate) fn the_log_is_found_by_task_contact_user_and_reference(fresh: Fresh) 
         });
     }
     kit.change(|tx| tx.add_log(&rows));
-    let none = LogFilter::default();
-    let start = kit.now;
-    let cases: [(LogFilter, &[i64]); 11] = [
-        (LogFilter { task: Some(TaskId(1)), ..none.clone() }, &[12, 7, 2]),
-        (LogFilter { contact: Some("c2".to_owned()), ..none.clone() }, &[11, 7, 3]),
-        (LogFilter { user: Some(UserId(2)), ..none.clone() }, &[12, 9, 6, 3]),
-        (
-            LogFilter { user: Some(UserId(2)), since: Some(start.plus(8_000)), ..none.clone() },
-            &[12, 9],
-        ),
-        (
-            LogFilter {
-                gateway: Some(GatewayId(1)),
-                reference: Some("r3".to_owned()),
-                ..none.clone()
-            },
-            &[12, 8],
-        ),
-        (
-            LogFilter {
-                gateway: Some(GatewayId(0)),
-                reference: Some("r3".to_owned()),
-                ..none.clone()
-            },
-            &[],
-        ),
-        (
-            LogFilter {
-                gateway: Some(GatewayId(1)),
-                since: Some(start.plus(9_000)),
-                ..none.clone()
-            },
-            &[12, 10],
-        ),
-        (LogFilter { since: Some(start.plus(10_000)), ..none.clone() }, &[12, 11]),
-        (LogFilter { module: Some(module("nthandler")), ..none.clone() }, &[10, 6, 2]),
-        (
-            LogFilter {
-                module: Some(module("nthandler")),
-                gateway: Some(GatewayId(1)),
-                since: Some(start.plus(5_000)),
-                ..none.clone()
-            },
-            &[10, 6],
-        ),
-        (LogFilter { contact: Some("c2".to_owned()), user: Some(UserId(0)), ..none.clone() }, &[7]),
-    ];
-    for (filter, expected) in cases {
+    for (filter, expected) in cases(kit.now) {
         let found = kit.look(|seen| seen.log(&filter, None, 100));
         let ids: Vec<i64> = found.iter().map(|row| row.id.0).collect();
         assert_eq!(ids, expected, "{filter:?}");

@@ -4,6 +4,7 @@ mod cost;
 mod failures;
 mod foreign;
 mod machine;
+mod outbox;
 mod plans;
 mod waking;
 
