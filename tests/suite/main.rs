@@ -28,6 +28,7 @@ mod rendering;
 mod secrets;
 mod sendmail;
 mod services;
+mod service_tasks;
 mod settings;
 mod shipped;
 mod shipped_templates;
