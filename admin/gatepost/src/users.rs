@@ -103,7 +103,7 @@ pub(crate) fn edit(session: &mut Session, noun: &str, id: &str, words: &[String]
     for name in ["secret", "note"] {
         let text = answer.text(name);
         if !text.is_empty() {
-            words.push_str(&format!("\n{name}: {text}"));
+            words = format!("{words}\n{name}: {text}");
         }
     }
     session.report(&answer, &words)

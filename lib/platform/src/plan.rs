@@ -329,16 +329,10 @@ fn make(change: &Change, tx: &mut dyn Tx, now: Ms, applied: &mut Applied) -> sto
             }
             1
         }
-        Change::SaveProvisioning(handler, seal) => {
-            applied.ids.push(save_provisioning(tx, handler, seal.as_ref())?.0);
-            1
-        }
-        Change::DeleteProvisioning(id) => u64::from(tx.delete_provisioning(*id)?),
-        Change::ActivateProvisionings => u64::from(tx.activate_provisionings()?),
-        Change::Replay(events, only) => {
-            applied.accepted.extend(provisioning::tell_again(tx, events, (*only, now))?);
-            events.len() as u64
-        }
+        Change::SaveProvisioning(..)
+        | Change::DeleteProvisioning(_)
+        | Change::ActivateProvisionings
+        | Change::Replay(..) => make_of_handlers(change, tx, now, applied)?,
         Change::MarkTested(id) => done(tx.set_setting(&tested_setting(*id), &now.to_string()))?,
         Change::Enqueue(tasks) => {
             applied.accepted.extend(tx.enqueue(tasks, now)?);
@@ -386,6 +380,27 @@ fn save_gateway(tx: &mut dyn Tx, gateway: &Gateway, seal: &Seal) -> store::Resul
         reason: error.to_string(),
     })?;
     tx.save_gateway(&row)
+}
+
+fn make_of_handlers(
+    change: &Change,
+    tx: &mut dyn Tx,
+    now: Ms,
+    applied: &mut Applied,
+) -> store::Result<u64> {
+    Ok(match change {
+        Change::SaveProvisioning(handler, seal) => {
+            applied.ids.push(save_provisioning(tx, handler, seal.as_ref())?.0);
+            1
+        }
+        Change::DeleteProvisioning(id) => u64::from(tx.delete_provisioning(*id)?),
+        Change::ActivateProvisionings => u64::from(tx.activate_provisionings()?),
+        Change::Replay(events, only) => {
+            applied.accepted.extend(provisioning::tell_again(tx, events, (*only, now))?);
+            events.len() as u64
+        }
+        _ => 0,
+    })
 }
 
 /// The same for a handler.
