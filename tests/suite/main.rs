@@ -25,6 +25,7 @@ mod pages;
 mod provisioning;
 mod race;
 mod rendering;
+mod scenario;
 mod secrets;
 mod sendmail;
 mod service_tasks;

@@ -42,6 +42,8 @@ impl Function {
 pub enum Alias {
     /// The same function.
     Same(&'static str),
+    /// The same function for one purpose: what is registered for this name acts on calls by it alone.
+    Purpose(&'static str),
     /// The same with `sok=ok` and no `elid`: `user.add` creates (S0-28).
     Creates(&'static str),
 }
@@ -50,7 +52,7 @@ impl Alias {
     /// The name.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Same(name) | Self::Creates(name) => name,
+            Self::Same(name) | Self::Purpose(name) | Self::Creates(name) => name,
         }
     }
 }

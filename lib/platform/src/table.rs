@@ -333,7 +333,7 @@ static FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "notify.send",
-        aliases: &[Alias::Same("register.activationsend")],
+        aliases: &[Alias::Purpose("register.activationsend")],
         level: Level::Admin,
         help: "Sends a notice to a user or to a bare contact; values as data.NAME=VALUE.",
         parameters: &[

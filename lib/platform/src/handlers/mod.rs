@@ -200,6 +200,7 @@ fn is_meant(event: &Event, call: &Call) -> bool {
     event.function == call.function.name
         && match event.calls {
             Calls::All => true,
+            Calls::By(name) => call.called_as == name,
             Calls::Creations => {
                 let params = &call.params;
                 is_creating(call)

@@ -53,6 +53,8 @@ pub(super) struct Script {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Calls {
     All,
+    /// Those by this name, which says what for: `register.activationsend`.
+    By(&'static str),
     /// Those that create: `user.add` (S0-28).
     Creations,
 }
@@ -233,11 +235,12 @@ impl Registrations {
             self.warn(format!("{place}: there is no such function, it is never called{near}"));
             return (name.to_owned(), Calls::All);
         };
-        let creates = function
-            .aliases
-            .iter()
-            .any(|alias| matches!(alias, Alias::Creates(known) if *known == name));
-        (function.name.to_owned(), if creates { Calls::Creations } else { Calls::All })
+        let calls = match function.aliases.iter().find(|alias| alias.name() == name) {
+            Some(Alias::Creates(_)) => Calls::Creations,
+            Some(Alias::Purpose(purpose)) => Calls::By(purpose),
+            Some(Alias::Same(_)) | None => Calls::All,
+        };
+        (function.name.to_owned(), calls)
     }
 
     fn on_failure(&mut self, place: &str, handler: &Element, event: &Element) -> OnFailure {

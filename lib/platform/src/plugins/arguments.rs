@@ -33,6 +33,7 @@ pub(super) fn names_of(call: &Call) -> Vec<String> {
         Alias::Same(name) => has_sok(function)
             .then(|| name.rsplit('.').next() == Some("get"))
             .is_none_or(|get| get == is_show),
+        Alias::Purpose(name) => *name == call.called_as,
         Alias::Creates(name) => *name == call.called_as || is_new && !is_show,
     });
     let own = match function.name.strip_suffix(".edit") {

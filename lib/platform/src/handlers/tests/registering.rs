@@ -74,11 +74,6 @@ fn the_whole_files_of_the_document_load_as_they_are() {
             "Register event 'test.py' for action 'notify.send'",
             "Register event 'samba.pl' for action 'user.edit'",
         ]
-        .map(|line| if Platform::function("register.activationsend").is_some() {
-            line.to_owned()
-        } else {
-            line.replace("notify.send", "register.activationsend")
-        })
     );
     let desktop = &handlers.events[0];
     assert_eq!(desktop.when, crate::handlers::registration::When::Late, "S0-21");
