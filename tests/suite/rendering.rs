@@ -50,7 +50,7 @@ fn a_render_child_that_dies_in_its_batch_costs_one_message_one_attempt() {
             Command::new("kill").args(["-KILL", &pid.to_string()]).status().unwrap();
             killed.insert(pid);
         }
-        stage.ledger().len() as u32 == MESSAGES - 1
+        stage.ledger().len() == MESSAGES as usize - 1
             && stage.number("SELECT count(*) FROM notifytask WHERE state=2") == 1
     });
     assert_eq!(worker.wait(LONG), Some(0));
@@ -65,6 +65,6 @@ fn a_render_child_that_dies_in_its_batch_costs_one_message_one_attempt() {
     stage.drain();
     let contacts: BTreeSet<String> =
         stage.ledger().into_iter().map(|entry| entry.contact).collect();
-    assert_eq!(contacts.len() as u32, MESSAGES, "nothing is lost");
-    assert_eq!(stage.ledger().len() as u32, MESSAGES, "nothing is doubled");
+    assert_eq!(contacts.len(), MESSAGES as usize, "nothing is lost");
+    assert_eq!(stage.ledger().len(), MESSAGES as usize, "nothing is doubled");
 }

@@ -14,7 +14,7 @@ use wire::xml::Document;
 const SOCKET: &str = "var/run/api.sock";
 
 /// Longer than any handler, gate or plugin may take together.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// Parameters that name files of the person who calls: the daemon stands in another folder.
 const FILES: [&str; 2] = ["attach", "file"];
@@ -80,10 +80,11 @@ impl Daemon {
 fn form_of(fields: &Fields) -> String {
     let mut form = form_urlencoded::Serializer::new(String::new());
     for (name, value) in fields.iter() {
-        match FILES.contains(&name) {
-            true => form.append_pair(name, &absolute(value)),
-            false => form.append_pair(name, value),
-        };
+        if FILES.contains(&name) {
+            form.append_pair(name, &absolute(value));
+        } else {
+            form.append_pair(name, value);
+        }
     }
     form.finish()
 }
@@ -103,9 +104,8 @@ fn answer_of(bytes: &[u8]) -> Result<Answer> {
         |what: &str| Failure::new(code::UNAVAILABLE, format!("the daemon answered {what}"));
     let mut headers = [httparse::EMPTY_HEADER; 32];
     let mut head = httparse::Response::new(&mut headers);
-    let at = match head.parse(bytes) {
-        Ok(httparse::Status::Complete(at)) => at,
-        _ => return Err(strange("half a document: it was ended; see whether the call was done")),
+    let Ok(httparse::Status::Complete(at)) = head.parse(bytes) else {
+        return Err(strange("half a document: it was ended; see whether the call was done"));
     };
     let document = Document::parse(bytes.get(at..).unwrap_or_default())
         .map_err(|error| strange(&format!("what is no document: {error}")))?;

@@ -6,6 +6,7 @@ use crate::session::Session;
 use crate::{fields, output};
 use notice::Fields;
 use platform::{Answer, Platform};
+use std::fmt::Write as _;
 
 const COLUMNS: &[&str] = &[
     "name",
@@ -75,6 +76,6 @@ fn words_of(answer: &Answer) -> String {
             text.extend(value.lines().map(|line| format!("  {line}\n")));
         }
     }
-    text.push_str(&format!("it took {} ms\n", answer.text("took_ms")));
+    let _ = writeln!(text, "it took {} ms", answer.text("took_ms"));
     text
 }

@@ -47,7 +47,7 @@ pub(super) struct Problem {
     pub(super) status: StatusCode,
     pub(super) kind: String,
     pub(super) detail: String,
-    document: Option<Element>,
+    document: Option<Box<Element>>,
     exit_code: u8,
 }
 
@@ -63,7 +63,7 @@ impl Problem {
             status: status_of(refusal),
             kind: refusal.kind().to_owned(),
             detail: notice::chain(refusal),
-            document: Some(refusal.to_document()),
+            document: Some(Box::new(refusal.to_document())),
             exit_code: refusal.exit_code(),
         }
     }
@@ -86,7 +86,7 @@ impl Problem {
                 Element::new("error").with_attribute("type", self.kind.clone()).with_child(message);
             Element::new("doc").with_child(error)
         };
-        let mut document = self.document.clone().unwrap_or_else(made);
+        let mut document = self.document.as_deref().cloned().unwrap_or_else(made);
         document.set_attribute("exit_code", self.exit_code.to_string());
         document
     }

@@ -188,7 +188,7 @@ fn flatten(
                 let Some(words) = words else {
                     return Err(format!("`{name}` may list plain values only"));
                 };
-                given.set(&name, &words.join(", "));
+                given.set(&name, words.join(", "));
             }
             plain => {
                 if let Some(text) = scalar(plain) {
