@@ -38,7 +38,7 @@ fn drain(host: &Host, then: &str) {
     host.write("var/then", then);
     wait_until(LONG, "every task ends or waits for a person", || {
         host.process("nthandler").ended(0);
-        host.sql("SELECT count(*) FROM notifytask WHERE state<3") == "0"
+        host.sql("SELECT count(*) FROM notifytask WHERE modulename='pmshell' AND state<3") == "0"
     });
 }
 
@@ -80,7 +80,10 @@ fn an_open_is_tried_once_and_the_others_three_times() {
     call(&host, &["service.open", "user=1", "product=FTP"]);
     drain(&host, "echo 'no room' >&2; exit 1");
     assert_eq!(host.read("var/ran"), "open\n");
-    assert!(host.sql("SELECT err_info FROM notifytask WHERE state=3").contains("no room"));
+    assert!(
+        host.sql("SELECT err_info FROM notifytask WHERE modulename='pmshell' AND state=3")
+            .contains("no room")
+    );
     assert_eq!(state(&host), "opening");
     host.write("var/then", OPENED);
     host.gatepost(&["retry", "--state", "failed", "--yes"]).ended(0);
@@ -100,7 +103,7 @@ fn who_can_not_tell_is_asked_about_for_good_and_who_was_not_reached_waits() {
     // exit 0 without a document
     drain(&host, ":");
     assert_eq!(host.read("var/ran"), "open\n");
-    let until = "SELECT state, (run_at/1000-strftime('%s','now'))/86400 > 10000 FROM notifytask";
+    let until = "SELECT state, (run_at/1000-strftime('%s','now'))/86400 > 10000 FROM notifytask WHERE modulename='pmshell'";
     assert_eq!(host.sql(until), "4|1", "a person is asked, and nobody ends it for him");
     // he says that it was not done, and the server is away at first
     host.gatepost(&["retry", "--state", "asked", "--yes"]).ended(0);
@@ -110,7 +113,7 @@ fn who_can_not_tell_is_asked_about_for_good_and_who_was_not_reached_waits() {
     );
     host.process("nthandler").ended(0);
     assert_eq!(
-        host.sql("SELECT state||error_count FROM notifytask"),
+        host.sql("SELECT state||error_count FROM notifytask WHERE modulename='pmshell'"),
         "20",
         "it waits and pays nothing"
     );

@@ -2,6 +2,7 @@
 
 #![expect(clippy::doc_markdown, reason = "these texts are the help, read on a terminal")]
 
+use crate::provisioning::{Agent, Provisioning};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -659,83 +660,6 @@ pub(crate) enum Plugin {
     Unload {
         /// Its file in plugins/ without .py, or its class
         name: String,
-    },
-}
-
-#[derive(Subcommand)]
-pub(crate) enum Provisioning {
-    /// List or filter
-    List {
-        /// Filters
-        #[arg(value_name = "K=V")]
-        fields: Vec<String>,
-    },
-    /// Add one
-    Add {
-        /// Fields
-        #[arg(value_name = "K=V")]
-        fields: Vec<String>,
-    },
-    /// Change one
-    Edit {
-        /// Id or name
-        id: String,
-        /// Fields
-        #[arg(value_name = "K=V")]
-        fields: Vec<String>,
-    },
-    /// Remove one
-    Delete {
-        /// Id or name
-        id: String,
-    },
-    /// Bring what is saved into action (cachemanager.restart)
-    Restart,
-    /// What was called, and what it answered
-    Log {
-        /// Id or name
-        id: String,
-    },
-    /// Tell past events once more
-    Replay {
-        /// Events since then
-        #[arg(long, value_name = "T")]
-        from: String,
-        /// And before then; else until now
-        #[arg(long, value_name = "T")]
-        to: Option<String>,
-        /// Only to this handler, by id or name
-        #[arg(long)]
-        handler: Option<String>,
-        /// Only this event
-        #[arg(long)]
-        event: Option<String>,
-        /// Only of this object
-        #[arg(long, value_name = "ID")]
-        object: Option<String>,
-        /// Only count
-        #[arg(long)]
-        dry_run: bool,
-    },
-}
-
-#[derive(Subcommand)]
-pub(crate) enum Agent {
-    /// List or filter
-    List {
-        /// Filters
-        #[arg(value_name = "K=V")]
-        fields: Vec<String>,
-    },
-    /// Switch the status of one
-    Status {
-        /// Id, ext:EXTERNAL_ID, email or name
-        agent: String,
-        /// ready, aux or offline
-        status: String,
-        /// Why not ready
-        #[arg(long, default_value = "")]
-        reason: String,
     },
 }
 

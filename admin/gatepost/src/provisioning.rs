@@ -1,15 +1,94 @@
 //! `gatepost provisioning …`: handlers that are told of events.
 
-use crate::arguments::Provisioning;
 use crate::failure::Result;
 use crate::session::Session;
 use crate::users::{delete, edit, list};
+use clap::Subcommand;
 
 const NOUN: &str = "provisioning";
 const COLUMNS: &[&str] =
     &["id", "priority", "name", "event", "handler", "status", "acts", "event_title"];
 const LOG: &[&str] =
     &["at", "event", "attempt", "outcome", "status", "reason", "task", "took_ms", "response"];
+
+/// What is asked of handlers.
+#[derive(Subcommand)]
+pub(crate) enum Provisioning {
+    /// List or filter
+    List {
+        /// Filters
+        #[arg(value_name = "K=V")]
+        fields: Vec<String>,
+    },
+    /// Add one
+    Add {
+        /// Fields
+        #[arg(value_name = "K=V")]
+        fields: Vec<String>,
+    },
+    /// Change one
+    Edit {
+        /// Id or name
+        id: String,
+        /// Fields
+        #[arg(value_name = "K=V")]
+        fields: Vec<String>,
+    },
+    /// Remove one
+    Delete {
+        /// Id or name
+        id: String,
+    },
+    /// Bring what is saved into action (cachemanager.restart)
+    Restart,
+    /// What was called, and what it answered
+    Log {
+        /// Id or name
+        id: String,
+    },
+    /// Tell past events once more
+    Replay {
+        /// Events since then
+        #[arg(long, value_name = "T")]
+        from: String,
+        /// And before then; else until now
+        #[arg(long, value_name = "T")]
+        to: Option<String>,
+        /// Only to this handler, by id or name
+        #[arg(long)]
+        handler: Option<String>,
+        /// Only this event
+        #[arg(long)]
+        event: Option<String>,
+        /// Only of this object
+        #[arg(long, value_name = "ID")]
+        object: Option<String>,
+        /// Only count
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+/// What is asked of the staff.
+#[derive(Subcommand)]
+pub(crate) enum Agent {
+    /// List or filter
+    List {
+        /// Filters
+        #[arg(value_name = "K=V")]
+        fields: Vec<String>,
+    },
+    /// Switch the status of one
+    Status {
+        /// Id, ext:EXTERNAL_ID, email or name
+        agent: String,
+        /// ready, aux or offline
+        status: String,
+        /// Why not ready
+        #[arg(long, default_value = "")]
+        reason: String,
+    },
+}
 
 /// Runs it.
 pub(crate) fn run(session: &mut Session, what: Provisioning) -> Result<()> {

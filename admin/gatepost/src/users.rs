@@ -1,7 +1,8 @@
 //! Users, projects, subscriptions, contacts: thin forms of the functions.
 
-use crate::arguments::{Agent, Contact, Noun, Subscription, User};
+use crate::arguments::{Contact, Noun, Subscription, User};
 use crate::failure::Result;
+use crate::provisioning::Agent;
 use crate::session::Session;
 use crate::{ask, fields, output};
 use notice::Fields;

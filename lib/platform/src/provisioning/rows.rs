@@ -196,7 +196,7 @@ fn set_fields(
 /// Seals a new handler's secret once its id is known (decision 0011).
 pub(crate) type Seal = Box<dyn Fn(HandlerId) -> Result<Vec<u8>, ConfigError>>;
 
-/// A new handler that is called by POST gets a secret; `secret=new` makes another, and the last one is signed
+/// A new handler that is called by POST gets a secret; `rotate=on` makes another, and the last one is signed
 /// with beside it for a day. Answers with a secret that we made, to be shown once.
 fn set_secret(
     context: &mut Context<'_>,
@@ -205,7 +205,7 @@ fn set_secret(
 ) -> Result<(Option<Secret>, Option<Seal>), Refusal> {
     let given = request.given("secret");
     let makes =
-        given == Some("new") || is_new && given.is_none() && row.task_type != TaskType::Script;
+        request.is_on("rotate") || is_new && given.is_none() && row.task_type != TaskType::Script;
     let secret = match given {
         _ if makes => sign::new_secret().map_err(|error| Refusal::Conflict {
             operation: "make a secret".to_owned(),

@@ -34,7 +34,7 @@ pub(crate) fn problem(secret: &str) -> Option<String> {
     match key_of(secret) {
         Some(key) if (LEAST_BYTES..=MOST_BYTES).contains(&key.len()) => None,
         _ => Some(format!(
-            "use `{PREFIX}` and {LEAST_BYTES} to {MOST_BYTES} bytes as base64, or secret=new"
+            "use `{PREFIX}` and {LEAST_BYTES} to {MOST_BYTES} bytes as base64, or leave it out: one is made"
         )),
     }
 }

@@ -157,7 +157,7 @@ fn a_secret_is_shown_once_when_we_make_it_and_never_again() {
     assert!(form.contains("signed=on") && !form.contains("whsec_"), "{form}");
     let row = bench.read(|snapshot| snapshot.provisionings()).remove(0);
     assert!(!row.secret.is_empty() && row.old_secret.is_empty());
-    let next = bench.ok("provisioning.edit", &[("sok", "ok"), ("elid", &id), ("secret", "new")]);
+    let next = bench.ok("provisioning.edit", &[("sok", "ok"), ("elid", &id), ("rotate", "on")]);
     assert_ne!(next.text("secret"), secret);
     assert!(!bench.read(|snapshot| snapshot.provisionings()).remove(0).old_secret.is_empty());
     // an edit that does not name it keeps it
