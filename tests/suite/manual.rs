@@ -161,9 +161,14 @@ fn the_module_authors_page_does_what_it_says() {
 }
 
 #[test]
+fn the_page_of_services_does_what_it_says() {
+    read_and_run(&page("docs/service.md"));
+}
+
+#[test]
 fn every_other_page_does_what_it_says() {
-    const OWN_TEST: [&str; 4] =
-        ["README.md", "docs/operating.md", "docs/findings.md", "docs/module.md"];
+    const OWN_TEST: [&str; 5] =
+        ["README.md", "docs/operating.md", "docs/findings.md", "docs/module.md", "docs/service.md"];
     for page in pages().iter().filter(|page| !OWN_TEST.contains(&page.name.as_str())) {
         read_and_run(page);
     }

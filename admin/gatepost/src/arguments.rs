@@ -2,7 +2,11 @@
 
 #![expect(clippy::doc_markdown, reason = "these texts are the help, read on a terminal")]
 
+<<<<<<< HEAD
 use crate::provisioning::{Agent, Provisioning};
+=======
+use crate::services::{Processing, Service};
+>>>>>>> 91eadc3 ([host, gatepost] a command's stderr is heard to its end; services' arguments stand with their commands)
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -519,103 +523,6 @@ pub(crate) enum User {
         #[arg(long)]
         project: Option<String>,
     },
-}
-
-#[derive(Subcommand)]
-pub(crate) enum Service {
-    /// List or filter
-    List {
-        /// Filters: user, product, processing, state
-        #[arg(value_name = "K=V")]
-        fields: Vec<String>,
-    },
-    /// Order a product for a user and queue its opening
-    Open {
-        /// Id, ext:EXTERNAL_ID or email
-        #[arg(long)]
-        user: String,
-        /// Id or name
-        #[arg(long)]
-        product: String,
-        /// addon.NAME=VALUE, param.NAME=VALUE, processing=ROW
-        #[arg(value_name = "K=V")]
-        fields: Vec<String>,
-    },
-    /// Queue the stop of active services
-    Suspend {
-        /// `1, 2`
-        services: String,
-    },
-    /// Queue the going on of suspended services
-    Resume {
-        /// `1, 2`
-        services: String,
-    },
-    /// Queue the end of services
-    Close {
-        /// `1, 2`
-        services: String,
-        /// Do not ask
-        #[arg(long)]
-        yes: bool,
-    },
-    /// Queue a change of ordered values
-    Setparam {
-        /// `1, 2`
-        services: String,
-        /// addon.NAME=VALUE, param.NAME=VALUE
-        #[arg(value_name = "K=V")]
-        fields: Vec<String>,
-    },
-    /// Say that services were paid for on: nothing is run
-    Renew {
-        /// `1, 2`
-        services: String,
-        /// Paid until, like 2027-11-22
-        #[arg(long)]
-        until: Option<String>,
-    },
-    /// Set what you know better than the queue: nothing is run
-    Edit {
-        /// Its id
-        service: String,
-        /// state=…, externalid=…
-        #[arg(value_name = "K=V")]
-        fields: Vec<String>,
-    },
-}
-
-#[derive(Subcommand)]
-pub(crate) enum Processing {
-    /// List or filter
-    List {
-        /// Filters
-        #[arg(value_name = "K=V")]
-        fields: Vec<String>,
-    },
-    /// Add one: its program is asked whether the server is well
-    Add {
-        /// The program in processing/: pmshell
-        module: String,
-        /// Fields of its form; password=@FILE
-        #[arg(value_name = "K=V")]
-        fields: Vec<String>,
-    },
-    /// Change one; an empty password keeps the old one
-    Edit {
-        /// Id or name
-        row: String,
-        /// Fields
-        #[arg(value_name = "K=V")]
-        fields: Vec<String>,
-    },
-    /// Remove one
-    Delete {
-        /// Id or name
-        row: String,
-    },
-    /// Print our public key for /root/.ssh/authorized_keys of servers; made the first time
-    Key,
 }
 
 #[derive(Subcommand)]

@@ -1,12 +1,109 @@
 //! `gatepost service|processing|product …`: thin forms of the functions.
 
-use crate::arguments::{Processing, Service};
 use crate::failure::Result;
 use crate::session::Session;
 use crate::{ask, fields, output};
+use clap::Subcommand;
 use notice::Fields;
 use wire::form::FormDocument;
 use wire::xml::Document;
+
+#[derive(Subcommand)]
+pub(crate) enum Service {
+    /// List or filter
+    List {
+        /// Filters: user, product, processing, state
+        #[arg(value_name = "K=V")]
+        fields: Vec<String>,
+    },
+    /// Order a product for a user and queue its opening
+    Open {
+        /// Id, ext:EXTERNAL_ID or email
+        #[arg(long)]
+        user: String,
+        /// Id or name
+        #[arg(long)]
+        product: String,
+        /// addon.NAME=VALUE, param.NAME=VALUE, processing=ROW
+        #[arg(value_name = "K=V")]
+        fields: Vec<String>,
+    },
+    /// Queue the stop of active services
+    Suspend {
+        /// `1, 2`
+        services: String,
+    },
+    /// Queue the going on of suspended services
+    Resume {
+        /// `1, 2`
+        services: String,
+    },
+    /// Queue the end of services
+    Close {
+        /// `1, 2`
+        services: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Queue a change of ordered values
+    Setparam {
+        /// `1, 2`
+        services: String,
+        /// addon.NAME=VALUE, param.NAME=VALUE
+        #[arg(value_name = "K=V")]
+        fields: Vec<String>,
+    },
+    /// Say that services were paid for on: nothing is run
+    Renew {
+        /// `1, 2`
+        services: String,
+        /// Paid until, like 2027-11-22
+        #[arg(long)]
+        until: Option<String>,
+    },
+    /// Set what you know better than the queue: nothing is run
+    Edit {
+        /// Its id
+        service: String,
+        /// state=…, externalid=…
+        #[arg(value_name = "K=V")]
+        fields: Vec<String>,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Processing {
+    /// List or filter
+    List {
+        /// Filters
+        #[arg(value_name = "K=V")]
+        fields: Vec<String>,
+    },
+    /// Add one: its program is asked whether the server is well
+    Add {
+        /// The program in processing/: pmshell
+        module: String,
+        /// Fields of its form; password=@FILE
+        #[arg(value_name = "K=V")]
+        fields: Vec<String>,
+    },
+    /// Change one; an empty password keeps the old one
+    Edit {
+        /// Id or name
+        row: String,
+        /// Fields
+        #[arg(value_name = "K=V")]
+        fields: Vec<String>,
+    },
+    /// Remove one
+    Delete {
+        /// Id or name
+        row: String,
+    },
+    /// Print our public key for /root/.ssh/authorized_keys of servers; made the first time
+    Key,
+}
 
 const SERVICE: &[&str] =
     &["id", "user", "name", "username", "state", "externalid", "processing", "product", "ordered"];

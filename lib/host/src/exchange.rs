@@ -373,6 +373,11 @@ impl Tail {
         }
     }
 
+    /// True when this stands in what is kept.
+    pub(crate) fn holds(&self, word: &[u8]) -> bool {
+        self.bytes.windows(word.len()).any(|it| it == word)
+    }
+
     /// Cut, it begins with a whole line where it can: half a secret would pass every mask.
     pub(crate) fn into_tail(mut self) -> Vec<u8> {
         let surplus = self.bytes.len().saturating_sub(self.most);

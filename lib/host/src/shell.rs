@@ -102,8 +102,10 @@ impl Shell {
         let mark = format!("{}-{}", self.mark, self.asked);
         let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
         // In braces: a shell that gets half of it runs nothing.
-        let line =
-            format!("{{ {} </dev/null; printf '\\n%s %s\\n' {mark} \"$?\"; }}\n", words.join(" "));
+        let line = format!(
+            "{{ {} </dev/null; set -- \"$?\"; echo {mark} >&2; printf '\\n%s %s\\n' {mark} \"$1\"; }}\n",
+            words.join(" ")
+        );
         self.complaint = Some(Tail::new(self.stderr_bytes));
         let mut talk = Talk {
             input: line.as_bytes(),
@@ -112,7 +114,11 @@ impl Shell {
             seen: 0,
         };
         let ended = self.talk(&mut talk, Instant::now() + within);
-        let stderr_tail = self.complaint.take().map(Tail::into_tail).unwrap_or_default();
+        if ended.is_ok() {
+            self.hear_the_rest(mark.as_bytes());
+        }
+        let complaint = self.complaint.take().map(Tail::into_tail).unwrap_or_default();
+        let stderr_tail = before(complaint, mark.as_bytes());
         match ended {
             Ok(code) => Ok(Replied { code, stdout: talk.output, stderr_tail }),
             Err(end) => {
@@ -160,6 +166,22 @@ impl Shell {
             }
             if ready.has(Event::Stdin) {
                 self.feed(talk);
+            }
+        }
+    }
+
+    /// What was complained about may come later than the end of stdout: up to its own mark, for a while.
+    fn hear_the_rest(&mut self, mark: &[u8]) {
+        let until = Instant::now() + LAST_WORDS;
+        loop {
+            let heard = self.complaint.as_ref().is_some_and(|heard| heard.holds(mark));
+            let left = until.saturating_duration_since(Instant::now());
+            if heard || left.is_zero() {
+                return;
+            }
+            let ready = poll_for([(Some(self.stderr.as_fd()), Event::Stderr)], left);
+            if ready.has(Event::Stderr) && !self.hear_complaint() {
+                return;
             }
         }
     }
@@ -226,6 +248,14 @@ impl Talk<'_> {
     }
 }
 
+/// What stands before the mark.
+fn before(mut text: Vec<u8>, mark: &[u8]) -> Vec<u8> {
+    if let Some(at) = text.windows(mark.len()).position(|it| it == mark) {
+        text.truncate(at);
+    }
+    text
+}
+
 /// False at the end of the stream.
 fn read_into(stream: &ChildStdout, output: &mut Vec<u8>) -> bool {
     output.reserve(READ_BYTES);
@@ -281,7 +311,9 @@ mod tests {
         assert_eq!(run(&mut shell, &["true"]).0, 0);
         assert_eq!(run(&mut shell, &["false"]).0, 1);
         let both = ["sh", "-c", "printf no-newline; echo bad >&2; exit 255"];
-        assert_eq!(run(&mut shell, &both), (255, "no-newline".into(), "bad\n".into()));
+        for _ in 0..50 {
+            assert_eq!(run(&mut shell, &both), (255, "no-newline".into(), "bad\n".into()));
+        }
         assert_eq!(run(&mut shell, &["echo", "a"]), (0, "a\n".into(), String::new()));
         assert_eq!(run(&mut shell, &["/no/such"]).0, 127);
         shell.close();
