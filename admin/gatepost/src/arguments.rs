@@ -2,11 +2,8 @@
 
 #![expect(clippy::doc_markdown, reason = "these texts are the help, read on a terminal")]
 
-<<<<<<< HEAD
 use crate::provisioning::{Agent, Provisioning};
-=======
 use crate::services::{Processing, Service};
->>>>>>> 91eadc3 ([host, gatepost] a command's stderr is heard to its end; services' arguments stand with their commands)
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
