@@ -1,5 +1,7 @@
 //! `gatepost service|processing|product …`: thin forms of the functions.
 
+#![expect(clippy::doc_markdown, reason = "these texts are what --help shows")]
+
 use crate::failure::Result;
 use crate::session::Session;
 use crate::{ask, fields, output};

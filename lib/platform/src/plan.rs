@@ -313,21 +313,12 @@ pub(crate) fn tell(
 
 fn make(change: &Change, tx: &mut dyn Tx, now: Ms, applied: &mut Applied) -> store::Result<()> {
     let touched = match change {
-        Change::SaveProject(project) => {
-            applied.ids.push(tx.save_project(project)?.0);
-            1
-        }
-        Change::SaveUser(user) => {
-            applied.ids.push(tx.save_user(user)?.0);
-            1
-        }
+        Change::SaveProject(project) => saved(applied, tx.save_project(project)?.0),
+        Change::SaveUser(user) => saved(applied, tx.save_user(user)?.0),
         Change::SaveGateway(gateway, checked, seal) => {
             let id = save_gateway(tx, gateway, seal)?;
             applied.ids.push(id.0);
-            if *checked == Checked::Passed {
-                tx.set_setting(&tested_setting(id), &now.to_string())?;
-            }
-            1
+            mark_tested(tx, id, *checked, now)?
         }
         Change::SaveProvisioning(..)
         | Change::DeleteProvisioning(_)
@@ -349,10 +340,7 @@ fn make(change: &Change, tx: &mut dyn Tx, now: Ms, applied: &mut Applied) -> sto
         Change::End(ids, how, reason) => u64::from(tx.end(ids, *how, reason, now)?),
         Change::MarkRead(user, ids) => u64::from(tx.mark_read(*user, ids, now)?),
         Change::SetContactState(state) => done(tx.set_contact_state(state))?,
-        Change::SaveAccount(account) => {
-            applied.ids.push(tx.save_account(account)?.0);
-            1
-        }
+        Change::SaveAccount(account) => saved(applied, tx.save_account(account)?.0),
         Change::DeleteAccount(id) => u64::from(tx.delete_account(*id)?),
         Change::SetAgent(agent) => done(tx.save_agent(agent))?,
         Change::SetShared(id, value) => done(tx.set_shared(id, Some(value)))?,
@@ -390,8 +378,7 @@ fn make_of_handlers(
 ) -> store::Result<u64> {
     Ok(match change {
         Change::SaveProvisioning(handler, seal) => {
-            applied.ids.push(save_provisioning(tx, handler, seal.as_ref())?.0);
-            1
+            saved(applied, save_provisioning(tx, handler, seal.as_ref())?.0)
         }
         Change::DeleteProvisioning(id) => u64::from(tx.delete_provisioning(*id)?),
         Change::ActivateProvisionings => u64::from(tx.activate_provisionings()?),
@@ -440,6 +427,20 @@ fn of_its_task(token: &ReplyToken, applied: &mut Applied) -> ReplyToken {
     };
     applied.tokens += 1;
     ReplyToken { task, ..token.clone() }
+}
+
+/// One row was saved, under this id.
+fn saved(applied: &mut Applied, id: i64) -> u64 {
+    applied.ids.push(id);
+    1
+}
+
+/// One row was saved; one that passed its check is marked so.
+fn mark_tested(tx: &mut dyn Tx, id: GatewayId, checked: Checked, now: Ms) -> store::Result<u64> {
+    if checked == Checked::Passed {
+        tx.set_setting(&tested_setting(id), &now.to_string())?;
+    }
+    Ok(1)
 }
 
 fn done(result: store::Result<()>) -> store::Result<u64> {
