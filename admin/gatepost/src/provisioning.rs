@@ -1,5 +1,7 @@
 //! `gatepost provisioning …`: handlers that are told of events.
 
+#![expect(clippy::doc_markdown, reason = "these texts are what --help shows")]
+
 use crate::failure::Result;
 use crate::session::Session;
 use crate::users::{delete, edit, list};
