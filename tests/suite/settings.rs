@@ -35,6 +35,8 @@ fn reads(text: &str, key: &str) -> bool {
     let mut words = key.split('.').rev();
     let field = words.next().unwrap_or_default();
     let field = field.strip_suffix("_secs").unwrap_or(field);
+    // a word that no field can have
+    let field = if field == "final" { "last" } else { field };
     has_field(text, field) && words.all(|section| has_field(text, section))
 }
 
