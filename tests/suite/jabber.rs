@@ -71,6 +71,7 @@ fn a_new_type_and_its_gate_come_as_files_and_nothing_else_changes() {
         "name=bob",
         "email=bob@north.example",
         "jabber=bob@jabber.example",
+        "quiet=on",
     ])
     .ended(0);
     host.gatepost(&["gateway", "add", "gwjabber", "server=jabber.example"]).ended(0);

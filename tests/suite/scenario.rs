@@ -474,8 +474,8 @@ fn the_pause_holds_all_but_the_forced(all: &Scenario) {
     all.call(&["notify.send", "user=bob", "notice=ready", "key=waits"]);
     all.call(&["notify.send", "user=bob", "notice=ready", "key=forced", "while_paused=on"]);
     all.wait_for("the forced one goes", || all.sent() == before + 1);
-    assert_eq!(waiting(), "1", "the other waits");
+    all.wait_for("the other waits", || waiting() == "1");
     std::fs::remove_file(all.host.path("etc/billmgr.DoNothing")).unwrap();
     all.wait_for("it goes once the pause is over", || all.sent() == before + 2);
-    assert_eq!(waiting(), "0");
+    all.wait_for("nothing is left", || waiting() == "0");
 }

@@ -105,7 +105,8 @@ fn an_attempt_that_was_given_back_is_named_and_one_that_counts_is_not() {
     gateway(&mut bench, "one");
     for turn in 0..2 {
         let at = bench.clock.now();
-        let wait = Settlement::Wait { at, spent: true, maybe_sent: false };
+        let later = Ms(at.0 + 60_000);
+        let wait = Settlement::Wait { at: later, spent: true, maybe_sent: false };
         attempt(&mut bench, &wait, "later", "exit 1");
         if turn == 0 {
             assert!(!why(&mut bench, "1").contains("cost it nothing"));

@@ -52,7 +52,13 @@ impl Place {
 
     fn program(&self, name: &str, text: &str) -> PathBuf {
         let path = self.root.path(name);
-        fs::write(&path, text).unwrap();
+        // written by another process: a child that another test starts at this moment can't hold it open
+        let beside = path.with_extension("new");
+        fs::write(&beside, text).unwrap();
+        assert!(
+            std::process::Command::new("cp").arg(&beside).arg(&path).status().unwrap().success()
+        );
+        fs::remove_file(beside).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o750)).unwrap();
         path
     }
