@@ -50,6 +50,7 @@ impl Place {
         self
     }
 
+    #[expect(clippy::disallowed_methods, reason = "a test lays its ground itself")]
     fn program(&self, name: &str, text: &str) -> PathBuf {
         let path = self.root.path(name);
         // written by another process: a child that another test starts at this moment can't hold it open
