@@ -45,6 +45,10 @@ impl Store for Meddled {
         self.inner.wake();
     }
 
+    fn has_news(&mut self) -> store::Result<bool> {
+        self.inner.has_news()
+    }
+
     fn tidy(&mut self) -> store::Result<()> {
         self.inner.tidy()
     }

@@ -75,6 +75,10 @@ pub trait Store: Send {
     /// Wakes every waiting worker of this installation; called by a producer after its commit. Never fails.
     fn wake(&self);
 
+    /// Whether another connection has committed since this was last asked; true the first time. Much cheaper
+    /// than a look into the queue.
+    fn has_news(&mut self) -> Result<bool>;
+
     /// Idle work outside any transaction: checkpoint, free pages given back to the disk. Costs nothing when
     /// there is nothing to do.
     fn tidy(&mut self) -> Result<()>;
@@ -82,15 +86,17 @@ pub trait Store: Send {
 
 /// Waits for news.
 pub trait Wake: Send {
-    /// Returns when something was committed, or when the time is up.
+    /// Returns when something may have been committed, or when the time is up.
     fn wait(&mut self, at_most: Duration) -> Woken;
 }
 
 /// Why a wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Woken {
-    /// There may be news.
+    /// A producer says that there is something new.
     News,
+    /// Somebody has written into the database, perhaps ourselves: [`Store::has_news`] knows.
+    Stirred,
     /// The time is up.
     Timeout,
 }

@@ -146,6 +146,10 @@ impl Store for Memory {
         self.0.woken.notify_all();
     }
 
+    fn has_news(&mut self) -> Result<bool> {
+        Ok(true)
+    }
+
     fn tidy(&mut self) -> Result<()> {
         Ok(())
     }

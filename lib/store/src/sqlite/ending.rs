@@ -33,13 +33,13 @@ fn followed(row: &Row<'_>) -> rusqlite::Result<(TaskId, Left)> {
 impl Session<'_> {
     /// A task has left ready, sending and waiting.
     pub(super) fn let_next_go(&self, id: TaskId, left: &Left, now: Ms) -> Result<()> {
-        self.let_go(sql::LET_GO, named_params! {":id": id.0}, now)?;
+        self.let_direct_followers_go(id, now)?;
         self.start_next_of(left, now)
     }
 
     /// A task waits after its first attempt: it keeps its object's turn, but holds nobody outside of it.
     pub(super) fn let_followers_go(&self, id: TaskId, left: &Left, now: Ms) -> Result<()> {
-        self.let_go(sql::LET_GO, named_params! {":id": id.0}, now)?;
+        self.let_direct_followers_go(id, now)?;
         if left.object.is_empty() {
             return Ok(());
         }
@@ -48,6 +48,15 @@ impl Session<'_> {
         };
         self.let_go(sql::LET_GO_BEHIND, params, now)?;
         self.change(sql::NOBODY_FOLLOWS, params).map(|_| ())
+    }
+
+    /// Most tasks have none: a look is much cheaper than a change that answers with its rows.
+    fn let_direct_followers_go(&self, id: TaskId, now: Ms) -> Result<()> {
+        let params = named_params! {":id": id.0};
+        match self.one(sql::FOLLOWED, params, |_| Ok(()))? {
+            Some(()) => self.let_go(sql::LET_GO, params, now),
+            None => Ok(()),
+        }
     }
 
     fn let_go(

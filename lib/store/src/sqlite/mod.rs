@@ -34,6 +34,7 @@ pub(crate) use wide::is_column_name;
 
 use crate::{Durability, Result, Snapshot, Store, StoreError, Tx, Wake};
 use blobs::Blobs;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use session::{Errors, Session};
 use std::collections::HashSet;
@@ -72,6 +73,8 @@ pub struct Sqlite {
     durability: Durability,
     errors: Errors,
     wake_folder: PathBuf,
+    /// What [`Store::has_news`] found when it was last asked.
+    version_of_others: Option<i64>,
 }
 
 /// Makes the database, or brings an older one up to date; safe to run again. The file gets mode 0660 before
@@ -208,6 +211,17 @@ impl Store for Sqlite {
         wake::wake_all(&self.wake_folder);
     }
 
+    fn has_news(&mut self) -> Result<bool> {
+        // Counts the commits of every connection but this one.
+        let ask = || {
+            let mut statement = self.connection.prepare_cached("PRAGMA data_version")?;
+            statement.query_row([], |row| row.get(0))
+        };
+        let version: i64 =
+            ask().map_err(|error| self.errors.name("ask whether others have written", &error))?;
+        Ok(self.version_of_others.replace(version) != Some(version))
+    }
+
     fn tidy(&mut self) -> Result<()> {
         let vacuum = format!("PRAGMA incremental_vacuum({VACUUM_PAGES})");
         let tidy = || {
@@ -231,6 +245,8 @@ fn connect(path: &Path, options: &Options, errors: &Errors) -> Result<Connection
     let opened = || {
         let mut connection = Connection::open_with_flags(path, flags)?;
         connection.busy_handler(Some(fair(options.patience)))?;
+        // One plan for a statement, whatever is bound to it; else each new value has it prepared anew.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS_LIMIT);
         connection.pragma_update(None, "foreign_keys", true)?;
         connection.pragma_update(None, "cache_size", -i64::from(options.cache_kib))?;
@@ -256,8 +272,15 @@ fn finish(connection: Connection, errors: Errors, options: Options) -> Result<Sq
     let uuid = connection.query_row(read, [], |row| row.get(0)).map_err(name)?;
     let beside = || errors.path.parent().unwrap_or(Path::new(".")).join("run/wake");
     let wake_folder = options.wake_folder.unwrap_or_else(beside);
-    let durability = Durability::Power;
-    Ok(Sqlite { connection, blobs: Blobs::default(), uuid, durability, errors, wake_folder })
+    Ok(Sqlite {
+        connection,
+        blobs: Blobs::default(),
+        uuid,
+        durability: Durability::Power,
+        errors,
+        wake_folder,
+        version_of_others: None,
+    })
 }
 
 /// An empty file may become ours; another program's may not.

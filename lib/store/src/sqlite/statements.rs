@@ -156,6 +156,8 @@ statements! {
     "SELECT id FROM notifytask WHERE state=4 AND run_at<=:now ORDER BY run_at LIMIT 500"
     UNANSWERED "fail what nobody answered"
     "UPDATE notifytask SET state=3, run_at=:now, expires_ms=NULL WHERE id=:id AND state=4"
+    FOLLOWED "look for who follows"
+    "SELECT 1 FROM notifytask WHERE follows=:id LIMIT 1"
     LET_GO "let go who follows"
     "UPDATE notifytask SET follows=NULL WHERE follows=:id RETURNING id,modulename,lane,object"
     LET_GO_BEHIND "let go who follows the tasks behind"

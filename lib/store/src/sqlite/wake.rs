@@ -16,6 +16,10 @@ use std::time::{Duration, Instant};
 /// and an fsync may stand between the two.
 const LOOKS_MS: [u64; 4] = [1, 8, 40, 200];
 
+/// After a write was told of, further ones are not looked at for so long: the worker's own commits are among
+/// them, hundreds a second while it delivers. The kernel keeps one event for all of them.
+const QUIET: Duration = Duration::from_millis(10);
+
 /// Wakers of one process.
 const SOCKETS_LIMIT: u32 = 64;
 
@@ -25,8 +29,10 @@ pub(super) struct Waker {
     path: PathBuf,
     watch: Option<OwnedFd>,
     wal_name: Vec<u8>,
-    /// Looks that are still to come after a foreign write.
+    /// Looks that are still to come after a write.
     looks: Vec<Instant>,
+    /// Until then the watch is not read.
+    quiet_until: Instant,
 }
 
 impl Waker {
@@ -40,7 +46,8 @@ impl Waker {
         })?;
         // Without inotify (no watches left) foreign writers are seen by the caller's poll alone.
         let watch = watch(folder_of).ok();
-        Ok(Self { socket, path, watch, wal_name, looks: Vec::new() })
+        let quiet_until = Instant::now();
+        Ok(Self { socket, path, watch, wal_name, looks: Vec::new(), quiet_until })
     }
 
     /// Empties the socket; true if there was a datagram.
@@ -67,10 +74,10 @@ impl Waker {
         written
     }
 
-    /// Sleeps until something happens, at most until then.
-    fn sleep_until(&self, until: Instant) {
+    /// Sleeps until something happens, at most until then; the watch may be left out.
+    fn sleep_until(&self, until: Instant, watch: Option<&OwnedFd>) {
         let mut waiting = vec![PollFd::new(&self.socket, PollFlags::IN)];
-        waiting.extend(self.watch.iter().map(|watch| PollFd::new(watch, PollFlags::IN)));
+        waiting.extend(watch.map(|watch| PollFd::new(watch, PollFlags::IN)));
         let left = until.saturating_duration_since(Instant::now());
         let timeout = Timespec {
             tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
@@ -78,6 +85,13 @@ impl Waker {
         };
         // A signal ends the sleep early; the caller looks at the clock.
         let _ = poll(&mut waiting, Some(&timeout));
+    }
+
+    /// Takes the looks that are due; true if there was one.
+    fn is_due(&mut self, now: Instant) -> bool {
+        let before = self.looks.len();
+        self.looks.retain(|look| *look > now);
+        self.looks.len() < before
     }
 }
 
@@ -89,21 +103,23 @@ impl Wake for Waker {
             if self.was_poked() {
                 return Woken::News;
             }
-            if self.wal_was_written() {
-                let now = Instant::now();
-                self.looks = LOOKS_MS.map(|ms| now + Duration::from_millis(ms)).to_vec();
-            }
             let now = Instant::now();
-            let before = self.looks.len();
-            self.looks.retain(|look| *look > now);
-            if self.looks.len() < before {
-                return Woken::News;
+            let is_quiet = now < self.quiet_until;
+            if !is_quiet && self.wal_was_written() {
+                self.looks = LOOKS_MS.map(|ms| now + Duration::from_millis(ms)).to_vec();
+                self.quiet_until = now + QUIET;
+                continue;
+            }
+            if self.is_due(now) {
+                return Woken::Stirred;
             }
             if now >= end {
                 return Woken::Timeout;
             }
-            let until = self.looks.iter().copied().min().map_or(end, |look| look.min(end));
-            self.sleep_until(until);
+            let look = self.looks.iter().copied().min();
+            let loud = is_quiet.then_some(self.quiet_until);
+            let until = [look, loud].into_iter().flatten().min().map_or(end, |at| at.min(end));
+            self.sleep_until(until, self.watch.as_ref().filter(|_| !is_quiet));
         }
     }
 }

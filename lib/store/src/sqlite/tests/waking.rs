@@ -26,7 +26,7 @@ fn a_program_that_knows_nothing_of_us_wakes_a_worker() {
     });
     let mut waits = 0;
     loop {
-        assert_eq!(waker.wait(LONG), Woken::News);
+        assert_eq!(waker.wait(LONG), Woken::Stirred);
         waits += 1;
         let due =
             crate::read(&mut store, |seen| seen.ready_routes(&crate::conformance::mail(), false));
@@ -36,6 +36,44 @@ fn a_program_that_knows_nothing_of_us_wakes_a_worker() {
         assert!(waits < 100, "woken in vain");
     }
     writer.join().unwrap();
+}
+
+#[test]
+fn a_worker_tells_the_commits_of_others_from_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("gatepost.db");
+    let mut store = create(&path, Order::Ageing, Options::default()).unwrap();
+    let mut other = super::Sqlite::open(&path, Options::default()).unwrap();
+    let enqueue = |store: &mut super::Sqlite| {
+        store.write(Durability::Crash, &mut |tx| tx.enqueue(&[task()], Ms(1)).map(drop)).unwrap();
+    };
+    assert!(store.has_news().unwrap(), "before the first question everything is new");
+    assert!(!store.has_news().unwrap());
+    enqueue(&mut store);
+    assert!(!store.has_news().unwrap());
+    enqueue(&mut other);
+    // What is seen on the way to a turn of our own stays news until it is asked for.
+    crate::read(&mut store, |seen| seen.next_due()).unwrap();
+    enqueue(&mut store);
+    assert!(store.has_news().unwrap());
+    assert!(!store.has_news().unwrap());
+}
+
+#[test]
+fn writes_that_follow_each_other_are_told_of_now_and_then() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("gatepost.db");
+    let mut store = create(&path, Order::Ageing, Options::default()).unwrap();
+    let mut waker = store.waker().unwrap();
+    let start = std::time::Instant::now();
+    let mut told = 0;
+    for _ in 0..300 {
+        store.write(Durability::Crash, &mut |tx| tx.enqueue(&[task()], Ms(1)).map(drop)).unwrap();
+        told += u128::from(waker.wait(SHORT) == Woken::Stirred);
+    }
+    // four looks follow a write, and none of the next 10 ms begins them anew
+    assert!(told > 0);
+    assert!(told <= 4 * (1 + start.elapsed().as_millis() / 10), "{told}");
 }
 
 #[test]
