@@ -143,7 +143,7 @@ impl Drain {
     /// Keeps an event for the next turn.
     pub fn remember(&mut self, event: Event) {
         match &event {
-            Event::News => return,
+            Event::News | Event::Stirred => return,
             Event::Ended(ended) => self.make_room(ended.lease),
             Event::Read(_) | Event::Probed(..) => {}
         }
@@ -282,7 +282,7 @@ impl Drain {
         }
         let ended = self.pending.iter().filter_map(|event| match event {
             Event::Ended(ended) => self.desk.hand.get(&ended.lease.task),
-            Event::Read(_) | Event::Probed(..) | Event::News => None,
+            Event::Read(_) | Event::Probed(..) | Event::News | Event::Stirred => None,
         });
         let ended: BTreeSet<_> =
             ended.map(|task| (task.module.clone(), task.route.clone())).collect();
@@ -323,7 +323,7 @@ impl Drain {
                 Some(Event::Ended(ended)) => batch.ended.push(*ended),
                 Some(Event::Read(file)) => batch.files.push(*file),
                 Some(Event::Probed(gateway, result)) => batch.probed.push((gateway, result)),
-                Some(Event::News) | None => {}
+                Some(Event::News | Event::Stirred) | None => {}
             }
         }
         batch
@@ -644,6 +644,19 @@ impl Drain {
 
     fn refuse(&mut self, lease: store::Lease, refusal: Refusal, details: Details) {
         self.remember(Ended::before_a_gate(lease, How::Refused(refusal), details));
+    }
+
+    /// True while what has ended may wait for more to end, so that one turn settles and claims for many: nothing
+    /// but ends is waiting, and every outlet still has more than it works on.
+    pub fn may_gather(&self) -> bool {
+        self.pending.iter().all(|event| match event {
+            Event::Ended(ended) => {
+                let task = self.desk.hand.get(&ended.lease.task);
+                let counter = task.and_then(|task| self.desk.peek(&task.outlet));
+                counter.is_some_and(|counter| counter.window.is_supplied())
+            }
+            Event::Read(_) | Event::Probed(..) | Event::News | Event::Stirred => false,
+        })
     }
 
     /// What waits to be settled.

@@ -40,6 +40,7 @@ pub mod rules;
 pub mod run;
 pub mod segments;
 pub mod settle;
+pub mod signals;
 pub mod standing;
 pub mod window;
 pub mod workers;

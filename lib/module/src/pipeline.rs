@@ -81,8 +81,10 @@ pub enum Event {
     Read(Box<FileRead>),
     /// A probe has ended; the error is masked.
     Probed(GatewayId, Result<(), String>),
-    /// Something was committed by another process.
+    /// Something is new: a turn is worth it.
     News,
+    /// Somebody has written into the database, perhaps ourselves.
+    Stirred,
 }
 
 /// The end of a task's attempt.

@@ -14,6 +14,7 @@ use crate::progress::{Progress, words};
 use crate::retry::RetryTable;
 use crate::rules::{Rules, Terms, Way};
 use crate::run::{Bounds, Left, Run, listen};
+use crate::signals::Signals;
 use crate::standing::Ladders;
 use crate::workers::{Workers, WorkersParts};
 use config::{Config, Log, Root, Vault, WorkerSync};
@@ -24,7 +25,7 @@ use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 use store::{Durability, Store, StoreError};
@@ -54,6 +55,10 @@ impl Exit {
 
     fn temporary(words: impl Into<String>) -> Self {
         Self { code: TEMPORARY, words: words.into() }
+    }
+
+    fn software(words: impl Into<String>) -> Self {
+        Self { code: SOFTWARE, words: words.into() }
     }
 
     fn configuration(error: &dyn std::error::Error) -> Self {
@@ -95,8 +100,7 @@ fn manual(source: &str) -> String {
 fn say(bytes: &[u8]) -> Result<(), Exit> {
     let mut out = std::io::stdout().lock();
     let written = out.write_all(bytes).and_then(|()| out.flush());
-    written
-        .map_err(|error| Exit { code: SOFTWARE, words: format!("can't write to stdout: {error}") })
+    written.map_err(|error| Exit::software(format!("can't write to stdout: {error}")))
 }
 
 fn complain(name: &str, exit: &Exit) -> ExitCode {
@@ -123,8 +127,8 @@ impl Site {
         let config = Config::load(&root).map_err(|error| Exit::configuration(&error))?;
         let log = Log::open(&root, &config, module.name())
             .map_err(|error| Exit::configuration(&error))?;
-        let name = ModuleName::new(module.name())
-            .map_err(|error| Exit { code: SOFTWARE, words: error.to_string() })?;
+        let name =
+            ModuleName::new(module.name()).map_err(|error| Exit::software(error.to_string()))?;
         Ok(Self {
             module,
             name,
@@ -269,7 +273,8 @@ impl Site {
             let waker = store.waker().map_err(|error| Exit::temporary(notice::chain(&error)))?;
             listen(waker, outcomes.clone(), self.config.queue.poll);
         }
-        let signals = watch_signals(outcomes)?;
+        let signals = Signals::watch(outcomes)
+            .map_err(|error| Exit::software(format!("can't watch signals: {error}")))?;
         let mut drain = Drain::open(DrainParts {
             store,
             pipeline: Box::new(Workers::new(parts)),
@@ -434,22 +439,6 @@ fn retry_table(line: &config::Retry) -> RetryTable {
 
 fn millis(time: Duration) -> i64 {
     i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
-}
-
-/// Counts SIGTERM, SIGINT and SIGHUP, and wakes the loop at each.
-fn watch_signals(outcomes: crate::pipeline::Outcomes) -> Result<Arc<AtomicU32>, Exit> {
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-    let count = Arc::new(AtomicU32::new(0));
-    let mut signals = signal_hook::iterator::Signals::new([SIGTERM, SIGINT, SIGHUP])
-        .map_err(|error| Exit { code: SOFTWARE, words: format!("can't watch signals: {error}") })?;
-    let counted = Arc::clone(&count);
-    std::thread::spawn(move || {
-        for _ in signals.forever() {
-            counted.fetch_add(1, Ordering::SeqCst);
-            let _ = outcomes.send(crate::pipeline::Event::News);
-        }
-    });
-    Ok(count)
 }
 
 #[cfg(test)]

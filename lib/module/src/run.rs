@@ -5,9 +5,10 @@ use crate::drain::{Appetite, Drain, Turned};
 use crate::handover::Door;
 use crate::pipeline::{Event, Outcomes};
 use crate::progress::Progress;
+use crate::signals::Signals;
 use notice::Ms;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 use store::{Durability, Retention, Store, StoreError, Wake, Woken};
@@ -49,8 +50,8 @@ pub struct Run {
     pub events: Receiver<Event>,
     /// What every hand-over passes.
     pub door: Arc<Door>,
-    /// Signals so far: 1 finishes, 2 leaves.
-    pub signals: Arc<AtomicU32>,
+    /// What ends it from outside.
+    pub signals: Signals,
     /// Ends the gates that run.
     pub stop: Arc<host::Stop>,
     /// For a person.
@@ -65,8 +66,24 @@ const AFTER_ERROR: Duration = Duration::from_millis(500);
 const AFTER_STOP: Duration = Duration::from_secs(5);
 /// A run without `--follow` gives up after so many errors in a row.
 const ERRORS: u32 = 3;
+/// What has ended waits so long for more to end, while the gateways have enough to do: a turn for ten messages
+/// costs little more than a turn for one.
+const GATHER: Duration = Duration::from_millis(12);
+/// Meanwhile the store thread is not woken for each of them, but looks that often.
+const GATHER_LOOK: Duration = Duration::from_millis(4);
 /// The progress is counted anew after that.
 const COUNT: Duration = Duration::from_secs(1);
+
+/// What an event is worth.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Worth {
+    /// It was our own doing.
+    Nothing,
+    /// A turn, but not for this alone.
+    More,
+    /// A turn at once.
+    ATurn,
+}
 
 impl Run {
     /// Runs to its end.
@@ -75,7 +92,7 @@ impl Run {
         let mut errors = 0;
         let mut counted = None;
         loop {
-            if self.signals.load(Ordering::SeqCst) > 0 {
+            if self.signals.count() > 0 {
                 return self.stop();
             }
             (self.before_turn)();
@@ -125,11 +142,45 @@ impl Run {
         Duration::from_millis(u64::try_from(ms).unwrap_or(1))
     }
 
-    /// Waits for the first event; it is put back by taking it into the next turn.
+    /// Waits for the first event that is worth a turn; what it brings is taken into the next one.
     fn wait(&mut self, at_most: Duration) {
-        if let Ok(event) = self.events.recv_timeout(at_most) {
-            self.drain.remember(event);
+        self.signals.hear();
+        let until = Instant::now() + at_most;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let Ok(event) = self.events.recv_timeout(left) else { return };
+            match self.weigh(event) {
+                Worth::Nothing => {}
+                Worth::ATurn => return,
+                Worth::More => return self.gather(),
+            }
         }
+    }
+
+    /// Lets more end before the turn.
+    fn gather(&mut self) {
+        let until = Instant::now() + GATHER;
+        while Instant::now() < until {
+            std::thread::park_timeout(GATHER_LOOK);
+            while let Ok(event) = self.events.try_recv() {
+                if self.weigh(event) == Worth::ATurn {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Keeps an event for the next turn, and says what it is worth.
+    fn weigh(&mut self, event: Event) -> Worth {
+        match event {
+            // an error shows itself in the turn
+            Event::Stirred if matches!(self.drain.store().has_news(), Ok(false)) => {
+                return Worth::Nothing;
+            }
+            Event::Stirred | Event::News => return Worth::ATurn,
+            Event::Ended(_) | Event::Read(_) | Event::Probed(..) => self.drain.remember(event),
+        }
+        if self.drain.may_gather() { Worth::More } else { Worth::ATurn }
     }
 
     /// Idle work: retention, and what the database wants done outside transactions.
@@ -171,7 +222,7 @@ impl Run {
                 return Left::Clean;
             }
             let is_over = Instant::now() >= until;
-            if self.signals.load(Ordering::SeqCst) > 1 || is_over && ended {
+            if self.signals.count() > 1 || is_over && ended {
                 return Left::InFlight;
             }
             if is_over {
@@ -213,7 +264,12 @@ fn prune(store: &mut dyn Store, now: Ms, bounds: &Bounds) -> Result<(), StoreErr
 pub fn listen(mut waker: Box<dyn Wake>, outcomes: Outcomes, at_most: Duration) {
     std::thread::spawn(move || {
         loop {
-            if waker.wait(at_most) == Woken::News && outcomes.send(Event::News).is_err() {
+            let event = match waker.wait(at_most) {
+                Woken::News => Event::News,
+                Woken::Stirred => Event::Stirred,
+                Woken::Timeout => continue,
+            };
+            if outcomes.send(event).is_err() {
                 return;
             }
         }

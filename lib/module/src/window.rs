@@ -20,6 +20,8 @@ pub struct Window {
     failures: u32,
     in_hand: u32,
     taken: VecDeque<Ms>,
+    /// How many the last claim was allowed beyond the window.
+    ahead: u32,
     bucket: Option<Bucket>,
 }
 
@@ -71,6 +73,7 @@ impl Window {
             failures: 0,
             in_hand: 0,
             taken: VecDeque::new(),
+            ahead: 0,
             bucket: None,
         };
         window.set_limits(limits, now);
@@ -111,11 +114,17 @@ impl Window {
         }
         let recent = u32::try_from(self.taken.len()).unwrap_or(u32::MAX);
         let ahead = recent.min(recent.div_ceil(AHEAD_PART).max(AHEAD_LEAST));
+        self.ahead = ahead;
         let room = self.open().saturating_add(ahead).saturating_sub(self.in_hand);
         match &mut self.bucket {
             Some(bucket) => room.min(bucket.tokens(now)),
             None => room,
         }
+    }
+
+    /// True while the window is full and half of what was claimed ahead of it is still there: no claim is urgent.
+    pub fn is_supplied(&self) -> bool {
+        self.in_hand >= self.open().saturating_add(self.ahead.div_ceil(2).max(1))
     }
 
     /// When the next token comes; None when tokens are not what is missing.
@@ -236,6 +245,25 @@ mod tests {
             window.took(Ms(0));
         }
         assert_eq!(window.free(Ms(100)), 204);
+    }
+
+    #[test]
+    fn no_claim_is_urgent_while_half_of_what_is_ahead_is_there() {
+        let mut window = window(4, None);
+        window.claimed(window.clone().free(Ms(0)));
+        assert!(!window.is_supplied(), "nothing is ahead yet");
+        for at in 0..20 {
+            window.landed();
+            window.took(Ms(at));
+            window.claimed(1);
+        }
+        assert_eq!(window.free(Ms(20)), 4);
+        window.claimed(4);
+        for in_hand in [8, 7, 6] {
+            assert_eq!((window.in_hand(), window.is_supplied()), (in_hand, true));
+            window.landed();
+        }
+        assert!(!window.is_supplied());
     }
 
     #[test]

@@ -117,9 +117,13 @@ impl Pipeline for Workers {
     }
 
     fn set_window(&mut self, outlet: &Outlet, open: u32) {
-        let mut windows = self.lanes.windows.lock().unwrap_or_else(PoisonError::into_inner);
-        windows.insert(outlet.clone(), open);
-        drop(windows);
+        let known = {
+            let mut windows = self.lanes.windows.lock().unwrap_or_else(PoisonError::into_inner);
+            windows.insert(outlet.clone(), open)
+        };
+        if known == Some(open) {
+            return;
+        }
         let lanes = self.lanes.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(lane) = lanes.get(outlet) {
             lane.set_window(open);

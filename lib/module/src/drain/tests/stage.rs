@@ -103,6 +103,10 @@ impl Store for Frail {
         self.store.wake();
     }
 
+    fn has_news(&mut self) -> Result<bool, StoreError> {
+        self.store.has_news()
+    }
+
     fn tidy(&mut self) -> Result<(), StoreError> {
         self.store.tidy()
     }
