@@ -19,6 +19,7 @@ const DEATH: Duration = Duration::from_secs(5);
 /// Where the kernel has no pidfd, the end is looked for that often.
 const LOOK: Duration = Duration::from_millis(5);
 const READ_BYTES: usize = 16 << 10;
+const FIRST_READ_BYTES: usize = 2 << 10;
 /// Reads that empty a pipe of the largest size (1 MiB), whatever else is going on.
 const LATE_READS: u32 = 128;
 
@@ -260,7 +261,8 @@ impl<'a> Exchange<'a> {
 
     fn read_output(&mut self) {
         let Some(stdout) = &self.stdout else { return };
-        self.output.reserve(READ_BYTES);
+        // Most programs print little: a large buffer for each would cost more than the reading.
+        self.output.reserve(self.output.len().clamp(FIRST_READ_BYTES, READ_BYTES));
         match rustix::io::read(stdout, spare_capacity(&mut self.output)) {
             Ok(0) => self.stdout = None,
             Err(Errno::INTR | Errno::AGAIN) | Ok(_) => {}
@@ -363,7 +365,7 @@ impl Tail {
     }
 
     pub(crate) fn room(&mut self) -> rustix::buffer::SpareCapacity<'_, u8> {
-        self.bytes.reserve(4096);
+        self.bytes.reserve(self.bytes.len().clamp(256, 4096));
         spare_capacity(&mut self.bytes)
     }
 
