@@ -11,7 +11,7 @@ use wire::rendering::{
 
 use crate::complain;
 use crate::shut;
-use crate::watch::Watch;
+use crate::watch::{Answers, Watch};
 
 /// Bytes of a frame: a bundle or a notice with its escapes.
 const FRAME_BYTES: usize = 32 << 20;
@@ -55,7 +55,7 @@ fn serve(engine: Engine, watch: &Arc<Watch>) -> Result<(), Broken> {
         match (request, &mut renderer) {
             (Request::Render(messages), renderer) => {
                 let reply = answer(renderer, &messages, watch);
-                write_frame(&mut std::io::stdout(), &reply.to_bytes()).map_err(Broken::Stream)?;
+                write_frame(&mut Answers, &reply.to_bytes()).map_err(Broken::Stream)?;
                 if reply.last {
                     return Ok(());
                 }

@@ -4,6 +4,7 @@
 //! has used up its processor time, the watch answers for the whole frame (what is done, and an error for the one
 //! that ran) and ends the process. Should it fail too, the soft CPU limit does the same without an answer.
 
+use std::io::Write;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -21,11 +22,19 @@ const KERNEL_CPU_SECS: u64 = 5;
 /// A reply of more bytes than this is sent; the messages behind it are asked again.
 const REPLY_BYTES: usize = 16 << 20;
 
-/// A frame while it is worked on, seen by both threads.
+/// What both threads see.
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
-    frame: Mutex<Option<Frame>>,
+    seen: Mutex<Seen>,
     begun: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    /// The frame that is worked on.
+    frame: Option<Frame>,
+    /// The watching thread sleeps until it is told of a frame; while frames follow each other it looks by itself.
+    asleep: bool,
 }
 
 #[derive(Debug, Default)]
@@ -49,25 +58,26 @@ impl Watch {
 
     /// A frame has come.
     pub(crate) fn begin_frame(&self) {
-        *self.lock() = Some(Frame::default());
-        self.begun.notify_one();
+        let mut seen = self.lock();
+        seen.frame = Some(Frame::default());
+        if seen.asleep {
+            self.begun.notify_one();
+        }
     }
 
     /// A message is about to be rendered: its time counts from here.
     pub(crate) fn begin_message(&self, id: &str) {
         let used = cpu_used();
-        let soft = used.as_secs() + KERNEL_CPU_SECS;
-        let maximum = getrlimit(Resource::Cpu).maximum;
-        let _ = setrlimit(Resource::Cpu, Rlimit { current: Some(soft), maximum });
-        if let Some(frame) = self.lock().as_mut() {
+        raise_soft_limit(used.as_secs() + KERNEL_CPU_SECS);
+        if let Some(frame) = self.lock().frame.as_mut() {
             frame.running = Some((id.to_owned(), used));
         }
     }
 
     /// It is rendered. False when the reply is large enough.
     pub(crate) fn end_message(&self, rendered: Rendered) -> bool {
-        let mut frame = self.lock();
-        let Some(frame) = frame.as_mut() else { return false };
+        let mut seen = self.lock();
+        let Some(frame) = seen.frame.as_mut() else { return false };
         frame.running = None;
         frame.bytes += bytes_of(&rendered);
         frame.done.push(rendered);
@@ -76,31 +86,55 @@ impl Watch {
 
     /// Takes what is done; from here on the frame is no longer watched.
     pub(crate) fn end_frame(&self) -> Vec<Rendered> {
-        self.lock().take().map(|frame| frame.done).unwrap_or_default()
+        self.lock().frame.take().map(|frame| frame.done).unwrap_or_default()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Frame>> {
-        self.frame.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn stand(&self) {
-        let mut frame = self.lock();
+        let mut seen = self.lock();
         loop {
-            if frame.is_none() {
-                frame = self.begun.wait(frame).unwrap_or_else(PoisonError::into_inner);
+            if seen.frame.is_none() {
+                seen.asleep = true;
+                seen = self.begun.wait(seen).unwrap_or_else(PoisonError::into_inner);
+                seen.asleep = false;
                 continue;
             }
             let waited =
-                self.begun.wait_timeout(frame, LOOK_EVERY).unwrap_or_else(PoisonError::into_inner);
-            frame = waited.0;
-            let late = frame
+                self.begun.wait_timeout(seen, LOOK_EVERY).unwrap_or_else(PoisonError::into_inner);
+            seen = waited.0;
+            let late = seen
+                .frame
                 .as_ref()
                 .and_then(|frame| frame.running.as_ref())
                 .is_some_and(|(_, from)| cpu_used() > *from + MESSAGE_CPU);
-            if late && let Some(frame) = frame.take() {
+            if late && let Some(frame) = seen.frame.take() {
                 give_up(frame);
             }
         }
+    }
+}
+
+/// The kernel counts whole seconds: most messages find the limit where they want it.
+fn raise_soft_limit(secs: u64) {
+    let limit = getrlimit(Resource::Cpu);
+    if limit.current != Some(secs) {
+        let _ = setrlimit(Resource::Cpu, Rlimit { current: Some(secs), ..limit });
+    }
+}
+
+/// stdout without the standard library's buffer, which would cut a frame in two at its last line end.
+pub(crate) struct Answers;
+
+impl Write for Answers {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        Ok(rustix::io::write(std::io::stdout(), bytes)?)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 
@@ -118,7 +152,7 @@ fn give_up(frame: Frame) {
         });
     }
     let reply = Reply { messages, last: true };
-    drop(write_frame(&mut std::io::stdout(), &reply.to_bytes()));
+    drop(write_frame(&mut Answers, &reply.to_bytes()));
     let _ = kill_process(getpid(), Signal::KILL);
 }
 
