@@ -1,4 +1,8 @@
 //! One gate process a message: `ntemail` beside a bare spawn loop of the same gate, four at once.
+//!
+//! Both give the gate as many bytes and look at its answer; what `ntemail` does beyond that (claim, render, note,
+//! settle, log, its start and its end) is the difference. The two take turns at going first. Processor time is of
+//! everybody together: spawner, gates, render child; on a machine with other work it is the steadier figure.
 
 use crate::rounds::{Case, print};
 use gatepost_kit::host::{Host, beside_us};
@@ -8,7 +12,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 7;
 const AT_ONCE: usize = 4;
 const PYTHON: &str = r#"#!/usr/bin/python3 -IS
 import sys
@@ -19,39 +23,69 @@ else:
     print('<doc><features><feature name="outgoing"/><feature name="parallel"/></features><notify_module>ntemail</notify_module></doc>')
 "#;
 
+/// What `ntemail` gives the gate for a message of [`fill`], bytes.
+const INPUT_BYTES: usize = 1_000;
+
+/// Messages a second, and processor microseconds a message.
+#[derive(Clone, Copy)]
+struct Figures {
+    rate: f64,
+    cpu: f64,
+}
+
 /// Runs it for a Rust gate and a python3 gate.
 pub(crate) fn run() {
-    measure("Rust gate", 2_000, |host| {
+    measure("Rust gate", 3_000, |host| {
         std::fs::copy(beside_us("bench-gate"), host.path("gate/bench")).unwrap();
     });
-    measure("python3 gate", 200, |host| {
+    measure("python3 gate", 600, |host| {
         host.program("gate/bench", PYTHON);
     });
 }
 
 fn measure(name: &str, messages: usize, place: impl Fn(&Host)) {
-    let mut bare = Case::new(&format!("{name}, bare spawn loop"));
-    let mut ours = Case::new(&format!("{name}, ntemail"));
-    for _ in 0..ROUNDS {
+    let case = |what: &str| Case::new(&format!("{name}, {what}"));
+    let mut rates = [case("bare spawn loop"), case("ntemail")];
+    let mut cpu = [case("bare spawn loop"), case("ntemail")];
+    let mut ratios = case("ntemail to bare, round by round");
+    for round in 0..ROUNDS {
         let host = Host::new();
         place(&host);
-        bare.figures.push(bare_loop(&host.path("gate/bench"), messages));
-        ours.figures.push(drain(&host, messages));
+        fill(&host, messages);
+        let bare = || bare_loop(&host.path("gate/bench"), messages);
+        let ours = || drain(&host, messages);
+        let both = if round % 2 == 0 {
+            [bare(), ours()]
+        } else {
+            let ours = ours();
+            [bare(), ours]
+        };
+        for (figures, (rates, cpu)) in both.iter().zip(rates.iter_mut().zip(&mut cpu)) {
+            rates.figures.push(figures.rate);
+            cpu.figures.push(figures.cpu);
+        }
+        ratios.figures.push(both[1].rate / both[0].rate);
     }
-    print(&[bare, ours], "messages/s");
+    print(&rates, "messages/s");
+    println!();
+    print(&[ratios], "of bare");
+    println!();
+    print(&cpu, "processor us a message");
     println!();
 }
 
-/// Spawns the gate so often, four at once, with 1 kB of input; messages a second.
-fn bare_loop(gate: &Path, messages: usize) -> f64 {
-    let input = format!("<doc><message>{}</message></doc>", "x".repeat(1_000));
-    let start = Instant::now();
-    std::thread::scope(|scope| {
-        for _ in 0..AT_ONCE {
-            scope.spawn(|| (0..messages / AT_ONCE).for_each(|_| spawn(gate, &input)));
-        }
-    });
-    rate(messages, start)
+/// Spawns the gate so often, four at once.
+fn bare_loop(gate: &Path, messages: usize) -> Figures {
+    let frame = "<doc><message></message></doc>";
+    let text = "x".repeat(INPUT_BYTES - frame.len());
+    let input = format!("<doc><message>{text}</message></doc>");
+    timed(messages, || {
+        std::thread::scope(|scope| {
+            for _ in 0..AT_ONCE {
+                scope.spawn(|| (0..messages / AT_ONCE).for_each(|_| spawn(gate, &input)));
+            }
+        });
+    })
 }
 
 fn spawn(gate: &Path, input: &str) {
@@ -66,18 +100,16 @@ fn spawn(gate: &Path, input: &str) {
     assert_eq!(child.wait_with_output().unwrap().stdout.trim_ascii_end(), b"<doc/>");
 }
 
-/// Drains a full queue through the same gate; messages a second, start-up counted.
-fn drain(host: &Host, messages: usize) -> f64 {
-    fill(host, messages);
-    let start = Instant::now();
-    let ran = host.run("notify/ntemail", &["--command", "process", "--force", "--for", "600"]);
-    let rate = rate(messages, start);
-    ran.ended(0);
+/// Drains a full queue through the same gate, start and end counted.
+fn drain(host: &Host, messages: usize) -> Figures {
+    let figures = timed(messages, || {
+        host.run("notify/ntemail", &["--command", "process", "--force", "--for", "600"]).ended(0);
+    });
     assert_eq!(
         host.sql("SELECT count(*) FROM notifylog WHERE outcome='sent'"),
         messages.to_string()
     );
-    rate
+    figures
 }
 
 fn fill(host: &Host, messages: usize) {
@@ -106,7 +138,24 @@ fn fill(host: &Host, messages: usize) {
     host.gatepost(&["func", "notify.mass", "notice=bench", "module=ntemail"]).ended(0);
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a rate for people")]
-fn rate(messages: usize, start: Instant) -> f64 {
-    messages as f64 / start.elapsed().as_secs_f64()
+#[expect(clippy::cast_precision_loss, reason = "figures for people")]
+fn timed(messages: usize, work: impl FnOnce()) -> Figures {
+    let (start, ticks) = (Instant::now(), cpu_ticks());
+    work();
+    let (took, ticks) = (start.elapsed(), cpu_ticks() - ticks);
+    let messages = messages as f64;
+    Figures {
+        rate: messages / took.as_secs_f64(),
+        cpu: ticks as f64 * MICROSECONDS_A_TICK / messages,
+    }
+}
+
+/// `USER_HZ` is 100 on every Linux.
+const MICROSECONDS_A_TICK: f64 = 10_000.0;
+
+/// Processor time of this process and of all it has waited for (proc(5): utime, stime, cutime, cstime).
+fn cpu_ticks() -> u64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let (_, fields) = stat.rsplit_once(')').unwrap();
+    fields.split_whitespace().skip(11).take(4).map(|field| field.parse::<u64>().unwrap()).sum()
 }
