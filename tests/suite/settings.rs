@@ -1,25 +1,45 @@
 //! Every key of the shipped settings is read by the programs: what nobody reads, nobody can set.
 
 use crate::house::all_sources;
+use std::collections::BTreeMap;
 
 /// Keys that `config` itself acts on: the environment of the programs we start, and the log it opens.
-/// `handlers.final_secs` is taken with its section in one file of the platform and read, as `last`, in another.
-const OF_CONFIG: &[&str] = &["gate.path", "log.level", "log.line_bytes", "handlers.final_secs"];
+const OF_CONFIG: &[&str] = &["gate.path", "log.level", "log.line_bytes"];
 
 #[test]
 fn every_shipped_setting_is_read_outside_config() {
-    let sources: Vec<(String, String)> = all_sources()
-        .into_iter()
-        .filter(|(path, _)| !path.starts_with("tests/") && !path.starts_with("lib/config/"))
-        .collect();
+    let mut folders: BTreeMap<String, String> = BTreeMap::new();
+    let mut typed = String::new();
+    for (path, text) in all_sources() {
+        if path == "lib/config/src/keys.rs" {
+            typed = text;
+        } else if !path.starts_with("lib/config/") && !path.contains("tests") {
+            let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+            folders.entry(folder.to_owned()).or_default().push_str(&text);
+        }
+    }
+    let fields = renamed(&typed);
+    assert_eq!(fields.get("final_secs"), Some(&"last"), "{fields:?}");
     let shipped: toml::Table = config::DEFAULTS.parse().unwrap();
     let mut keys = Vec::new();
     list(&shipped, "", &mut keys);
     assert!(keys.len() > 50, "{keys:?}");
     for key in keys.iter().filter(|key| !OF_CONFIG.contains(&key.as_str())) {
-        let is_read = sources.iter().any(|(_, text)| reads(text, key));
+        let is_read = folders.values().any(|text| reads(text, key, &fields));
         assert!(is_read, "nobody reads `{key}` of etc/gatepost.toml");
     }
+}
+
+/// The fields that stand for keys of another name, by key: `lease_secs` is `lease`.
+fn renamed(typed: &str) -> BTreeMap<&str, &str> {
+    let fields = typed.split("#[serde(rename = \"").skip(1);
+    fields
+        .filter_map(|text| {
+            let (key, rest) = text.split_once('"')?;
+            let (_, field) = rest.split_once("pub ")?;
+            Some((key, field.split_once(':')?.0))
+        })
+        .collect()
 }
 
 fn list(table: &toml::Table, section: &str, keys: &mut Vec<String>) {
@@ -31,12 +51,12 @@ fn list(table: &toml::Table, section: &str, keys: &mut Vec<String>) {
     }
 }
 
-/// True if a source names the section and the field (`config.gateway` and `.hold_first`), both as fields.
-fn reads(text: &str, key: &str) -> bool {
+/// True if the sources of one folder name the section and the field (`config.gateway` and `.hold_first`), both as fields.
+fn reads(text: &str, key: &str, fields: &BTreeMap<&str, &str>) -> bool {
     let mut words = key.split('.').rev();
-    let field = words.next().unwrap_or_default();
-    let field = field.strip_suffix("_secs").unwrap_or(field);
-    has_field(text, field) && words.all(|section| has_field(text, section))
+    let last = words.next().unwrap_or_default();
+    has_field(text, fields.get(last).unwrap_or(&last))
+        && words.all(|section| has_field(text, section))
 }
 
 fn has_field(text: &str, name: &str) -> bool {
@@ -47,8 +67,13 @@ fn has_field(text: &str, name: &str) -> bool {
 
 #[test]
 fn a_setting_that_nobody_reads_is_found() {
+    let fields =
+        renamed("#[serde(rename = \"lease_secs\", with = \"secs\")]\n    pub lease: Duration,");
     let source = "let days = &self.config.retention; days.log_days_more; queue.lease";
-    assert!(!reads(source, "retention.log_days"));
-    assert!(!reads(source, "queue.lease_secs"), "the section is not taken from the settings");
-    assert!(reads("self.config.queue; queue.lease", "queue.lease_secs"));
+    assert!(!reads(source, "retention.log_days", &fields));
+    assert!(
+        !reads(source, "queue.lease_secs", &fields),
+        "the section is not taken from the settings"
+    );
+    assert!(reads("self.config.queue; queue.lease", "queue.lease_secs", &fields));
 }

@@ -181,7 +181,7 @@ impl Http {
             Trust::Unused => builder.tls_certs_only([]),
             Trust::System => builder,
         };
-        builder.build().map_err(|error| format!("can't use TLS: {}", chain(&error)))
+        builder.build().map_err(|error| format!("can't use TLS: {}", notice::chain(&error)))
     }
 }
 
@@ -274,7 +274,7 @@ fn kept(mut response: Response, most: usize, until: Instant) -> (Vec<u8>, Extent
 }
 
 fn named(error: &reqwest::Error) -> Posted {
-    let words = chain(error);
+    let words = notice::chain(error);
     if error.is_builder() || error.is_connect() {
         Posted::Unreached(format!("can't connect: {words}"))
     } else if error.is_timeout() {
@@ -296,21 +296,6 @@ fn retry_after(text: &str) -> Option<u32> {
     };
     let secs = u32::try_from(secs).unwrap_or(RETRY_AFTER_MOST_SECS);
     Some(secs.min(RETRY_AFTER_MOST_SECS))
-}
-
-/// An error with its causes, each said once.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let said = inner.to_string();
-        if !words.contains(&said) {
-            words.push_str(": ");
-            words.push_str(&said);
-        }
-        cause = inner.source();
-    }
-    words
 }
 
 #[cfg(test)]
