@@ -146,13 +146,17 @@ fn a_worker_that_sleeps_past_its_leases_is_fenced_when_it_wakes() {
         }
         is_free
     });
-    let in_doubt = stage.in_doubt().into_iter().collect();
+    let in_doubt: BTreeSet<_> = stage.in_doubt().into_iter().collect();
     assert_ne!(stage.number("SELECT count(*) FROM notifytask WHERE state=1"), 0, "it holds leases");
     stage.drain();
     let before = stage.ledger().len();
     zombie.signal("CONT");
     assert_eq!(zombie.wait(LONG), Some(0));
-    assert_eq!(stage.ledger().len(), before, "it sent nothing more");
+    // A send it had noted and not yet begun may still go out; the other worker was told of each of these.
+    let ledger = stage.ledger();
+    let is_noted = |task| in_doubt.iter().any(|(noted, _)| *noted == task);
+    let unnoted: Vec<_> = ledger[before..].iter().filter(|late| !is_noted(late.task)).collect();
+    assert!(unnoted.is_empty(), "{unnoted:?}: it began nothing more");
     let verdict = judge(&Case { messages, ledger: &stage.ledger(), in_doubt: &in_doubt });
     assert!(verdict.is_kept(), "{verdict:?}");
     let sent = "SELECT count(*), count(DISTINCT task) FROM notifylog WHERE outcome='sent'";

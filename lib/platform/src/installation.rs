@@ -2,13 +2,13 @@
 
 use crate::call::Outside;
 use crate::error::PlatformError;
-use crate::pipeline::Platform;
 use crate::refusal::Refusal;
 use crate::registry::Registry;
 use config::{Config, Log, Root};
 use notice::Clock;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use store::Store;
 
 /// One installation: settings, programs, and the registry of the moment.
 pub(crate) struct Installation {
@@ -24,6 +24,8 @@ pub(crate) struct Installation {
     making: Mutex<()>,
     /// `exit` was called.
     leaving: AtomicBool,
+    /// Doors that are open, without those of plugins.
+    doors: AtomicUsize,
 }
 
 impl Installation {
@@ -36,14 +38,37 @@ impl Installation {
         let starter = host::Caller::new(&root, &config);
         let programs = host::Programs::new(&starter);
         let (registry, making) = (RwLock::new(None), Mutex::new(()));
-        let leaving = AtomicBool::new(false);
-        Arc::new(Self { root, config, clock, starter, programs, log, registry, making, leaving })
+        Arc::new(Self {
+            root,
+            config,
+            clock,
+            starter,
+            programs,
+            log,
+            registry,
+            making,
+            leaving: AtomicBool::new(false),
+            doors: AtomicUsize::new(0),
+        })
     }
 
-    /// A door for another thread.
-    pub(crate) fn connect(self: &Arc<Self>) -> Result<Platform, PlatformError> {
-        let store = store::open(&self.config.database, &self.root.path("var"))?;
-        Ok(Platform { shared: Arc::clone(self), store })
+    /// A store connection for another door.
+    pub(crate) fn connect(&self) -> Result<Box<dyn Store>, PlatformError> {
+        Ok(store::open(&self.config.database, &self.root.path("var"))?)
+    }
+
+    /// Counts a door that is opened.
+    pub(crate) fn enter(&self) {
+        self.doors.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a door that is closed; the last one takes the plugins along, while what they call is still there.
+    pub(crate) fn leave(&self) {
+        if self.doors.fetch_sub(1, Ordering::AcqRel) == 1
+            && let Some(plugins) = self.known().and_then(|registry| registry.plugins.clone())
+        {
+            plugins.close();
+        }
     }
 
     /// The registry of this moment; made by the first who asks.

@@ -27,6 +27,8 @@ use store::{Accepted, Durability, NewEvent, Store};
 pub struct Platform {
     pub(crate) shared: Arc<Installation>,
     pub(crate) store: Box<dyn Store>,
+    /// A plugin's: the plugins do not stay because of it.
+    is_guest: bool,
 }
 
 impl Platform {
@@ -36,19 +38,30 @@ impl Platform {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let store = store::open(&config.database, &root.path("var"))?;
         let log = Log::open(&root, &config, "external").ok();
-        Ok(Self { shared: Installation::new((root, config), clock, log), store })
+        Ok(Self::at(Installation::new((root, config), clock, log), store))
     }
 
     /// The same over a store that is open already: for the daemon and for tests.
     pub fn over(root: Root, config: Config, clock: Arc<dyn Clock>, store: Box<dyn Store>) -> Self {
         let log = Log::open(&root, &config, "external").ok();
-        Self { shared: Installation::new((root, config), clock, log), store }
+        Self::at(Installation::new((root, config), clock, log), store)
+    }
+
+    fn at(shared: Arc<Installation>, store: Box<dyn Store>) -> Self {
+        shared.enter();
+        Self { shared, store, is_guest: false }
+    }
+
+    /// A door for what a plugin calls back.
+    pub(crate) fn guest(shared: Arc<Installation>) -> Result<Self, PlatformError> {
+        let store = shared.connect()?;
+        Ok(Self { shared, store, is_guest: true })
     }
 
     /// Another door to the same installation, for another thread: a store connection of its own, the same
     /// registry, plugins and clock.
     pub fn another(&self) -> Result<Self, PlatformError> {
-        self.shared.connect()
+        Ok(Self::at(Arc::clone(&self.shared), self.shared.connect()?))
     }
 
     /// Every function, in the order of the tables.
@@ -215,12 +228,9 @@ impl Platform {
 }
 
 impl Drop for Platform {
-    /// The last door takes the plugins along, while what they call is still there.
     fn drop(&mut self) {
-        if Arc::strong_count(&self.shared) == 1
-            && let Some(plugins) = self.shared.known().and_then(|registry| registry.plugins.clone())
-        {
-            plugins.close();
+        if !self.is_guest {
+            self.shared.leave();
         }
     }
 }

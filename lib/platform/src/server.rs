@@ -50,7 +50,7 @@ impl PlatformServer {
         };
         let installation = self.installation.upgrade();
         let installation = installation.ok_or_else(|| failed("the platform is gone".to_owned()))?;
-        installation.connect().map_err(|error| failed(error.to_string()))
+        Platform::guest(installation).map_err(|error| failed(error.to_string()))
     }
 }
 

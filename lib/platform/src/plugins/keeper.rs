@@ -117,6 +117,7 @@ impl Keeper {
             if wanted.iter().all(|name| self.load_into(&worker, name)) {
                 let mut state = lock(&self.state);
                 state.worker = Some(worker);
+                state.forget_found();
                 state.down = None;
                 state.started = Some(Instant::now());
                 drop(state);
@@ -153,10 +154,11 @@ impl Keeper {
         };
         let lives = !worker.is_doomed();
         let mut state = lock(&self.state);
-        if matches!(standing, Standing::Loaded(_) | Standing::Skipped) {
-            state.lost.retain(|one| one.plugin != name);
-        }
         state.plugins.entry(name.to_owned()).or_default().standing = standing;
+        // A worker that calls do not find yet brings nothing back.
+        if state.worker.is_some() {
+            state.forget_found();
+        }
         lives
     }
 
@@ -463,6 +465,15 @@ impl Outside for Keeper {
 }
 
 impl State {
+    /// What a plugin has registered since is no longer lost.
+    fn forget_found(&mut self) {
+        let Self { lost, plugins, .. } = self;
+        lost.retain(|one| {
+            let standing = plugins.get(&one.plugin).map(|plugin| &plugin.standing);
+            !matches!(standing, Some(Standing::Loaded(_) | Standing::Skipped))
+        });
+    }
+
     fn take_down(&mut self) {
         let Some(worker) = self.worker.take() else { return };
         self.lost.extend(worker.all_registered());
