@@ -2,8 +2,11 @@
 
 #![expect(clippy::doc_markdown, reason = "these texts are the help, read on a terminal")]
 
+use crate::gate::Gate;
+use crate::gateway::Gateway;
 use crate::provisioning::{Agent, Provisioning};
 use crate::services::{Processing, Service};
+use crate::users::{Contact, Rows, Subscription, User};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -118,7 +121,7 @@ pub(crate) enum Command {
     User(User),
     /// Projects: thin forms of the functions
     #[command(subcommand)]
-    Project(Noun),
+    Project(Rows),
     /// Python plugins
     #[command(subcommand)]
     Plugin(Plugin),
@@ -130,7 +133,7 @@ pub(crate) enum Command {
     Processing(Processing),
     /// What may be ordered
     #[command(subcommand)]
-    Product(Noun),
+    Product(Rows),
     /// Handlers that are told of events: URLs and scripts
     #[command(subcommand)]
     Provisioning(Provisioning),
@@ -378,73 +381,6 @@ pub(crate) struct Pause {
 }
 
 #[derive(Subcommand)]
-pub(crate) enum Gateway {
-    /// List them
-    List,
-    /// Configure a new one: asks the form of the gate, or takes K=V
-    Add {
-        /// The gate: a program in gate/
-        gate: String,
-        /// Fields of the form
-        #[arg(value_name = "K=V")]
-        fields: Vec<String>,
-    },
-    /// Change fields
-    Edit {
-        /// Id or name
-        gateway: String,
-        /// Fields of the form
-        #[arg(value_name = "K=V")]
-        fields: Vec<String>,
-    },
-    /// Check the connection; with --to send a test message
-    Test {
-        /// Id or name
-        gateway: String,
-        /// A contact to send a test message to
-        #[arg(long)]
-        to: Option<String>,
-    },
-    /// Hand nothing to it
-    Hold {
-        /// Id or name
-        gateway: String,
-        /// Why
-        #[arg(long)]
-        reason: String,
-    },
-    /// Use it again
-    Release {
-        /// Id or name
-        gateway: String,
-    },
-    /// Remove it
-    Delete {
-        /// Id or name
-        gateway: String,
-    },
-}
-
-#[derive(Subcommand)]
-pub(crate) enum Gate {
-    /// List the programs in gate/ and what they can do
-    List,
-    /// Run the whole contract on a gate: good, hostile, slow and dying inputs
-    Test {
-        /// The program
-        path: PathBuf,
-    },
-    /// Write a new gate that passes the test
-    New {
-        /// Its name
-        name: String,
-        /// sh, py, php, go, rust or js
-        #[arg(long, value_parser = ["sh", "py", "php", "go", "rust", "js"])]
-        lang: String,
-    },
-}
-
-#[derive(Subcommand)]
 pub(crate) enum Template {
     /// List the templates of every notice
     List,
@@ -486,72 +422,6 @@ pub(crate) enum Notice {
 }
 
 #[derive(Subcommand)]
-pub(crate) enum User {
-    /// List or filter
-    List {
-        /// Filters
-        #[arg(value_name = "K=V")]
-        fields: Vec<String>,
-    },
-    /// Add one
-    Add {
-        /// Fields
-        #[arg(value_name = "K=V")]
-        fields: Vec<String>,
-    },
-    /// Change one
-    Edit {
-        /// Id, ext:EXTERNAL_ID or email
-        user: String,
-        /// Fields
-        #[arg(value_name = "K=V")]
-        fields: Vec<String>,
-    },
-    /// Remove one
-    Delete {
-        /// Id, ext:EXTERNAL_ID or email
-        user: String,
-    },
-    /// Add or update many from CSV with a header line
-    Import {
-        /// The file, or - for stdin
-        file: String,
-        /// Project of rows that name none
-        #[arg(long)]
-        project: Option<String>,
-    },
-}
-
-#[derive(Subcommand)]
-pub(crate) enum Noun {
-    /// List or filter
-    List {
-        /// Filters
-        #[arg(value_name = "K=V")]
-        fields: Vec<String>,
-    },
-    /// Add one
-    Add {
-        /// Fields
-        #[arg(value_name = "K=V")]
-        fields: Vec<String>,
-    },
-    /// Change one
-    Edit {
-        /// Id or name
-        id: String,
-        /// Fields
-        #[arg(value_name = "K=V")]
-        fields: Vec<String>,
-    },
-    /// Remove one
-    Delete {
-        /// Id or name
-        id: String,
-    },
-}
-
-#[derive(Subcommand)]
 pub(crate) enum Plugin {
     /// The files of plugins/, and whether each is loaded, or why not
     List,
@@ -564,52 +434,6 @@ pub(crate) enum Plugin {
     Unload {
         /// Its file in plugins/ without .py, or its class
         name: String,
-    },
-}
-
-#[derive(Subcommand)]
-pub(crate) enum Subscription {
-    /// What a user wants and does not want
-    List {
-        /// Id, ext:EXTERNAL_ID or email
-        user: String,
-    },
-    /// Subscribe
-    Add(SubscriptionOf),
-    /// End a subscription
-    Remove(SubscriptionOf),
-}
-
-#[derive(Args)]
-pub(crate) struct SubscriptionOf {
-    /// Id, ext:EXTERNAL_ID or email
-    pub(crate) user: String,
-    /// Notice, or *
-    pub(crate) notice: String,
-    /// Module, or *
-    #[arg(long, default_value = "*")]
-    pub(crate) module: String,
-}
-
-#[derive(Subcommand)]
-pub(crate) enum Contact {
-    /// What is known of a contact
-    Show {
-        /// The contact
-        contact: String,
-    },
-    /// Send nothing to it any more
-    Block {
-        /// The contact
-        contact: String,
-        /// Why
-        #[arg(long)]
-        reason: String,
-    },
-    /// Send to it again
-    Unblock {
-        /// The contact
-        contact: String,
     },
 }
 

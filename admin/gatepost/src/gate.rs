@@ -1,9 +1,10 @@
 //! `gatepost gate list|test|new`: the programs in `gate/`.
 
-use crate::arguments::{Format, Gate};
+use crate::arguments::Format;
 use crate::failure::{Failure, Result, code};
 use crate::output::{self, Paint, Table, Tone};
 use crate::session::root_of;
+use clap::Subcommand;
 use config::Config;
 use host::proof::{Finding, Subject, Verdict};
 use host::{Caller, Folder, Programs};
@@ -13,6 +14,25 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
+
+#[derive(Subcommand)]
+pub(crate) enum Gate {
+    /// List the programs in gate/ and what they can do
+    List,
+    /// Run the whole contract on a gate: good, hostile, slow and dying inputs
+    Test {
+        /// The program
+        path: PathBuf,
+    },
+    /// Write a new gate that passes the test
+    New {
+        /// Its name
+        name: String,
+        /// sh, py, php, go, rust or js
+        #[arg(long, value_parser = ["sh", "py", "php", "go", "rust", "js"])]
+        lang: String,
+    },
+}
 
 /// The name that stands in the files of a new gate for its own.
 const EXAMPLE: &str = "gwexample";

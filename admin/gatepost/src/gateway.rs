@@ -1,15 +1,64 @@
 //! `gatepost gateway …`, `pause` and `resume`.
 
-use crate::arguments::{Gateway, Pause};
+use crate::arguments::Pause;
 use crate::failure::{Failure, Result};
 use crate::output;
 use crate::session::Session;
 use crate::{ask, fields};
+use clap::Subcommand;
 use notice::Fields;
 use platform::Answer;
 use std::fs;
 use wire::form::{Control, FormDocument, Mark};
 use wire::xml::Document;
+
+#[derive(Subcommand)]
+pub(crate) enum Gateway {
+    /// List them
+    List,
+    /// Configure a new one: asks the form of the gate, or takes K=V
+    Add {
+        /// The gate: a program in gate/
+        gate: String,
+        /// Fields of the form
+        #[arg(value_name = "K=V")]
+        fields: Vec<String>,
+    },
+    /// Change fields
+    Edit {
+        /// Id or name
+        gateway: String,
+        /// Fields of the form
+        #[arg(value_name = "K=V")]
+        fields: Vec<String>,
+    },
+    /// Check the connection; with --to send a test message
+    Test {
+        /// Id or name
+        gateway: String,
+        /// A contact to send a test message to
+        #[arg(long)]
+        to: Option<String>,
+    },
+    /// Hand nothing to it
+    Hold {
+        /// Id or name
+        gateway: String,
+        /// Why
+        #[arg(long)]
+        reason: String,
+    },
+    /// Use it again
+    Release {
+        /// Id or name
+        gateway: String,
+    },
+    /// Remove it
+    Delete {
+        /// Id or name
+        gateway: String,
+    },
+}
 
 const GATEWAY: &[&str] = &[
     "id",

@@ -4,7 +4,7 @@
 
 use crate::failure::Result;
 use crate::session::Session;
-use crate::users::{delete, edit, list};
+use crate::users::{Rows, rows};
 use clap::Subcommand;
 
 const NOUN: &str = "provisioning";
@@ -16,31 +16,8 @@ const LOG: &[&str] =
 /// What is asked of handlers.
 #[derive(Subcommand)]
 pub(crate) enum Provisioning {
-    /// List or filter
-    List {
-        /// Filters
-        #[arg(value_name = "K=V")]
-        fields: Vec<String>,
-    },
-    /// Add one
-    Add {
-        /// Fields
-        #[arg(value_name = "K=V")]
-        fields: Vec<String>,
-    },
-    /// Change one
-    Edit {
-        /// Id or name
-        id: String,
-        /// Fields
-        #[arg(value_name = "K=V")]
-        fields: Vec<String>,
-    },
-    /// Remove one
-    Delete {
-        /// Id or name
-        id: String,
-    },
+    #[command(flatten)]
+    Rows(Rows),
     /// Bring what is saved into action (cachemanager.restart)
     Restart,
     /// What was called, and what it answered
@@ -95,10 +72,7 @@ pub(crate) enum Agent {
 /// Runs it.
 pub(crate) fn run(session: &mut Session, what: Provisioning) -> Result<()> {
     match what {
-        Provisioning::List { fields } => list(session, NOUN, &fields, (COLUMNS, 7)),
-        Provisioning::Add { fields } => edit(session, NOUN, "", &fields),
-        Provisioning::Edit { id, fields } => edit(session, NOUN, &id, &fields),
-        Provisioning::Delete { id } => delete(session, NOUN, &id),
+        Provisioning::Rows(what) => rows(session, NOUN, what, (COLUMNS, 7)),
         Provisioning::Restart => {
             let answer = session.ask("cachemanager.restart", &[])?;
             session.report(&answer, &format!("{} handlers act as saved", answer.text("handlers")))

@@ -1,10 +1,12 @@
 //! Users, projects, subscriptions, contacts: thin forms of the functions.
 
-use crate::arguments::{Contact, Noun, Subscription, User};
+#![expect(clippy::doc_markdown, reason = "these texts are what --help shows")]
+
 use crate::failure::Result;
 use crate::provisioning::Agent;
 use crate::session::Session;
 use crate::{ask, fields, output};
+use clap::{Args, Subcommand};
 use notice::Fields;
 
 const USER: &[&str] = &[
@@ -37,6 +39,119 @@ const PROJECT: &[&str] = &[
 
 const PRODUCT: &[&str] = &["id", "name", "type", "processing"];
 
+#[derive(Subcommand)]
+pub(crate) enum User {
+    /// List or filter
+    List {
+        /// Filters
+        #[arg(value_name = "K=V")]
+        fields: Vec<String>,
+    },
+    /// Add one
+    Add {
+        /// Fields
+        #[arg(value_name = "K=V")]
+        fields: Vec<String>,
+    },
+    /// Change one
+    Edit {
+        /// Id, ext:EXTERNAL_ID or email
+        user: String,
+        /// Fields
+        #[arg(value_name = "K=V")]
+        fields: Vec<String>,
+    },
+    /// Remove one
+    Delete {
+        /// Id, ext:EXTERNAL_ID or email
+        user: String,
+    },
+    /// Add or update many from CSV with a header line
+    Import {
+        /// The file, or - for stdin
+        file: String,
+        /// Project of rows that name none
+        #[arg(long)]
+        project: Option<String>,
+    },
+}
+
+/// What is asked of the rows of a plain noun.
+#[derive(Subcommand)]
+pub(crate) enum Rows {
+    /// List or filter
+    List {
+        /// Filters
+        #[arg(value_name = "K=V")]
+        fields: Vec<String>,
+    },
+    /// Add one
+    Add {
+        /// Fields
+        #[arg(value_name = "K=V")]
+        fields: Vec<String>,
+    },
+    /// Change one
+    Edit {
+        /// Id or name
+        id: String,
+        /// Fields
+        #[arg(value_name = "K=V")]
+        fields: Vec<String>,
+    },
+    /// Remove one
+    Delete {
+        /// Id or name
+        id: String,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Subscription {
+    /// What a user wants and does not want
+    List {
+        /// Id, ext:EXTERNAL_ID or email
+        user: String,
+    },
+    /// Subscribe
+    Add(SubscriptionOf),
+    /// End a subscription
+    Remove(SubscriptionOf),
+}
+
+#[derive(Args)]
+pub(crate) struct SubscriptionOf {
+    /// Id, ext:EXTERNAL_ID or email
+    pub(crate) user: String,
+    /// Notice, or *
+    pub(crate) notice: String,
+    /// Module, or *
+    #[arg(long, default_value = "*")]
+    pub(crate) module: String,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Contact {
+    /// What is known of a contact
+    Show {
+        /// The contact
+        contact: String,
+    },
+    /// Send nothing to it any more
+    Block {
+        /// The contact
+        contact: String,
+        /// Why
+        #[arg(long)]
+        reason: String,
+    },
+    /// Send to it again
+    Unblock {
+        /// The contact
+        contact: String,
+    },
+}
+
 /// `gatepost user …`
 pub(crate) fn user(session: &mut Session, what: User) -> Result<()> {
     match what {
@@ -49,22 +164,27 @@ pub(crate) fn user(session: &mut Session, what: User) -> Result<()> {
 }
 
 /// `gatepost project …`
-pub(crate) fn project(session: &mut Session, what: Noun) -> Result<()> {
-    match what {
-        Noun::List { fields } => list(session, "project", &fields, (PROJECT, 5)),
-        Noun::Add { fields } => edit(session, "project", "", &fields),
-        Noun::Edit { id, fields } => edit(session, "project", &id, &fields),
-        Noun::Delete { id } => delete(session, "project", &id),
-    }
+pub(crate) fn project(session: &mut Session, what: Rows) -> Result<()> {
+    rows(session, "project", what, (PROJECT, 5))
 }
 
 /// `gatepost product …`
-pub(crate) fn product(session: &mut Session, what: Noun) -> Result<()> {
+pub(crate) fn product(session: &mut Session, what: Rows) -> Result<()> {
+    rows(session, "product", what, (PRODUCT, 4))
+}
+
+/// The same for every plain noun; of its columns the first `narrow` are shown in a table.
+pub(crate) fn rows(
+    session: &mut Session,
+    noun: &str,
+    what: Rows,
+    columns: (&[&'static str], usize),
+) -> Result<()> {
     match what {
-        Noun::List { fields } => list(session, "product", &fields, (PRODUCT, 4)),
-        Noun::Add { fields } => edit(session, "product", "", &fields),
-        Noun::Edit { id, fields } => edit(session, "product", &id, &fields),
-        Noun::Delete { id } => delete(session, "product", &id),
+        Rows::List { fields } => list(session, noun, &fields, columns),
+        Rows::Add { fields } => edit(session, noun, "", &fields),
+        Rows::Edit { id, fields } => edit(session, noun, &id, &fields),
+        Rows::Delete { id } => delete(session, noun, &id),
     }
 }
 
@@ -80,7 +200,7 @@ pub(crate) fn agent(session: &mut Session, what: Agent) -> Result<()> {
     }
 }
 
-pub(crate) fn list(
+fn list(
     session: &mut Session,
     noun: &str,
     words: &[String],
@@ -90,7 +210,7 @@ pub(crate) fn list(
     session.list(&answer, columns, narrow)
 }
 
-pub(crate) fn edit(session: &mut Session, noun: &str, id: &str, words: &[String]) -> Result<()> {
+fn edit(session: &mut Session, noun: &str, id: &str, words: &[String]) -> Result<()> {
     let name = format!("{noun}.edit");
     let declared = platform::Platform::function(&name);
     let is_secret = |field: &str| declared.is_some_and(|function| function.is_secret(field));
@@ -110,7 +230,7 @@ pub(crate) fn edit(session: &mut Session, noun: &str, id: &str, words: &[String]
     session.report(&answer, &words)
 }
 
-pub(crate) fn delete(session: &mut Session, noun: &str, id: &str) -> Result<()> {
+fn delete(session: &mut Session, noun: &str, id: &str) -> Result<()> {
     let answer = session.ask(&format!("{noun}.delete"), &[("elid", id)])?;
     session.report(&answer, &format!("deleted {noun} {id}"))
 }

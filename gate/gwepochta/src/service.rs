@@ -23,7 +23,7 @@ impl Service {
     /// Posts a request and returns the answer's body.
     pub(crate) fn post(&self, url: &str, body: Vec<u8>) -> Result<Vec<u8>, Failure> {
         let request = self.client()?.post(url).header("Content-Type", "text/xml; charset=utf-8");
-        let response = request.body(body).send().map_err(name_failure)?;
+        let response = request.body(body).send()?;
         judge_status(&response)?;
         let mut answer = Vec::new();
         let read = response.take(REPLY_LIMIT_BYTES).read_to_end(&mut answer);
@@ -62,20 +62,5 @@ fn judge_status(response: &Response) -> Result<(), Failure> {
         200..300 => Ok(()),
         300..=399 | 401 | 403 | 404 => Err(Failure::hold(words)),
         _ => Err(Failure::later(words)),
-    }
-}
-
-/// What failed before a byte was written is *unreached*; after that nobody can tell.
-fn name_failure(error: reqwest::Error) -> Failure {
-    let error = error.without_url();
-    let words = chain(&error);
-    if error.is_builder() {
-        Failure::hold(format!("the request can't be built: {words}"))
-    } else if error.is_connect() {
-        Failure::unreached(format!("the service can't be reached: {words}"))
-    } else if error.is_timeout() {
-        Failure::unknown("the service gave no answer in time")
-    } else {
-        Failure::unknown(format!("the service broke off: {words}"))
     }
 }

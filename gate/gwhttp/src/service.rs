@@ -84,7 +84,7 @@ fn certificates(file: &Path) -> Result<Vec<Certificate>, Failure> {
 /// Sends the request and reads the answer. What failed before a byte was written is *unreached*; after
 /// that nobody can tell.
 pub(crate) fn exchange(request: RequestBuilder) -> Result<Reply, Failure> {
-    let response = request.send().map_err(name_failure)?;
+    let response = request.send()?;
     let mut reply = head(&response);
     let mut body = Vec::new();
     let read = response.take(REPLY_LIMIT_BYTES).read_to_end(&mut body);
@@ -107,20 +107,5 @@ fn head(response: &Response) -> Reply {
         status: response.status().as_u16(),
         headers: headers.map(|(name, value)| (name.as_str().to_owned(), text(value))).collect(),
         body: String::new(),
-    }
-}
-
-/// The URL stays out of the words: it may hold a password.
-fn name_failure(error: reqwest::Error) -> Failure {
-    let error = error.without_url();
-    let words = chain(&error);
-    if error.is_builder() {
-        Failure::hold(format!("the request can't be built: {words}"))
-    } else if error.is_connect() {
-        Failure::unreached(format!("the service can't be reached: {words}"))
-    } else if error.is_timeout() {
-        Failure::unknown("the service gave no answer in time")
-    } else {
-        Failure::unknown(format!("the service broke off: {words}"))
     }
 }

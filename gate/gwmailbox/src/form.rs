@@ -1,7 +1,7 @@
 //! What the edit form offers to choose from.
 
 use gatepost_gate::Document;
-use wire::form::{Choice, FormDocument};
+use wire::form::FormDocument;
 
 const CHOICES: &[(&str, &[&str])] = &[
     ("security", &["tls", "starttls", "none"]),
@@ -12,15 +12,6 @@ const CHOICES: &[(&str, &[&str])] = &[
 /// The form with its choices, and the first of each chosen where nothing is.
 pub(crate) fn tune(form: Document) -> Document {
     let mut form = FormDocument::from_document(form);
-    for (field, keys) in CHOICES {
-        if form.choices(field).is_none() {
-            let of = |key: &&str| Choice { key: (*key).to_owned(), label: form.label(key) };
-            let choices: Vec<Choice> = keys.iter().map(of).collect();
-            form.set_choices(field, &choices);
-        }
-        if form.value(field).is_empty() {
-            form.set_value(field, keys[0]);
-        }
-    }
+    form.offer(CHOICES);
     form.into_document()
 }

@@ -64,3 +64,22 @@ impl Failure {
         Self { kind, text: text.into(), retry_after_secs: None }
     }
 }
+
+/// What failed before a byte was written is *unreached*; after that nobody can tell. The URL stays out of the
+/// words: it may hold a password.
+#[cfg(feature = "reqwest")]
+impl From<reqwest::Error> for Failure {
+    fn from(error: reqwest::Error) -> Self {
+        let error = error.without_url();
+        let words = notice::chain(&error);
+        if error.is_builder() {
+            Self::hold(format!("the request can't be built: {words}"))
+        } else if error.is_connect() {
+            Self::unreached(format!("the service can't be reached: {words}"))
+        } else if error.is_timeout() {
+            Self::unknown("the service gave no answer in time")
+        } else {
+            Self::unknown(format!("the service broke off: {words}"))
+        }
+    }
+}

@@ -302,6 +302,31 @@ fn the_registry_is_swapped_as_a_whole_and_only_when_asked() {
     assert!(bench.platform.is_to_leave());
 }
 
+/// A message of an unknown sender, and its event that nobody was told of yet.
+fn come_in(bench: &mut Bench, uid: &str, source: &str) {
+    let message = store::Incoming {
+        gateway: notice::GatewayId(1),
+        uid: uid.into(),
+        sender: "forged@example.com".into(),
+        user: None,
+        project: None,
+        reason: String::new(),
+        subject: String::new(),
+        source: source.into(),
+    };
+    let mut write = |tx: &mut dyn store::Tx| {
+        let id = tx.accept_incoming(&message, Ms(1))?.unwrap();
+        let event = NewEvent {
+            events_id: "incoming.message".into(),
+            object_id: id.to_string(),
+            data: "{}".into(),
+            at: Ms(1),
+        };
+        tx.add_event(&event, Told::NotYet).map(drop)
+    };
+    bench.platform.store().write(Durability::Crash, &mut write).unwrap();
+}
+
 #[test]
 fn a_mail_commands_with_its_token_once_and_is_stored_else() {
     let mut bench = with_notice("news", "modules = [\"ntemail\"]\nreply_token = true");
@@ -311,27 +336,7 @@ fn a_mail_commands_with_its_token_once_and_is_stored_else() {
     let token =
         body.user.split("<reply_token>").nth(1).unwrap().split('<').next().unwrap().to_owned();
     let receive = |bench: &mut Bench, uid: &str, source: String| {
-        let message = store::Incoming {
-            gateway: notice::GatewayId(1),
-            uid: uid.into(),
-            sender: "forged@example.com".into(),
-            user: None,
-            project: None,
-            reason: String::new(),
-            subject: String::new(),
-            source: source.into_bytes(),
-        };
-        let mut write = |tx: &mut dyn store::Tx| {
-            let id = tx.accept_incoming(&message, Ms(1))?.unwrap();
-            let event = NewEvent {
-                events_id: "incoming.message".into(),
-                object_id: id.to_string(),
-                data: "{}".into(),
-                at: Ms(1),
-            };
-            tx.add_event(&event, Told::NotYet).map(drop)
-        };
-        bench.platform.store().write(Durability::Crash, &mut write).unwrap();
+        come_in(bench, uid, &source);
         bench.platform.fan_out(10).unwrap();
         bench.ok("subscription", &[("user", "bob")]).rows().count()
     };
@@ -360,27 +365,7 @@ fn a_mail_that_comes_in_is_one_more_open_mail_of_an_agent() {
     bench.ok("user.add", &[("name", "jana"), ("level", "admin")]);
     bench.ok("agent.status", &[("agent", "jana"), ("status", "ready")]);
     for uid in ["1", "2"] {
-        let message = store::Incoming {
-            gateway: notice::GatewayId(1),
-            uid: uid.into(),
-            sender: "a@b.example".into(),
-            user: None,
-            project: None,
-            reason: "unknown_sender".into(),
-            subject: "hi".into(),
-            source: b"Subject: hi\r\n\r\nhi".to_vec(),
-        };
-        let mut write = |tx: &mut dyn store::Tx| {
-            let id = tx.accept_incoming(&message, Ms(1))?.unwrap();
-            let event = NewEvent {
-                events_id: "incoming.message".into(),
-                object_id: id.to_string(),
-                data: "{}".into(),
-                at: Ms(1),
-            };
-            tx.add_event(&event, Told::NotYet).map(drop)
-        };
-        bench.platform.store().write(Durability::Crash, &mut write).unwrap();
+        come_in(&mut bench, uid, "Subject: hi\r\n\r\nhi");
     }
     bench.platform.fan_out(10).unwrap();
     let value = bench.ok("shared", &[("id", "agent_emails")]).text("value");

@@ -141,6 +141,21 @@ impl FormDocument {
         root.push(list);
     }
 
+    /// Offers these keys, under their labels, where a field has no list of its own; and takes the first of each
+    /// where nothing is chosen (S3-45).
+    pub fn offer(&mut self, fields: &[(&str, &[&str])]) {
+        for (field, keys) in fields {
+            if self.choices(field).is_none() {
+                let of = |key: &&str| Choice { key: (*key).to_owned(), label: self.label(key) };
+                let choices: Vec<Choice> = keys.iter().map(of).collect();
+                self.set_choices(field, &choices);
+            }
+            if let (true, Some(first)) = (self.value(field).is_empty(), keys.first()) {
+                self.set_value(field, first);
+            }
+        }
+    }
+
     /// `<val key="k">label</val>`, `<val>key and label</val>`, `<msg>key of a message</msg>`.
     fn choice(&self, option: &Element) -> Option<Choice> {
         let text = option.text().trim().to_owned();

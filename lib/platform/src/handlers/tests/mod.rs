@@ -34,19 +34,13 @@ impl Place {
         }
         fs::write(folder.path().join("etc/gatepost.toml"), DEFAULTS).unwrap();
         let root = Root::at(folder.path()).unwrap();
-
-        let tools = format!("gate.path=\"{}:/usr/bin:/bin\"", root.path("tools").display());
-        let (key, value) = tools.split_once('=').unwrap();
-        let config = with(&root, &[(key, value)]);
+        let config = on_path(&root, &[]);
         Self { _folder: folder, root, config }
     }
 
     /// With other settings.
     fn set(mut self, settings: &[(&str, &str)]) -> Self {
-        let tools = format!("{}:/usr/bin:/bin", self.root.path("tools").display());
-        let mut all = vec![("gate.path", tools.as_str())];
-        all.extend(settings);
-        self.config = with(&self.root, &all);
+        self.config = on_path(&self.root, settings);
         self
     }
 
@@ -123,6 +117,14 @@ impl Place {
         let log = Some(log);
         Outside { starter, log, journal: Vec::new() }
     }
+}
+
+/// The tools of the place are found first.
+fn on_path(root: &Root, settings: &[(&str, &str)]) -> Config {
+    let tools = format!("{}:/usr/bin:/bin", root.path("tools").display());
+    let mut all = vec![("gate.path", tools.as_str())];
+    all.extend(settings);
+    with(root, &all)
 }
 
 fn with(root: &Root, settings: &[(&str, &str)]) -> Config {
