@@ -2,6 +2,8 @@
 //!
 //! ```text
 //! cargo xtask demo      set everything up, send a mix of notices to local receivers, leave it to look at
+//! cargo xtask demo platform
+//!                       set everything up, go through the eight steps of the platform, check each
 //! cargo xtask test      set everything up, check format and lints, run every test
 //! cargo xtask install   build and lay the tree out under a prefix
 //! cargo xtask bench     measure against the peers
@@ -40,7 +42,9 @@ struct Arguments {
 enum What {
     /// Set everything up, send a mix of notices to local receivers, leave ROOT to look at
     Demo {
-        /// Where ROOT is made; default: target/demo
+        /// `platform`: handlers, services, provisioning and plugins instead, in eight steps that are checked
+        part: Option<demo::Part>,
+        /// Where ROOT is made; default: target/demo, target/demo-platform
         #[arg(long)]
         root: Option<PathBuf>,
     },
@@ -77,7 +81,7 @@ fn main() -> ExitCode {
 
 fn run(what: What) -> Result<()> {
     match what {
-        What::Demo { root } => demo::run(root),
+        What::Demo { part, root } => demo::run(part, root),
         What::Test { filter } => test::run(filter.as_deref()),
         What::Bench { names } => bench::run(&names),
         What::Install { prefix, dev } => {

@@ -2,7 +2,7 @@
 
 use crate::steps;
 use anyhow::{Result, bail};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What the packages are for.
@@ -10,10 +10,20 @@ use std::process::Command;
 pub(crate) enum For {
     /// To compile and run Gatepost.
     Building,
-    /// To run every test against the real thing.
+    /// To show the platform with real servers and the documents' programs.
+    Showing,
+    /// To run every test against the real thing; what showing needs, too.
     Testing,
     /// To measure.
     Measuring,
+}
+
+impl For {
+    fn includes(self, other: Self) -> bool {
+        other == self
+            || other == Self::Building
+            || (self == Self::Testing && other == Self::Showing)
+    }
 }
 
 /// A package and how to see that it is there.
@@ -46,20 +56,20 @@ const PACKAGES: &[Package] = &[
     },
     Package { name: "python3", sign: Program("python3"), needed: For::Building },
     Package { name: "xsltproc", sign: Program("xsltproc"), needed: For::Testing },
-    Package { name: "sqlite3", sign: Program("sqlite3"), needed: For::Testing },
+    Package { name: "sqlite3", sign: Program("sqlite3"), needed: For::Showing },
     Package { name: "postfix", sign: Program("postfix"), needed: For::Testing },
     Package { name: "dovecot-imapd", sign: File("/usr/lib/dovecot/imap"), needed: For::Testing },
     Package { name: "openssl", sign: Program("openssl"), needed: For::Testing },
-    Package { name: "golang-go", sign: Program("go"), needed: For::Testing },
+    Package { name: "golang-go", sign: Program("go"), needed: For::Showing },
     Package { name: "php-cli", sign: Program("php"), needed: For::Testing },
     Package {
         name: "php-xml",
         sign: File("/var/lib/dpkg/info/php-xml.list"),
         needed: For::Testing,
     },
-    Package { name: "python3-pip", sign: Program("pip3"), needed: For::Testing },
-    Package { name: "perl", sign: Program("perl"), needed: For::Testing },
-    Package { name: "libcgi-pm-perl", sign: File("/usr/share/perl5/CGI.pm"), needed: For::Testing },
+    Package { name: "python3-pip", sign: Program("pip3"), needed: For::Showing },
+    Package { name: "perl", sign: Program("perl"), needed: For::Showing },
+    Package { name: "libcgi-pm-perl", sign: File("/usr/share/perl5/CGI.pm"), needed: For::Showing },
     Package {
         name: "php-sqlite3",
         sign: File("/var/lib/dpkg/info/php-sqlite3.list"),
@@ -77,11 +87,11 @@ const PACKAGES: &[Package] = &[
         sign: File("/usr/lib/python3/dist-packages/nacl"),
         needed: For::Testing,
     },
-    Package { name: "openssh-client", sign: Program("ssh-keygen"), needed: For::Testing },
-    Package { name: "openssh-server", sign: Program("sshd"), needed: For::Testing },
+    Package { name: "openssh-client", sign: Program("ssh-keygen"), needed: For::Showing },
+    Package { name: "openssh-server", sign: Program("sshd"), needed: For::Showing },
     Package { name: "tmux", sign: Program("tmux"), needed: For::Testing },
     Package { name: "curl", sign: Program("curl"), needed: For::Testing },
-    Package { name: "procps", sign: Program("ps"), needed: For::Testing },
+    Package { name: "procps", sign: Program("ps"), needed: For::Showing },
     Package {
         name: "libsasl2-modules",
         sign: File("/usr/share/doc/libsasl2-modules"),
@@ -93,7 +103,7 @@ const PACKAGES: &[Package] = &[
 pub(crate) fn provide(purpose: For) -> Result<()> {
     let missing: Vec<&str> = PACKAGES
         .iter()
-        .filter(|package| package.needed == For::Building || package.needed == purpose)
+        .filter(|package| purpose.includes(package.needed))
         .filter(|package| !is_there(&package.sign))
         .map(|package| package.name)
         .collect();
@@ -113,16 +123,20 @@ pub(crate) fn provide(purpose: For) -> Result<()> {
     apt(&words)
 }
 
-/// What ours is compared and tried with, development only: the npm package `ejs`, whose output is the oracle, the
-/// framework of the documents' handler, and the reference verifier of Standard Webhooks.
+/// What ours is compared and tried with, development only: the npm package `ejs`, whose output is the oracle, and
+/// the packages of Python.
 pub(crate) fn provide_peers() -> Result<()> {
-    let folder = steps::repository().join("target/peers");
-    std::fs::create_dir_all(&folder)?;
+    let folder = peers()?;
     if !folder.join("node_modules/ejs/package.json").is_file() {
         let quiet = ["install", "--silent", "--no-audit", "--no-fund", "--prefix"];
         steps::run(Command::new("npm").args(quiet).arg(&folder).arg("ejs@7"))?;
     }
-    let python = folder.join("python");
+    provide_python()
+}
+
+/// The framework of the documents' handler, and the reference verifier of Standard Webhooks.
+pub(crate) fn provide_python() -> Result<()> {
+    let python = peers()?.join("python");
     for (module, words) in [
         ("flask", &["flask==3.*"][..]),
         ("standardwebhooks", &["--no-deps", "standardwebhooks==1.1.0"]),
@@ -133,6 +147,12 @@ pub(crate) fn provide_peers() -> Result<()> {
         }
     }
     Ok(())
+}
+
+fn peers() -> Result<PathBuf> {
+    let folder = steps::repository().join("target/peers");
+    std::fs::create_dir_all(&folder)?;
+    Ok(folder)
 }
 
 fn apt(words: &[&str]) -> Result<()> {

@@ -17,15 +17,15 @@ const BY_SMS: usize = 20;
 const UNKNOWN_MAILBOX: &str = "nobody@north.example";
 
 /// Takes away what an earlier demo left.
-pub(crate) fn clear(root: &Path) {
+pub(crate) fn clear(root: &Path, made: &[&str]) {
     let var = root.join("var");
     assert!(
         !var.exists() || root.join(MARK).exists(),
         "{} is an installation of its own: give another --root",
         root.display()
     );
-    for made in ["var", "etc", "templates", "receivers", "gate/gwdemo"] {
-        let path = root.join(made);
+    for name in made {
+        let path = root.join(name);
         let _ = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
     }
     fs::write(root.join(MARK), "").unwrap();

@@ -13,6 +13,7 @@ pub mod gate;
 pub mod host;
 pub mod http_sink;
 pub mod postfix;
+pub mod scenario;
 pub mod smtp_sink;
 pub mod sshd;
 pub mod tools;
