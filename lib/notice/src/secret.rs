@@ -17,14 +17,14 @@ impl Secret {
 }
 
 /// Replaces every known secret by `***` in any text: raw, percent-, XML-, JSON- and base64-encoded.
-/// By value, not by field name (DESIGN 5). Values under three bytes are not masked: they would hide
-/// letters of every text.
+/// By value, not by field name (DESIGN 5). Values under four letters are not masked: they would hide
+/// letters of every text, and words like `on`, `off`, `yes` that a form puts where a secret may stand.
 #[derive(Clone, Default)]
 pub struct Mask {
     forms: Vec<String>,
 }
 
-const SHORTEST_BYTES: usize = 3;
+const SHORTEST_LETTERS: usize = 4;
 
 impl Mask {
     /// A mask over these secrets.
@@ -39,7 +39,7 @@ impl Mask {
     /// One more secret.
     pub fn add(&mut self, secret: &Secret) {
         let raw = secret.expose();
-        if raw.len() < SHORTEST_BYTES {
+        if raw.chars().count() < SHORTEST_LETTERS {
             return;
         }
         self.forms.push(raw.to_owned());
@@ -179,6 +179,9 @@ mod tests {
 
     #[test]
     fn a_short_secret_does_not_blacken_the_page() {
-        assert_eq!(Mask::new([&Secret::new("a")]).apply("banana"), "banana");
+        for word in ["a", "on", "off", "yes"] {
+            assert_eq!(Mask::new([&Secret::new(word)]).apply(word), word);
+        }
+        assert_eq!(Mask::new([&Secret::new("1234")]).apply("pin 1234"), "pin ***");
     }
 }
