@@ -108,7 +108,7 @@ pub(crate) fn pay(context: &mut Context<'_>, request: &Request) -> Result<Planne
     let changes = vec![Change::Pay(payment, holders, Notices::of(request))];
     Ok(Planned::Once(Plan::new(changes, move |applied| match applied.paid {
         Some(Paid::New { id, after, .. }) => paid(id, after, "off"),
-        Some(Paid::Duplicate(id)) => paid(id, account.balance, "on"),
+        Some(Paid::Duplicate(id) | Paid::Other(id)) => paid(id, account.balance, "on"),
         None => Answer::ok(),
     })))
 }

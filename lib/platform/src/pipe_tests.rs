@@ -106,6 +106,9 @@ fn a_balance_notice_goes_out_on_crossing_alone_and_once_for_a_key() {
     assert_eq!(pay(&mut bench, "-10.50", "b").text("balance"), "0.00");
     let again = pay(&mut bench, "-10.50", "b");
     assert_eq!((again.text("balance"), again.text("duplicate")), ("0.00".into(), "on".into()));
+    let other = [("account", "user:bob"), ("amount", "-10.51"), ("key", "b")];
+    let refusal = bench.refused("payment.add", &other);
+    assert!(refusal.contains("key `b` is that of payment 2"), "{refusal}");
     pay(&mut bench, "-1", "c");
     pay(&mut bench, "5", "d");
     let balance: Vec<_> =

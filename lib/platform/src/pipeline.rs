@@ -286,6 +286,9 @@ fn commit(context: &mut Context<'_>, plan: &Plan) -> Result<Result<Applied, Stri
             Ok(Ok(applied))
         }
         Err(NotApplied::Changed(what)) => Ok(Err(what)),
+        Err(NotApplied::Conflict { operation, reason }) => {
+            Err(Refusal::Conflict { operation: operation.to_owned(), reason })
+        }
         Err(NotApplied::Store(error)) => Err(error.into()),
     }
 }

@@ -237,6 +237,7 @@ impl Applied {
 #[derive(Debug)]
 pub(crate) enum NotApplied {
     Changed(String),
+    Conflict { operation: &'static str, reason: String },
     Store(StoreError),
 }
 
@@ -263,6 +264,9 @@ pub(crate) fn apply(
             Change::Raise(raise) => raise_event(raise, tx, (announcer, now), &mut applied)?,
             Change::Pay(payment, holders, notices) => {
                 let paid = tx.add_payment(payment)?;
+                if let Paid::Other(id) = paid {
+                    return Err(key_of_another(payment, id));
+                }
                 applied.paid = Some(paid);
                 for raise in events::of_payment(paid, holders, *notices) {
                     raise_event(&raise, tx, (announcer, now), &mut applied)?;
@@ -272,6 +276,17 @@ pub(crate) fn apply(
         }
     }
     Ok(applied)
+}
+
+/// A key is good for one payment: whoever repeats it with other figures has made a mistake.
+fn key_of_another(payment: &NewPayment, id: i64) -> NotApplied {
+    let key = payment.key.as_deref().unwrap_or_default();
+    NotApplied::Conflict {
+        operation: "add a payment",
+        reason: format!(
+            "key `{key}` is that of payment {id}, of another amount or account; a new payment needs a new key"
+        ),
+    }
 }
 
 /// The outbox: the event and every task that follows from it, in this transaction.

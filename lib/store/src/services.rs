@@ -56,6 +56,8 @@ pub enum Paid {
     },
     /// The key was known: the first payment's row; nothing moved.
     Duplicate(i64),
+    /// The key is that of a payment of another amount or account: that payment's row; nothing moved.
+    Other(i64),
 }
 
 /// A row of `processing`: a server that services are processed on, and how.

@@ -35,6 +35,8 @@ pub(crate) fn a_balance_is_moved_by_payments_alone(fresh: Fresh) {
     assert_eq!(paid, Paid::New { id: 1, before: -5, after: 10 });
     let again = kit.change(|tx| tx.add_payment(&payment(id, 15, Some("k"))));
     assert_eq!((again, balance(&mut kit)), (Paid::Duplicate(1), 10));
+    let other = kit.change(|tx| tx.add_payment(&payment(id, 16, Some("k"))));
+    assert_eq!((other, balance(&mut kit)), (Paid::Other(1), 10));
     for amount in [-10, 3] {
         kit.change(|tx| tx.add_payment(&payment(id, amount, None)));
     }

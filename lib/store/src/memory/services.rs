@@ -166,9 +166,11 @@ impl ServicesTx for Tables {
     fn add_payment(&mut self, payment: &NewPayment) -> Result<Paid> {
         let operation = "add a payment";
         let sold = &mut self.sold;
-        let same = |row: &&Payment| payment.key.is_some() && row.payment.key == payment.key;
-        if let Some(known) = sold.payments.values().find(same) {
-            return Ok(Paid::Duplicate(known.id));
+        let of_key = |row: &&Payment| payment.key.is_some() && row.payment.key == payment.key;
+        if let Some(known) = sold.payments.values().find(of_key) {
+            let first = &known.payment;
+            let is_same = (first.account, first.amount) == (payment.account, payment.amount);
+            return Ok(if is_same { Paid::Duplicate(known.id) } else { Paid::Other(known.id) });
         }
         let Some(account) = sold.accounts.get_mut(&payment.account.0) else {
             return Err(refused(operation, format!("there is no account {}", payment.account)));

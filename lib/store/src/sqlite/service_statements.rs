@@ -28,7 +28,7 @@ statements! {
     DELETE_ACCOUNT "delete an account"
     "DELETE FROM account WHERE id=:id"
     PAYMENT_OF_KEY "look up a payment"
-    "SELECT id FROM payment WHERE key=:key"
+    "SELECT id, account=:account AND amount=:amount FROM payment WHERE key=:key"
     ADD_PAYMENT "add a payment"
     "INSERT INTO payment(account,amount,at_ms,key,comment) VALUES(:account,:amount,:at,:key,:comment)"
     SET_BALANCE "move a balance"

@@ -176,10 +176,10 @@ impl ServicesTx for Session<'_> {
     fn add_payment(&mut self, payment: &NewPayment) -> Result<Paid> {
         let NewPayment { account, amount, at, key, comment } = payment;
         if let Some(key) = key {
-            let known =
-                self.one(sql::PAYMENT_OF_KEY, named_params! {":key": key}, |row| row.get(0));
-            if let Some(id) = known? {
-                return Ok(Paid::Duplicate(id));
+            let params = named_params! {":key": key, ":account": account.0, ":amount": amount};
+            let known = self.one(sql::PAYMENT_OF_KEY, params, |row| Ok((row.get(0)?, row.get(1)?)));
+            if let Some((id, is_same)) = known? {
+                return Ok(if is_same { Paid::Duplicate(id) } else { Paid::Other(id) });
             }
         }
         let Some(Account { balance: before, .. }) = self.account(*account)? else {
