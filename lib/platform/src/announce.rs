@@ -52,8 +52,7 @@ impl Announcer {
             .filter(|notice| notice.event.as_deref().is_some_and(|kind| events.contains(&kind)))
             .cloned()
             .collect();
-        let all = if waiting.is_empty() { Vec::new() } else { modules::all(context) };
-        let usable: Vec<_> = all.into_iter().filter(|module| module.broken.is_none()).collect();
+        let usable = if waiting.is_empty() { Vec::new() } else { modules::usable(context) };
         let notices = waiting
             .into_iter()
             .map(|notice| Prepared { modules: chosen(&notice, &usable), notice })

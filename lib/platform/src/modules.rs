@@ -17,6 +17,13 @@ pub(crate) struct Module {
     pub(crate) broken: Option<String>,
 }
 
+impl Module {
+    /// True when a notice can go out by it: nthandler carries events and service tasks.
+    fn carries_notices(&self) -> bool {
+        self.name.as_str() != ModuleName::HANDLER
+    }
+}
+
 /// Who claims and settles a module's rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum QueueOf {
@@ -69,15 +76,29 @@ fn of_program(program: &Listed) -> Option<Module> {
     Some(Module { name, contact: contact.filter(|column| !column.is_empty()), queue, broken })
 }
 
-/// The module of that name.
+/// Those a notice can go out by now.
+pub(crate) fn usable(context: &mut Context<'_>) -> Vec<Module> {
+    let all = all(context).into_iter();
+    all.filter(|module| module.broken.is_none() && module.carries_notices()).collect()
+}
+
+/// The module of that name, for notices.
 pub(crate) fn find(context: &mut Context<'_>, name: &str) -> Result<Module, Refusal> {
     let modules = all(context);
-    let known: Vec<_> = modules.iter().map(|module| module.name.to_string()).collect();
+    let notifying = modules.iter().filter(|module| module.carries_notices());
+    let known: Vec<_> = notifying.map(|module| module.name.to_string()).collect();
     match modules.into_iter().find(|module| module.name.as_str() == name) {
         Some(Module { broken: Some(reason), .. }) => Err(Refusal::Conflict {
             operation: format!("use module {name}"),
             reason: format!(
                 "{reason}; run `notify/{name} --command features` to see what it prints"
+            ),
+        }),
+        Some(module) if !module.carries_notices() => Err(Refusal::Conflict {
+            operation: format!("use module {name}"),
+            reason: format!(
+                "it calls handlers of events and runs service tasks, no notice goes out by it; there are {}",
+                known.join(", ")
             ),
         }),
         Some(module) => Ok(module),

@@ -410,8 +410,7 @@ fn modules_of(
         }
         return Ok((modules, Chosen::Named));
     }
-    let all = modules::all(context);
-    let usable = all.into_iter().filter(|module| module.broken.is_none());
+    let usable = modules::usable(context).into_iter();
     let modules: Vec<_> = if notice.modules.is_empty() {
         usable
             .filter(|module| {

@@ -202,6 +202,21 @@ fn a_broken_foreign_module_is_refused_in_words() {
 }
 
 #[test]
+fn nthandler_carries_no_notices_and_its_refusal_says_so() {
+    let mut bench = bench();
+    bench.program(
+        "notify/nthandler",
+        "#!/bin/sh\necho '<doc><features><feature name=\"queue\"/></features></doc>'\n",
+    );
+    bench.write("templates/hi/en.nthandler.text.ejs", "Hello");
+    let send = [("notice", "hi"), ("user", "bob"), ("module", "nthandler")];
+    let refused = bench.refused("notify.send", &send);
+    assert!(refused.contains("no notice goes out by it; there are ntemail, ntsms"), "{refused}");
+    let sent = bench.ok("notify.send", &[("notice", "hi"), ("user", "bob")]);
+    assert_eq!(sent.text("queued"), "3", "a template for it changes nothing");
+}
+
+#[test]
 fn a_ready_file_is_checked_copied_and_queued() {
     let mut bench = bench();
     let text = "<doc><notify><tmpl>hi</tmpl><notice_xml>&lt;doc/&gt;</notice_xml><user/></notify>\
