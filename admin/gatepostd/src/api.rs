@@ -25,8 +25,9 @@ use tokio::sync::watch;
 /// The socket, under ROOT.
 const SOCKET: &str = "var/run/api.sock";
 
-/// Calls that run at once; more wait.
-const CALLS: usize = 16;
+/// Calls that run at once; more wait. A thread for each is there only while it is needed: callers that hang in a
+/// handler must be many before they hold up another.
+const CALLS: usize = 64;
 
 /// How long calls may go on once the daemon leaves.
 const LEAVE: Duration = Duration::from_secs(10);

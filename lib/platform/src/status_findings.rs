@@ -34,6 +34,7 @@ pub const FINDING_CODES: &[&str] = &[
     "writable",
     "description_broken",
     "handler_broken",
+    "plugin_broken",
     "secret_unsealed",
     "database_mode",
 ];
@@ -302,6 +303,12 @@ pub(crate) fn of_files(context: &Context<'_>, gateways: &[GatewayStatus]) -> Vec
             .into_iter()
             .map(|text| warning("handler_broken", text, "gatepost handler list")),
     );
+    findings.extend(crate::plugins::reports::broken(context.root).into_iter().map(
+        |(name, standing)| {
+            let cure = format!("gatepost plugin load {name}");
+            warning("plugin_broken", format!("plugin `{name}` is {standing}"), cure)
+        },
+    ));
     for status in gateways {
         let names = [
             format!("gateway.{}", status.gateway.module),

@@ -2,6 +2,7 @@
 
 use super::blame::{Stalled, Traces, culprit};
 use super::files::{self, Source};
+use super::reports::Reports;
 use super::serving;
 use super::standing::{Plugin, Standing};
 use super::worker::{
@@ -30,6 +31,7 @@ pub(super) struct Keeper {
     pub(super) settings: Plugins,
     pub(super) server: Arc<dyn Server>,
     program: Program,
+    reports: Reports,
     state: Mutex<State>,
     changed: Condvar,
     /// Secrets of calls that plugins saw lately: they are in no line of theirs.
@@ -79,6 +81,7 @@ impl Keeper {
             settings,
             server,
             program,
+            reports: Reports::new(root),
             state: Mutex::default(),
             changed: Condvar::new(),
             masks: Mutex::default(),
@@ -153,6 +156,7 @@ impl Keeper {
             Ok(source) => self.load_source(worker, &source),
         };
         let lives = !worker.is_doomed();
+        self.reports.note(name, &standing);
         let mut state = lock(&self.state);
         state.plugins.entry(name.to_owned()).or_default().standing = standing;
         // A worker that calls do not find yet brings nothing back.
@@ -231,6 +235,7 @@ impl Keeper {
                 self.say(Weight::Error, &name, &format!("stopped by force: {reason}"));
             }
         }
+        self.reports.forget(&name);
         let mut state = lock(&self.state);
         state.plugins.remove(&name);
         state.lost.retain(|one| one.plugin != name);
@@ -459,6 +464,7 @@ impl Outside for Keeper {
             let text =
                 "left out: it made an end of the worker too often; `plugins.load` brings it back";
             self.say(Weight::Error, &name, text);
+            self.reports.note(&name, &Standing::LeftOut);
         }
         self.changed.notify_all();
     }

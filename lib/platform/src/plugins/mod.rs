@@ -11,6 +11,7 @@ pub(crate) mod functions;
 mod keeper;
 mod middleware;
 mod outbox;
+pub(crate) mod reports;
 mod serving;
 mod standing;
 mod tagged;
