@@ -14,6 +14,7 @@ mod faults;
 mod foreign;
 mod handlers;
 mod hostile;
+mod hostile_code;
 mod hostile_gates;
 mod house;
 mod incoming;

@@ -9,7 +9,7 @@ use std::net::TcpStream;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// An installation whose handlers are tried again at once.
 fn host() -> Host {
@@ -252,6 +252,49 @@ fn gone_redirected_forbidden_and_busy_receivers() {
     let wait =
         host.sql("SELECT (run_at-strftime('%s','now')*1000)/60000 FROM notifytask WHERE modulename='nthandler' AND state=2");
     assert!(matches!(wait.as_str(), "58" | "59" | "60"), "{wait}");
+}
+
+/// Longer than any limit of this test.
+const NEVER: Duration = Duration::from_secs(30);
+
+#[test]
+fn slow_redirecting_and_endless_answers_are_named_kept_short_and_hold_nobody_up() {
+    let host = host();
+    set(&host, &[("provisioning.call_secs", "1"), ("retry.provisioning.age_secs", "0.01")]);
+    let (asked, patience) = std::sync::mpsc::channel::<()>();
+    let patience = Mutex::new(patience);
+    let slow = HttpSink::start(move |_| {
+        // until the test ends
+        let _ = patience.lock().unwrap().recv_timeout(NEVER);
+        Reply::ok("")
+    });
+    let aside = HttpSink::start(|_| Reply::ok(""));
+    let elsewhere = aside.url("/stolen");
+    let moved =
+        HttpSink::start(move |_| Reply::status(307, "").with_header("Location", &elsewhere));
+    let long = HttpSink::start(|_| Reply::ok("y".repeat(10 << 20)));
+    let good = HttpSink::start(|_| Reply::ok(""));
+    let sinks = [&slow, &moved, &long, &good];
+    for (sink, number) in sinks.iter().zip(["priority=1", "priority=2", "priority=3", "priority=4"])
+    {
+        handler(&host, &sink.url("/"), &[number]);
+    }
+    let from = Instant::now();
+    add_user(&host, "bob");
+    drain(&host);
+    assert!(from.elapsed() < NEVER, "{:?}", from.elapsed());
+    drop(asked);
+    assert!(aside.requests().is_empty(), "a redirect is not followed");
+    assert_eq!((long.requests().len(), good.requests().len()), (1, 1));
+    let failed = host.sql(
+        "SELECT group_concat(err_info,'|') FROM notifytask WHERE modulename='nthandler' AND state=3",
+    );
+    assert!(failed.contains("no answer in time"), "{failed}");
+    assert!(failed.contains("307: redirects are not followed"), "{failed}");
+    let log = host.gatepost(&["func", "provisioning.log", "elid=3", "-o", "json"]).ended(0).stdout;
+    let rows: serde_json::Value = serde_json::from_str(&log).unwrap();
+    assert_eq!(rows[0]["response"].as_str().unwrap().len(), 64 << 10, "of 10 MiB");
+    assert_eq!(rows[0]["status"], "200");
 }
 
 #[test]

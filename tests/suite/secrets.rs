@@ -16,7 +16,7 @@ const HTTP_TOKEN: &str = "tok+en=%/&\"Q2<z>";
 const GATE_PASSWORD: &str = "Gate&pass<word> \"4'2\"/+";
 
 /// How a secret may look.
-fn faces(secret: &str) -> Vec<String> {
+pub(crate) fn faces(secret: &str) -> Vec<String> {
     let percent = |keep: fn(u8) -> bool| {
         secret.bytes().fold(String::new(), |mut text, byte| {
             if keep(byte) {
