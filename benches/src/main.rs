@@ -12,6 +12,7 @@
 mod call;
 mod claim;
 mod cold;
+mod events;
 mod rounds;
 mod spawn;
 
@@ -23,6 +24,11 @@ const BENCHES: &[Bench] = &[
         "cold",
         "start of `features`, and of `process` on an empty queue, above a bare exec",
         cold::run,
+    ),
+    (
+        "events",
+        "10,000 `user.edit` calls with 3 provisioning handlers, beside a plain reqwest loop",
+        events::run,
     ),
     ("call", "a function call, without handlers and with one", call::run),
     ("claim", "one claim with 10 thousand, 100 thousand and 1 million ready rows", claim::run),

@@ -1,4 +1,4 @@
-//! Medians and spread of interleaved rounds.
+//! Medians and spread of interleaved rounds; processor time.
 
 /// Figures of one case, one a round.
 pub(crate) struct Case {
@@ -38,4 +38,14 @@ pub(crate) fn print(cases: &[Case], unit: &str) {
             median / first
         );
     }
+}
+
+/// `USER_HZ` is 100 on every Linux.
+pub(crate) const MICROSECONDS_A_TICK: f64 = 10_000.0;
+
+/// Processor time of this process and of all it has waited for (proc(5): utime, stime, cutime, cstime).
+pub(crate) fn cpu_ticks() -> u64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let (_, fields) = stat.rsplit_once(')').unwrap();
+    fields.split_whitespace().skip(11).take(4).map(|field| field.parse::<u64>().unwrap()).sum()
 }

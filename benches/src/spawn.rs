@@ -4,7 +4,7 @@
 //! settle, log, its start and its end) is the difference. The two take turns at going first. Processor time is of
 //! everybody together: spawner, gates, render child; on a machine with other work it is the steadier figure.
 
-use crate::rounds::{Case, print};
+use crate::rounds::{Case, MICROSECONDS_A_TICK, cpu_ticks, print};
 use gatepost_kit::host::{Host, beside_us};
 use std::fmt::Write as _;
 use std::io::Write;
@@ -148,14 +148,4 @@ fn timed(messages: usize, work: impl FnOnce()) -> Figures {
         rate: messages / took.as_secs_f64(),
         cpu: ticks as f64 * MICROSECONDS_A_TICK / messages,
     }
-}
-
-/// `USER_HZ` is 100 on every Linux.
-const MICROSECONDS_A_TICK: f64 = 10_000.0;
-
-/// Processor time of this process and of all it has waited for (proc(5): utime, stime, cutime, cstime).
-fn cpu_ticks() -> u64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
-    let (_, fields) = stat.rsplit_once(')').unwrap();
-    fields.split_whitespace().skip(11).take(4).map(|field| field.parse::<u64>().unwrap()).sum()
 }

@@ -55,7 +55,7 @@ enum What {
     },
     /// Build with optimisation and measure against the peers
     Bench {
-        /// Only these: spawn, cold, claim
+        /// Only these: spawn, cold, events, call, claim
         names: Vec<String>,
     },
     /// Build the programs and lay the tree out under a prefix
