@@ -18,7 +18,7 @@ const LOG: &[&str] =
 pub(crate) enum Provisioning {
     #[command(flatten)]
     Rows(Rows),
-    /// Bring what is saved into action (cachemanager.restart)
+    /// Bring what is saved, changed or deleted into action (cachemanager.restart)
     Restart,
     /// What was called, and what it answered
     Log {
@@ -75,7 +75,10 @@ pub(crate) fn run(session: &mut Session, what: Provisioning) -> Result<()> {
         Provisioning::Rows(what) => rows(session, NOUN, what, (COLUMNS, 7)),
         Provisioning::Restart => {
             let answer = session.ask("cachemanager.restart", &[])?;
-            session.report(&answer, &format!("{} handlers act as saved", answer.text("handlers")))
+            session.report(
+                &answer,
+                &format!("handlers that act as saved: {}", answer.text("handlers")),
+            )
         }
         Provisioning::Log { id } => {
             let answer = session.ask("provisioning.log", &[("elid", &id)])?;
@@ -92,7 +95,7 @@ pub(crate) fn run(session: &mut Session, what: Provisioning) -> Result<()> {
             ];
             let answer = session.ask("provisioning.replay", &given)?;
             let counted = (answer.text("events"), answer.text("tasks"));
-            session.report(&answer, &format!("{} events, {} calls", counted.0, counted.1))
+            session.report(&answer, &format!("events: {}, calls: {}", counted.0, counted.1))
         }
     }
 }

@@ -35,7 +35,7 @@ pub(crate) enum Service {
         /// `1, 2`
         services: String,
     },
-    /// Queue the going on of suspended services
+    /// Queue the return of suspended services
     Resume {
         /// `1, 2`
         services: String,
@@ -56,7 +56,7 @@ pub(crate) enum Service {
         #[arg(value_name = "K=V")]
         fields: Vec<String>,
     },
-    /// Say that services were paid for on: nothing is run
+    /// Say that services were renewed: nothing is run
     Renew {
         /// `1, 2`
         services: String,
@@ -135,7 +135,7 @@ pub(crate) fn service(session: &mut Session, what: Service) -> Result<()> {
         Service::Resume { services } => queue(session, "resume", &services),
         Service::Close { services, yes } => {
             if !yes {
-                ask::sure(&format!("Close {services} for good?"))?;
+                ask::sure(&format!("Close service {services} for good?"))?;
             }
             queue(session, "close", &services)
         }

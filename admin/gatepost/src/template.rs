@@ -270,7 +270,7 @@ fn test(session: &mut Session, only: Option<&str>) -> Result<()> {
     }
     output::table(&table, session.format)?;
     if failed > 0 {
-        return Err(wrong(&format!("{failed} templates fail")));
+        return Err(wrong(&format!("templates that fail: {failed}")));
     }
     Ok(())
 }

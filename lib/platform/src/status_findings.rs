@@ -282,8 +282,11 @@ pub(crate) fn of_files(context: &Context<'_>, gateways: &[GatewayStatus]) -> Vec
     let mut findings = Vec::new();
     findings.extend(Vault::load(context.root).err().map(|error| {
         let text = error.to_string();
-        let cure =
-            if text.contains("missing") { "gatepost init" } else { "chmod 600 etc/secret.key" };
+        let cure = if text.contains("missing") {
+            "restore etc/secret.key from the backup; if there is none: gatepost init"
+        } else {
+            "chmod 600 etc/secret.key"
+        };
         critical("secret_key", text, cure)
     }));
     if let Err(error) = refuse_if_writable_by_others(context.root) {

@@ -64,7 +64,8 @@ impl Deliveries {
         let row =
             row.ok_or_else(|| never("is gone; `gatepost cancel` ends its tasks".to_owned()))?;
         if row.status != HandlerStatus::Enabled {
-            let words = "enable it, restart the cache manager, and `gatepost retry` what waits";
+            let words =
+                "enable it, `gatepost provisioning restart`, and `gatepost retry` what waits";
             return Err(never(format!("is {}; {words}", row.status.word())));
         }
         let task = task::read(row.task_type, &row.task, (&self.root, &self.config))

@@ -39,8 +39,8 @@ pub(crate) fn list(context: &mut Context<'_>, request: &Request) -> Result<Plann
 fn element(row: &Provisioning, acting: &[Provisioning]) -> Element {
     let acts = match acting.iter().find(|acting| acting.id == row.id) {
         Some(acting) if acting == row => "as saved",
-        Some(_) => "as before: restart the cache manager",
-        None => "not yet: restart the cache manager",
+        Some(_) => "as before, until `gatepost provisioning restart`",
+        None => "not before `gatepost provisioning restart`",
     };
     let title = events::of_id(&row.event).map_or(row.event.as_str(), |kind| kind.title);
     let mut element = Element::new("elem");
@@ -152,7 +152,7 @@ fn save(
         if let Some(secret) = &made {
             document.push(Element::new("secret").with_text(secret.expose()));
         }
-        let words = "it acts after `gatepost func cachemanager.restart`"; // S2-23
+        let words = "it acts after `gatepost provisioning restart`"; // S2-23
         document.push(Element::new("note").with_text(words));
         Answer::of(document)
     }))

@@ -100,7 +100,7 @@ pub(super) static FUNCTIONS: &[Function] = &[
         name: "payment.add",
         aliases: &[],
         level: Level::Admin,
-        help: "Moves a balance; its clients hear of a crossing of zero alone (S2-22).",
+        help: "Moves a balance; its clients hear of a crossing of zero alone.",
         parameters: &[
             required("account", Kind::Line, "the account by its number, or user:U"),
             required("amount", Kind::Line, "like 12.50; negative for a charge"),
