@@ -2,6 +2,7 @@
 
 use crate::caller::Caller;
 use crate::function::Function;
+use crate::once::Keyed;
 use config::{Level, Log};
 use notice::{Fields, Mask, Ms};
 use std::fmt;
@@ -40,6 +41,8 @@ pub(crate) struct Call {
     pub(crate) params: Fields,
     /// Every secret the call knows so far: runs are written to the journal under it.
     pub(crate) mask: Mask,
+    /// The key its answer is kept under.
+    pub(crate) keyed: Option<Keyed>,
 }
 
 /// Where a run belongs (extensions 3.5).

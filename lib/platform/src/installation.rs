@@ -2,6 +2,7 @@
 
 use crate::call::Outside;
 use crate::error::PlatformError;
+use crate::once::KeyedCalls;
 use crate::refusal::Refusal;
 use crate::registry::Registry;
 use config::{Config, Log, Root};
@@ -24,6 +25,8 @@ pub(crate) struct Installation {
     making: Mutex<()>,
     /// `exit` was called.
     leaving: AtomicBool,
+    /// Calls under keys that are on their way.
+    pub(crate) keyed_calls: KeyedCalls,
     /// Doors that are open, without those of plugins.
     doors: AtomicUsize,
 }
@@ -48,6 +51,7 @@ impl Installation {
             registry,
             making,
             leaving: AtomicBool::new(false),
+            keyed_calls: KeyedCalls::default(),
             doors: AtomicUsize::new(0),
         })
     }

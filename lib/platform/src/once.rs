@@ -6,6 +6,8 @@ use crate::pipeline::Platform;
 use crate::refusal::Refusal;
 use notice::Fields;
 use sha2::{Digest, Sha256};
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use store::{Durability, Hash, KeyedCall};
 use wire::xml::Document;
 
@@ -18,11 +20,44 @@ pub enum Once {
     Known(Answer),
 }
 
+/// Whose key.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Keyed {
+    pub(crate) caller: String,
+    pub(crate) key: String,
+}
+
+/// Calls under keys that this process is about to answer. Only one process takes such calls, the daemon: a key
+/// without an answer that is not here belonged to one that died before its transaction, and did nothing.
+#[derive(Debug, Default)]
+pub(crate) struct KeyedCalls(Mutex<HashSet<Keyed>>);
+
+/// Leaves the set when it is dropped.
+struct OnItsWay<'a>(&'a KeyedCalls, Keyed);
+
+impl KeyedCalls {
+    fn lock(&self) -> MutexGuard<'_, HashSet<Keyed>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// None: a call under this key is on its way.
+    fn enter(&self, keyed: &Keyed) -> Option<OnItsWay<'_>> {
+        self.lock().insert(keyed.clone()).then(|| OnItsWay(self, keyed.clone()))
+    }
+}
+
+impl Drop for OnItsWay<'_> {
+    fn drop(&mut self) {
+        self.0.lock().remove(&self.1);
+    }
+}
+
 impl Platform {
-    /// Calls a function under a key; keys of different callers have nothing to do with each other. The key
-    /// is taken before the call and the answer kept after it, so a call whose process died in between is
-    /// never made again under that key: it is refused with the advice to look. A refused call gives the key
-    /// back. Keys are kept for `retention.key_days`.
+    /// Calls a function under a key; keys of different callers have nothing to do with each other. The answer is
+    /// kept in the transaction that does what is asked, so a call whose process died is either answered or made
+    /// again, never made twice; its handlers may run twice. One that works in pages and died between two is
+    /// refused with the advice to look. A refused call gives the key back. Keys are kept for
+    /// `retention.call_key_days`.
     pub fn call_once(
         &mut self,
         key: &str,
@@ -37,17 +72,25 @@ impl Platform {
             answer: None,
             made: self.clock().now(),
         };
+        let keyed = Keyed { caller: mine.caller.clone(), key: mine.key.clone() };
+        let shared = Arc::clone(&self.shared);
+        let Some(_on_its_way) = shared.keyed_calls.enter(&keyed) else {
+            return refuse(&mine, "the first call under this key still runs; ask again".to_owned());
+        };
         let taken: Option<KeyedCall> =
             store::write::<_, Refusal>(self.store(), Durability::Power, |tx| {
                 Ok(tx.take_call_key(&mine)?)
             })?;
-        if let Some(first) = taken {
+        if let Some(first) =
+            taken.filter(|first| first.request != mine.request || first.answer.is_some())
+        {
             return known(&mine, &first);
         }
-        match self.call(name, params, caller) {
+        match self.call_under(Some(keyed), (name, params), caller) {
             Ok(answer) => {
+                // What handlers have added since.
                 let text = answer.document.to_xml();
-                store::write::<_, Refusal>(self.store(), Durability::Power, |tx| {
+                store::write::<_, Refusal>(self.store(), Durability::Crash, |tx| {
                     Ok(tx.answer_call_key(&mine.caller, key, &text)?)
                 })?;
                 Ok(Once::Called(answer))
@@ -62,26 +105,27 @@ impl Platform {
     }
 }
 
+fn refuse(mine: &KeyedCall, reason: String) -> Result<Once, Refusal> {
+    Err(Refusal::Conflict { operation: format!("call `{}` again", mine.function), reason })
+}
+
 fn known(mine: &KeyedCall, first: &KeyedCall) -> Result<Once, Refusal> {
-    let refuse = |reason: String| {
-        Err(Refusal::Conflict { operation: format!("call `{}` again", mine.function), reason })
-    };
     if first.request != mine.request {
-        return refuse(format!(
+        let reason = format!(
             "its key `{}` belongs to another call, of `{}`; give every call a key of its own",
             mine.key, first.function
-        ));
-    }
-    let Some(text) = &first.answer else {
-        return refuse(
-            "the first call under this key has not answered: it still runs, or its process died; \
-             look whether it was done, then use a new key"
-                .to_owned(),
         );
-    };
+        return refuse(mine, reason);
+    }
+    let text = first.answer.as_deref().unwrap_or_default();
+    if text.is_empty() {
+        let reason = "the first call under this key was cut short after a part of its work; look \
+                      what was done, then use a new key";
+        return refuse(mine, reason.to_owned());
+    }
     match Document::parse(text.as_bytes()) {
         Ok(document) => Ok(Once::Known(Answer::of(document.root))),
-        Err(error) => refuse(format!("its answer was kept, but can't be read: {error}")),
+        Err(error) => refuse(mine, format!("its answer was kept, but can't be read: {error}")),
     }
 }
 
@@ -96,4 +140,73 @@ fn hash_of(name: &str, params: &Fields) -> Hash {
         hash.update(text);
     }
     Hash(hash.finalize().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Bench;
+
+    fn under_key(bench: &mut Bench, name: &str) -> Result<Once, Refusal> {
+        let params: Fields = [("name", name)].into_iter().collect();
+        bench.platform.call_once("k", ("project.add", &params), &Caller::operator())
+    }
+
+    /// What a process that died between taking the key and its transaction leaves.
+    fn taken_by_the_dead(bench: &mut Bench, name: &str) {
+        let params: Fields = [("name", name)].into_iter().collect();
+        let call = KeyedCall {
+            caller: Caller::operator().name,
+            key: "k".to_owned(),
+            function: "project.add".to_owned(),
+            request: hash_of("project.add", &params),
+            answer: None,
+            made: notice::Ms(1),
+        };
+        let store = bench.platform.store();
+        let taken =
+            store::write::<_, Refusal>(store, Durability::Power, |tx| Ok(tx.take_call_key(&call)?));
+        assert_eq!(taken.unwrap(), None);
+    }
+
+    #[test]
+    fn a_call_that_died_before_its_transaction_is_made_once_more_and_then_known() {
+        let mut bench = Bench::empty();
+        taken_by_the_dead(&mut bench, "North");
+        let Once::Called(first) = under_key(&mut bench, "North").unwrap() else {
+            panic!("it was never made");
+        };
+        let Once::Known(second) = under_key(&mut bench, "North").unwrap() else {
+            panic!("made twice");
+        };
+        assert_eq!(first.document.to_xml(), second.document.to_xml());
+        assert_eq!(bench.ok("project", &[]).rows().count(), 1);
+        let refusal = under_key(&mut bench, "South").unwrap_err().to_string();
+        assert!(refusal.contains("belongs to another call"), "{refusal}");
+    }
+
+    #[test]
+    fn the_answer_is_kept_by_the_transaction_itself() {
+        let mut bench = Bench::empty();
+        taken_by_the_dead(&mut bench, "North");
+        let params: Fields = [("name", "North")].into_iter().collect();
+        let keyed = Keyed { caller: Caller::operator().name, key: "k".to_owned() };
+        let called = ("project.add", &params);
+        // As if the process died right after it: nobody keeps the answer by hand.
+        bench.platform.call_under(Some(keyed), called, &Caller::operator()).unwrap();
+        assert!(matches!(under_key(&mut bench, "North").unwrap(), Once::Known(_)));
+        assert_eq!(bench.ok("project", &[]).rows().count(), 1);
+    }
+
+    #[test]
+    fn while_a_call_runs_its_key_is_refused() {
+        let mut bench = Bench::empty();
+        let shared = Arc::clone(&bench.platform.shared);
+        let keyed = Keyed { caller: Caller::operator().name, key: "k".to_owned() };
+        let on_its_way = shared.keyed_calls.enter(&keyed).unwrap();
+        let refusal = under_key(&mut bench, "North").unwrap_err().to_string();
+        assert!(refusal.contains("still runs"), "{refusal}");
+        drop(on_its_way);
+        assert!(matches!(under_key(&mut bench, "North").unwrap(), Once::Called(_)));
+    }
 }

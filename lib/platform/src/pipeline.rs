@@ -12,6 +12,7 @@ use crate::handlers::Before;
 use crate::installation::Installation;
 use crate::journal;
 use crate::late;
+use crate::once::Keyed;
 use crate::plan::{self, Applied, NotApplied, Pages, Plan, Planned};
 use crate::refusal::{Refusal, nearest};
 use crate::registry::Registry;
@@ -120,6 +121,7 @@ impl Platform {
             registry: None,
             journal: Vec::new(),
             mask,
+            keyed: None,
         }
     }
 
@@ -129,6 +131,16 @@ impl Platform {
         &mut self,
         name: &str,
         params: &Fields,
+        caller: &Caller,
+    ) -> Result<Answer, Refusal> {
+        self.call_under(None, (name, params), caller)
+    }
+
+    /// The same; what it answers is kept under the key in the transaction that does what is asked.
+    pub(crate) fn call_under(
+        &mut self,
+        keyed: Option<Keyed>,
+        (name, params): (&str, &Fields),
         caller: &Caller,
     ) -> Result<Answer, Refusal> {
         let function = Self::function(name).ok_or_else(|| unknown(name))?;
@@ -142,6 +154,7 @@ impl Platform {
             caller: caller.clone(),
             params: params.clone(),
             mask: mask_of(function, params),
+            keyed,
         };
         let mut outside = shared.outside();
         let mut told = Vec::new();
@@ -182,6 +195,7 @@ impl Platform {
         let mut inner = |params: &Fields| {
             let mut context = self.context(mask.clone());
             context.registry = Some(Arc::clone(registry));
+            context.keyed.clone_from(&call.keyed);
             add_secrets(&mut context.mask, call.function, params);
             let result = Request::check(call.function, &call.called_as, params, &call.caller)
                 .and_then(|request| run(&mut context, &request, told));
@@ -246,10 +260,10 @@ fn run(
         match (request.function.plan)(context, request)? {
             Planned::Answer(answer) => return Ok(answer),
             Planned::Pages(pages) => return run_pages(context, pages),
-            Planned::Once(plan) => match commit(context, &plan)? {
-                Ok(mut applied) => {
+            Planned::Once(plan) => match commit(context, &plan, Kept::Answer)? {
+                Ok((mut applied, answer)) => {
                     told.append(&mut applied.told);
-                    return Ok((plan.answer)(&applied));
+                    return Ok(answer);
                 }
                 Err(what) => moved = what,
             },
@@ -261,29 +275,52 @@ fn run(
 fn run_pages(context: &mut Context<'_>, mut pages: Pages) -> Result<Answer, Refusal> {
     let mut all = Applied::default();
     while let Some(plan) = (pages.next)(context)? {
-        match commit(context, &plan)? {
-            Ok(applied) => all.add(applied),
+        match commit(context, &plan, Kept::Begun)? {
+            Ok((applied, _)) => all.add(applied),
             Err(what) => return Err(Refusal::Changed { what }),
         }
     }
     Ok((pages.answer)(&all))
 }
 
+/// What a transaction keeps under the key of its call.
+#[derive(Clone, Copy)]
+enum Kept {
+    /// The answer.
+    Answer,
+    /// That a part is done, and is not to be done again.
+    Begun,
+}
+
 /// THE transaction. The inner error: what has moved.
-fn commit(context: &mut Context<'_>, plan: &Plan) -> Result<Result<Applied, String>, Refusal> {
+fn commit(
+    context: &mut Context<'_>,
+    plan: &Plan,
+    kept: Kept,
+) -> Result<Result<(Applied, Answer), String>, Refusal> {
     let announcer = Announcer::prepare(context, plan.events());
     let now = context.now();
+    let keyed = context.keyed.clone();
     let written = store::write(context.store, Durability::Power, |tx| {
-        plan::apply(plan, tx, (&announcer, now))
+        let applied = plan::apply(plan, tx, (&announcer, now))?;
+        let answer = (plan.answer)(&applied);
+        if let Some(keyed) = &keyed {
+            let text = match kept {
+                Kept::Answer => answer.document.to_xml(),
+                Kept::Begun => String::new(),
+            };
+            tx.answer_call_key(&keyed.caller, &keyed.key, &text)?;
+        }
+        Ok::<_, NotApplied>((applied, answer))
     });
-    remove_unused(context, plan, written.as_ref().map_or(&[], |applied| &applied.accepted));
+    remove_unused(context, plan, written.as_ref().map_or(&[], |(applied, _)| &applied.accepted));
     match written {
-        Ok(applied) => {
+        Ok((applied, answer)) => {
             if !applied.accepted.is_empty() || applied.touched > 0 {
                 context.store.wake();
             }
             report(context, &applied.problems);
-            Ok(Ok(applied))
+            Ok(Ok((applied, answer)))
         }
         Err(NotApplied::Changed(what)) => Ok(Err(what)),
         Err(NotApplied::Conflict { operation, reason }) => {

@@ -103,6 +103,7 @@ impl Platform {
             caller,
             params: command.params,
             mask: Mask::new([&Secret::new(command.token)]),
+            keyed: None,
         };
         let run = Run {
             place: Place::Mail,

@@ -155,6 +155,7 @@ fn test(context: &mut Context<'_>, request: &Request) -> Result<Planned, Refusal
         caller: request.caller.clone(),
         mask: context.mask.clone(),
         params,
+        keyed: None,
     };
     let answer = match request.given("answer") {
         Some(text) => {

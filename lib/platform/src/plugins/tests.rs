@@ -201,6 +201,7 @@ pub(super) fn call(name: &str, params: &[(&str, &str)]) -> Call {
         caller: Caller::operator(),
         params: params.iter().copied().collect(),
         mask: Mask::default(),
+        keyed: None,
     }
 }
 

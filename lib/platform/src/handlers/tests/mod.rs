@@ -156,6 +156,7 @@ fn call(name: &str, params: &[(&str, &str)]) -> Call {
         caller: Caller::operator(),
         mask: Mask::new([&Secret::new("hunter2")]),
         params: all,
+        keyed: None,
     }
 }
 
