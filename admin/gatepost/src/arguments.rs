@@ -329,7 +329,7 @@ pub(crate) struct Log {
     /// Only since then: a time, or an age like 2h
     #[arg(long, value_name = "TIME")]
     pub(crate) since: Option<String>,
-    /// Only of this gateway
+    /// Only of the gateway of this id; for tasks of nthandler the id of its handler
     #[arg(long)]
     pub(crate) gateway: Option<String>,
     /// At most so many
