@@ -16,7 +16,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use std::collections::HashMap;
 use std::io::Read as _;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
-use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -235,42 +235,22 @@ fn look_up(host: &str, at_most: Duration) -> Result<Vec<IpAddr>, String> {
     }
 }
 
-/// Reads the begin of a body. The reads have no common deadline of their own, so they run beside us; a
-/// reader that is left alone ends with its own next chunk.
+/// Reads the begin of a body. The client's deadline is for the body too, and ours is looked at between two chunks.
 fn kept(mut response: Response, most: usize, until: Instant) -> (Vec<u8>, Extent) {
-    let (sender, receiver) = sync_channel::<Option<Vec<u8>>>(4);
-    std::thread::spawn(move || {
-        loop {
-            let mut chunk = vec![0; CHUNK_BYTES];
-            let read = match response.read(&mut chunk) {
-                Ok(0) => Some(Vec::new()),
-                Ok(count) => {
-                    chunk.truncate(count);
-                    Some(chunk)
-                }
-                Err(_) => None,
-            };
-            let is_last = read.as_ref().is_none_or(Vec::is_empty);
-            if sender.send(read).is_err() || is_last {
-                return;
-            }
-        }
-    });
     let mut body = Vec::new();
-    loop {
-        let left = until.saturating_duration_since(Instant::now());
-        match receiver.recv_timeout(left) {
-            Ok(Some(chunk)) if chunk.is_empty() => return (body, Extent::Whole),
-            Ok(Some(chunk)) => body.extend(chunk),
-            Ok(None) | Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-                return (body, Extent::Cut);
-            }
+    let mut chunk = vec![0; CHUNK_BYTES];
+    while Instant::now() < until {
+        match response.read(&mut chunk) {
+            Ok(0) => return (body, Extent::Whole),
+            Ok(count) => body.extend_from_slice(&chunk[..count]),
+            Err(_) => break,
         }
         if body.len() > most {
             body.truncate(most);
-            return (body, Extent::Cut);
+            break;
         }
     }
+    (body, Extent::Cut)
 }
 
 fn named(error: &reqwest::Error) -> Posted {

@@ -133,6 +133,16 @@ fn of_a_long_or_slow_answer_the_begin_is_kept() {
     let got = answered(post_to(settings(), &drip));
     assert_eq!((got.status, got.body.as_slice(), got.extent), (500, &b"why"[..], Extent::Cut));
     assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
+    // a letter now and then is no way to hold us longer
+    let letters = wild(|stream| {
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n");
+        let _ = stream.set_read_timeout(Some(Duration::from_millis(100)));
+        while stream.write_all(b"x").is_ok() && stream.read(&mut [0; 1]).is_err() {}
+    });
+    let started = Instant::now();
+    let got = answered(post_to(settings(), &letters));
+    assert_eq!((got.status, got.extent), (200, Extent::Cut));
+    assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
 }
 
 #[test]

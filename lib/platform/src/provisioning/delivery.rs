@@ -6,6 +6,7 @@ use crate::error::PlatformError;
 use config::{Config, Place, Root, Vault};
 use host::http::{HttpSettings, NetworkError};
 use notice::{HandlerId, Mask, Ms, Secret};
+use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use store::{HandlerStatus, Provisioning, Store, StoreError};
 
@@ -14,6 +15,8 @@ pub struct Deliveries {
     root: Root,
     config: Config,
     store: Mutex<Box<dyn Store>>,
+    /// Rows as they last were, with their secrets open: a key is read and a secret opened once, not for each call.
+    opened: Mutex<HashMap<HandlerId, (Provisioning, Vec<Secret>)>>,
 }
 
 /// A handler to call now.
@@ -41,7 +44,8 @@ impl Deliveries {
     /// Opens a connection of its own.
     pub fn open(root: &Root, config: &Config) -> Result<Self, PlatformError> {
         let store = Mutex::new(store::open(&config.database, &root.path("var"))?);
-        Ok(Self { root: root.clone(), config: config.clone(), store })
+        let opened = Mutex::default();
+        Ok(Self { root: root.clone(), config: config.clone(), store, opened })
     }
 
     /// How POSTs are made.
@@ -70,8 +74,22 @@ impl Deliveries {
         }
         let task = task::read(row.task_type, &row.task, (&self.root, &self.config))
             .map_err(|refusal| never(format!("can't be called: {refusal}")))?;
-        let secrets = self.secrets(&row, now).map_err(NotDelivered::Later)?;
+        let secrets = self.secrets_of(row, now).map_err(NotDelivered::Later)?;
         Ok(Handler { task, secrets })
+    }
+
+    fn secrets_of(&self, row: Provisioning, now: Ms) -> Result<Vec<Secret>, String> {
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        match opened.get(&row.id) {
+            Some((known, secrets)) if *known == row => return Ok(secrets.clone()),
+            _ => {}
+        }
+        let secrets = self.secrets(&row, now)?;
+        // an old secret signs until its time is over
+        if row.old_secret.is_empty() {
+            opened.insert(row.id, (row, secrets.clone()));
+        }
+        Ok(secrets)
     }
 
     fn read(&self, id: HandlerId) -> Result<Option<Provisioning>, StoreError> {
