@@ -220,3 +220,24 @@ fn a_stopped_worker_that_keeps_the_queues_lock_keeps_nobody_from_delivering() {
     assert_eq!(stopped.wait(LONG), Some(0));
     assert_eq!(stage.ledger().len(), 5, "nothing is doubled");
 }
+
+#[test]
+fn the_modules_of_a_killed_daemon_finish_what_is_in_hand_and_leave() {
+    let stage = Stage::with_ledger(200);
+    let mut daemon = stage.host.start("bin/gatepostd", &[]);
+    wait_until(LONG, "it has started", || starts(&stage, "ntemail").len() == 1);
+    let modules = gatepost_kit::tools::descendants(daemon.pid(), 1);
+    stage.queue(1, 40);
+    stage.wait_for_entries(2);
+    daemon.signal("KILL");
+    assert_eq!(daemon.wait(LONG), None);
+    let lives = |pid: &u32| std::path::Path::new(&format!("/proc/{pid}")).exists();
+    wait_until(LONG, "its modules leave", || !modules.iter().any(lives));
+    assert_eq!(stage.in_doubt(), []);
+    assert_ne!(stage.unfinished(), 0, "they left before all was sent");
+    let mut next = stage.host.start("bin/gatepostd", &[]);
+    wait_until(LONG, "the next one's modules send the rest", || stage.unfinished() == 0);
+    assert_eq!(stage.ledger().len(), 40, "nothing is doubled");
+    next.signal("TERM");
+    assert_eq!(next.wait(LONG), Some(0));
+}

@@ -10,6 +10,7 @@ use crate::module::{Module, OwnWay, Patience, Profile};
 use crate::notes::Notes;
 use crate::oneshot::OneShotTools;
 use crate::owner::{Identity, try_lock};
+use crate::pipeline::Outcomes;
 use crate::progress::{Progress, words};
 use crate::retry::RetryTable;
 use crate::rules::{Rules, Terms, Way};
@@ -273,8 +274,7 @@ impl Site {
             let waker = store.waker().map_err(|error| Exit::temporary(notice::chain(&error)))?;
             listen(waker, outcomes.clone(), self.config.queue.poll);
         }
-        let signals = Signals::watch(outcomes)
-            .map_err(|error| Exit::software(format!("can't watch signals: {error}")))?;
+        let signals = signals(options.follow, outcomes)?;
         let mut drain = Drain::open(DrainParts {
             store,
             pipeline: Box::new(Workers::new(parts)),
@@ -439,6 +439,16 @@ fn retry_table(line: &config::Retry) -> RetryTable {
 
 fn millis(time: Duration) -> i64 {
     i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// What ends a run: signals, and the death of the daemon that started it.
+fn signals(follow: Follow, outcomes: Outcomes) -> Result<Signals, Exit> {
+    let signals = Signals::watch(outcomes.clone())
+        .map_err(|error| Exit::software(format!("can't watch signals: {error}")))?;
+    if follow == Follow::Yes {
+        signals.watch_input(outcomes);
+    }
+    Ok(signals)
 }
 
 #[cfg(test)]

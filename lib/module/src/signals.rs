@@ -1,6 +1,8 @@
-//! SIGTERM, SIGINT and SIGHUP: counted, and told to a store thread that waits for events.
+//! SIGTERM, SIGINT and SIGHUP: counted, and told to a store thread that waits for events. The end of a piped stdin
+//! counts as one: whoever started us and held it has died.
 
 use crate::pipeline::{Event, Outcomes};
+use rustix::fs::FileType;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::io;
 use std::sync::Arc;
@@ -28,6 +30,22 @@ impl Signals {
             self.count.fetch_add(came, Ordering::SeqCst);
         }
         self.count.load(Ordering::SeqCst)
+    }
+
+    /// From here on the end of stdin counts as a signal, if stdin is a pipe: the daemon holds its other end as long
+    /// as it lives. A terminal, a file, `/dev/null` count for nothing.
+    pub fn watch_input(&self, outcomes: Outcomes) {
+        let is_pipe = rustix::fs::fstat(io::stdin())
+            .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Fifo);
+        if !is_pipe {
+            return;
+        }
+        let count = Arc::clone(&self.count);
+        std::thread::spawn(move || {
+            let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+            count.fetch_add(1, Ordering::SeqCst);
+            let _ = outcomes.send(Event::News);
+        });
     }
 
     /// From here on a signal brings an event too; called before each wait.

@@ -84,6 +84,31 @@ pub fn greets(port: u16) -> bool {
     matches!(stream.read(&mut [0; 64]), Ok(1..))
 }
 
+/// The processes below one, so many generations down, children first.
+pub fn descendants(of: u32, generations: u32) -> Vec<u32> {
+    let mut parents: Vec<(u32, u32)> = Vec::new();
+    for entry in std::fs::read_dir("/proc").unwrap().filter_map(Result::ok) {
+        let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+        // `PID (NAME) STATE PPID …`
+        let parent = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(1));
+        let pid = entry.file_name().to_string_lossy().parse();
+        if let (Ok(pid), Some(Ok(parent))) = (pid, parent.map(str::parse)) {
+            parents.push((parent, pid));
+        }
+    }
+    let mut found = Vec::new();
+    let mut last = vec![of];
+    for _ in 0..generations {
+        let is_next = |(parent, _): &&(u32, u32)| last.contains(parent);
+        last = parents.iter().filter(is_next).map(|(_, pid)| *pid).collect();
+        if last.is_empty() {
+            break;
+        }
+        found.extend(&last);
+    }
+    found
+}
+
 /// The messages of a Maildir, oldest name first; none when it is not there.
 pub fn maildir(folder: &Path) -> Vec<Vec<u8>> {
     let mut files: Vec<PathBuf> = ["new", "cur"]
