@@ -20,6 +20,8 @@ mod house;
 mod incoming;
 mod jabber;
 mod judge;
+mod killed_daemon;
+mod killed_ledgers;
 mod layout;
 mod manual;
 mod pages;
