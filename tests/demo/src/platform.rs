@@ -18,13 +18,11 @@ pub(crate) fn run(root: &str, host: Host) -> ExitCode {
         println!("   FAILED  {}", panic.payload_as_str().unwrap_or("no reason"));
         println!("           {}", panic.location().map(ToString::to_string).unwrap_or_default());
     }));
-    let mut scenario = match attempt(|| {
+    let set_up = || {
         host.gatepost(&["init"]).ended(0);
         Scenario::new(host)
-    }) {
-        Ok(scenario) => scenario,
-        Err(_) => return failed("the set-up"),
     };
+    let Ok(mut scenario) = attempt(set_up) else { return failed("the set-up") };
     println!("== {root}: a fresh installation and a real gatepostd");
     println!("   {}", scenario.around());
     for (number, step) in STEPS.iter().enumerate() {
