@@ -394,6 +394,11 @@ pub(crate) fn what_calls_leave_is_kept_as_long_as_it_is_told(fresh: Fresh) {
         while kit.change(|tx| tx.prune(at, &keep)) {}
         assert_eq!(there(&mut kit), left, "{after}");
     }
+    // What nobody was told of yet is never too old.
+    kit.change(|tx| tx.add_event(&event("a", "1", 0), Told::NotYet));
+    let at = now.plus(1_000 * Ms::DAY);
+    while kit.change(|tx| tx.prune(at, &keep)) {}
+    assert!(there(&mut kit)[0]);
 }
 
 pub(crate) fn a_forgotten_person_is_in_no_event_and_no_response(fresh: Fresh) {

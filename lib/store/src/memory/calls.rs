@@ -227,7 +227,8 @@ impl Tables {
         let cut = |days| before(now, days);
         let calls = &mut self.calls;
         let rows = calls.events.len() + calls.journal.len();
-        calls.events.retain(|_, row| row.event.at >= cut(keep.event_days));
+        let is_due = |row: &Event| row.told == Told::Yes && row.event.at < cut(keep.event_days);
+        calls.events.retain(|_, row| !is_due(row));
         calls.journal.retain(|_, row| row.row.at >= cut(keep.journal_days));
         calls.sign_ins.retain(|_, row| row.expires >= now);
         calls.keys.retain(|_, row| row.made >= cut(keep.call_key_days));

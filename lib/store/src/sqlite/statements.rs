@@ -314,7 +314,8 @@ statements! {
     PRUNE_LOG "remove old log rows"
     "DELETE FROM notifylog WHERE id<(SELECT min(id) FROM notifylog)+1000 AND at<:cut"
     PRUNE_EVENTS "remove old events"
-    "DELETE FROM event WHERE id<(SELECT min(id) FROM event)+1000 AND at_ms<:cut"
+    "DELETE FROM event WHERE id IN
+       (SELECT id FROM event INDEXED BY ev_at WHERE at_ms<:cut AND told=1 ORDER BY at_ms LIMIT 1000)"
     PRUNE_DOWNTIMES "remove old downtimes"
     "DELETE FROM gatewaydown WHERE rowid IN
        (SELECT rowid FROM gatewaydown WHERE to_ms<:cut ORDER BY to_ms LIMIT 1000)"
