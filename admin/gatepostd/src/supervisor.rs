@@ -169,10 +169,13 @@ impl Supervisor {
             let is_fetch = errand.name.ends_with(" getmessage");
             let wanted = !is_fetch
                 || receiving.iter().any(|module| errand.name.starts_with(&format!("{module} ")));
-            if now < errand.next || !wanted {
+            if now < errand.next {
                 continue;
             }
             errand.next = now + errand.every;
+            if !wanted {
+                continue;
+            }
             let streams = Streams {
                 stdin: Stream::Nothing,
                 stdout: Stream::Inherited,

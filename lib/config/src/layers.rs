@@ -141,7 +141,8 @@ impl Layers {
         Settings::deserialize_from(table).map_err(|error| {
             let text = error.message().to_owned();
             let culprit = self.values.iter().find(|(_, (value, origin))| {
-                *origin != Origin::Default && value.as_str().is_some_and(|word| text.contains(word))
+                *origin != Origin::Default
+                    && value.as_str().is_some_and(|word| text.contains(&format!("`{word}`")))
             });
             match culprit {
                 Some((key, (value, origin))) => {

@@ -1,6 +1,8 @@
 //! Calls under a key of the caller's: a repeated one answers with the first answer and does nothing.
 
+use crate::access;
 use crate::answer::Answer;
+use crate::call::Call;
 use crate::caller::Caller;
 use crate::pipeline::Platform;
 use crate::refusal::Refusal;
@@ -19,6 +21,9 @@ pub enum Once {
     /// It had been made before: this is what it answered then.
     Known(Answer),
 }
+
+/// Functions whose answers are not kept.
+const TELLS_A_SECRET: &[&str] = &["session.open", "token.add", "provisioning.edit"];
 
 /// Whose key.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -64,13 +69,17 @@ impl Platform {
         (name, params): (&str, &Fields),
         caller: &Caller,
     ) -> Result<Once, Refusal> {
+        let mut call = self.new_call((name, params), caller)?;
+        let now = self.clock().now();
+        access::enter(self.store(), &mut call, now)?;
+        let whose = name_of(&call)?;
         let mine = KeyedCall {
-            caller: caller.name.clone(),
+            caller: whose,
             key: key.to_owned(),
             function: name.to_owned(),
             request: hash_of(name, params),
             answer: None,
-            made: self.clock().now(),
+            made: now,
         };
         let keyed = Keyed { caller: mine.caller.clone(), key: mine.key.clone() };
         let shared = Arc::clone(&self.shared);
@@ -103,6 +112,20 @@ impl Platform {
             }
         }
     }
+}
+
+/// Whoever knows a key of another gets nothing by it: the session or token must still be good for the function,
+/// and a level of its own has keys of its own.
+fn name_of(call: &Call) -> Result<String, Refusal> {
+    if TELLS_A_SECRET.contains(&call.function.name) {
+        return Err(Refusal::Conflict {
+            operation: format!("call `{}` under a key", call.function.name),
+            reason:
+                "its answer may hold a secret that is shown once and never kept; call it without"
+                    .to_owned(),
+        });
+    }
+    Ok(format!("{} {}", call.caller.level.word(), call.caller.name))
 }
 
 fn refuse(mine: &KeyedCall, reason: String) -> Result<Once, Refusal> {
@@ -145,7 +168,12 @@ fn hash_of(name: &str, params: &Fields) -> Hash {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::caller::Level;
     use crate::testing::Bench;
+
+    fn operator() -> String {
+        format!("super {}", Caller::operator().name)
+    }
 
     fn under_key(bench: &mut Bench, name: &str) -> Result<Once, Refusal> {
         let params: Fields = [("name", name)].into_iter().collect();
@@ -156,7 +184,7 @@ mod tests {
     fn taken_by_the_dead(bench: &mut Bench, name: &str) {
         let params: Fields = [("name", name)].into_iter().collect();
         let call = KeyedCall {
-            caller: Caller::operator().name,
+            caller: operator(),
             key: "k".to_owned(),
             function: "project.add".to_owned(),
             request: hash_of("project.add", &params),
@@ -190,7 +218,7 @@ mod tests {
         let mut bench = Bench::empty();
         taken_by_the_dead(&mut bench, "North");
         let params: Fields = [("name", "North")].into_iter().collect();
-        let keyed = Keyed { caller: Caller::operator().name, key: "k".to_owned() };
+        let keyed = Keyed { caller: operator(), key: "k".to_owned() };
         let called = ("project.add", &params);
         // As if the process died right after it: nobody keeps the answer by hand.
         bench.platform.call_under(Some(keyed), called, &Caller::operator()).unwrap();
@@ -202,11 +230,31 @@ mod tests {
     fn while_a_call_runs_its_key_is_refused() {
         let mut bench = Bench::empty();
         let shared = Arc::clone(&bench.platform.shared);
-        let keyed = Keyed { caller: Caller::operator().name, key: "k".to_owned() };
+        let keyed = Keyed { caller: operator(), key: "k".to_owned() };
         let on_its_way = shared.keyed_calls.enter(&keyed).unwrap();
         let refusal = under_key(&mut bench, "North").unwrap_err().to_string();
         assert!(refusal.contains("still runs"), "{refusal}");
         drop(on_its_way);
         assert!(matches!(under_key(&mut bench, "North").unwrap(), Once::Called(_)));
+    }
+
+    #[test]
+    fn a_replay_asks_again_whether_the_caller_may() {
+        let mut bench = Bench::empty();
+        under_key(&mut bench, "North").unwrap();
+        let params: Fields = [("name", "North")].into_iter().collect();
+        let weak = Caller::new(&Caller::operator().name, Level::User);
+        let refusal = bench.platform.call_once("k", ("project.add", &params), &weak).unwrap_err();
+        assert!(matches!(refusal, Refusal::Denied { .. }), "{refusal}");
+    }
+
+    #[test]
+    fn an_answer_with_a_secret_is_never_kept() {
+        let mut bench = Bench::empty();
+        let params: Fields = [("name", "shop")].into_iter().collect();
+        let operator = Caller::operator();
+        let refusal = bench.platform.call_once("k", ("token.add", &params), &operator).unwrap_err();
+        assert!(refusal.to_string().contains("without"), "{refusal}");
+        bench.platform.call("token.add", &params, &operator).unwrap();
     }
 }

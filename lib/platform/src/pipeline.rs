@@ -143,25 +143,34 @@ impl Platform {
         (name, params): (&str, &Fields),
         caller: &Caller,
     ) -> Result<Answer, Refusal> {
-        let function = Self::function(name).ok_or_else(|| unknown(name))?;
         let registry = self.shared.registry()?;
         let shared = Arc::clone(&self.shared);
-        let mut call = Call {
-            id: CallId::new(shared.clock.now()),
-            function,
-            called_as: name.to_owned(),
-            manager: caller.manager.clone(),
-            caller: caller.clone(),
-            params: params.clone(),
-            mask: mask_of(function, params),
-            keyed,
-        };
+        let mut call = Call { keyed, ..self.new_call((name, params), caller)? };
         let mut outside = shared.outside();
         let mut told = Vec::new();
         let result = self.steps(&registry, &mut call, (&mut outside, &mut told));
         journal::write(self.store.as_mut(), &call, (outside.journal, shared.clock.now()));
         registry.emit(&told);
         result.map_err(|refusal| refusal.masked(&call.mask))
+    }
+
+    /// A call that has not begun.
+    pub(crate) fn new_call(
+        &self,
+        (name, params): (&str, &Fields),
+        caller: &Caller,
+    ) -> Result<Call, Refusal> {
+        let function = Self::function(name).ok_or_else(|| unknown(name))?;
+        Ok(Call {
+            id: CallId::new(self.shared.clock.now()),
+            function,
+            called_as: name.to_owned(),
+            manager: caller.manager.clone(),
+            caller: caller.clone(),
+            params: params.clone(),
+            mask: mask_of(function, params),
+            keyed: None,
+        })
     }
 
     /// Steps 1 to 9.

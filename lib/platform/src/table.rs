@@ -260,7 +260,7 @@ static FUNCTIONS: &[Function] = &[
     Function {
         name: "gateway.edit",
         aliases: &[Alias::Creates("gateway.add")],
-        level: Level::Admin,
+        level: Level::Super,
         help: "Shows the form of a gateway, changes or creates one; saved only after check_connection.",
         parameters: &[
             SOK,

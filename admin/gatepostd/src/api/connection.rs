@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Semaphore, watch};
 
-/// Connections open at once; one more is closed at once.
+/// Connections of programs of this machine open at once, and as many over TCP; one more is closed at once.
 const MOST: usize = 256;
 
 /// How long a client may take over the head of a request.
@@ -18,13 +18,16 @@ const HEAD: Duration = Duration::from_secs(10);
 
 /// The open connections.
 pub(super) struct Connections {
-    room: Arc<Semaphore>,
+    local: Arc<Semaphore>,
+    /// A room of their own: whoever fills it keeps nobody of this machine out.
+    remote: Arc<Semaphore>,
     stopped: watch::Receiver<bool>,
 }
 
 impl Connections {
     pub(super) fn new(stopped: &watch::Receiver<bool>) -> Self {
-        Self { room: Arc::new(Semaphore::new(MOST)), stopped: stopped.clone() }
+        let room = || Arc::new(Semaphore::new(MOST));
+        Self { local: room(), remote: room(), stopped: stopped.clone() }
     }
 
     /// A program of this machine: the kernel knows whose.
@@ -43,7 +46,11 @@ impl Connections {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let Ok(place) = Arc::clone(&self.room).try_acquire_owned() else {
+        let room = match peer {
+            Peer::Local(_) => &self.local,
+            Peer::Remote => &self.remote,
+        };
+        let Ok(place) = Arc::clone(room).try_acquire_owned() else {
             shared.log.warning(&format!("api: {MOST} connections are open; one more was closed"));
             return;
         };
@@ -75,7 +82,9 @@ impl Connections {
     /// Returns when the last one is closed.
     pub(super) async fn ended(&self) {
         let all = u32::try_from(MOST).unwrap_or(u32::MAX);
-        let _ = self.room.acquire_many(all).await;
+        for room in [&self.local, &self.remote] {
+            let _ = room.acquire_many(all).await;
+        }
     }
 }
 

@@ -24,6 +24,9 @@ const BODY: Duration = Duration::from_secs(30);
 /// Longest `Idempotency-Key`, bytes.
 const KEY_BYTES: usize = 255;
 
+/// Most parameters of a call.
+const PARAMETERS: usize = 1_000;
+
 /// Deepest JSON object: `{"data": {"invoice": {"number": …}}}` is the parameter `data.invoice.number`.
 const DEPTH: usize = 8;
 
@@ -66,7 +69,7 @@ async fn call(
 ) -> Result<Good, Problem> {
     let key = key_of(asked.headers())?;
     let mut given = Fields::new();
-    add_pairs(&mut given, asked.uri().query().unwrap_or(""));
+    add_pairs(&mut given, asked.uri().query().unwrap_or(""))?;
     let form = BodyForm::of(asked.headers())?;
     let body = body_of(asked).await?;
     form.read(&body, &mut given)?;
@@ -154,8 +157,7 @@ impl BodyForm {
             return refuse("the body is not UTF-8".to_owned());
         };
         if self == Self::Pairs && !text.trim_start().starts_with('{') {
-            add_pairs(given, text);
-            return Ok(());
+            return add_pairs(given, text);
         }
         if text.trim().is_empty() {
             return Ok(());
@@ -188,11 +190,11 @@ fn flatten(
                 let Some(words) = words else {
                     return Err(format!("`{name}` may list plain values only"));
                 };
-                given.set(&name, words.join(", "));
+                add(given, &name, words.join(", "))?;
             }
             plain => {
                 if let Some(text) = scalar(plain) {
-                    given.set(&name, &text);
+                    add(given, &name, text)?;
                 }
             }
         }
@@ -210,10 +212,20 @@ fn scalar(value: &Value) -> Option<String> {
     }
 }
 
-fn add_pairs(given: &mut Fields, text: &str) {
+fn add_pairs(given: &mut Fields, text: &str) -> Result<(), Problem> {
     for (name, value) in form_urlencoded::parse(text.as_bytes()) {
-        given.set(&*name, &*value);
+        add(given, &name, value.into_owned())
+            .map_err(|detail| Problem::new(StatusCode::BAD_REQUEST, "value", detail))?;
     }
+    Ok(())
+}
+
+fn add(given: &mut Fields, name: &str, value: String) -> Result<(), String> {
+    given.set(name, value);
+    if given.iter().nth(PARAMETERS).is_some() {
+        return Err(format!("a call takes at most {PARAMETERS} parameters"));
+    }
+    Ok(())
 }
 
 async fn body_of(asked: Incoming) -> Result<Bytes, Problem> {
@@ -271,6 +283,14 @@ mod tests {
         assert_eq!(given.text("name"), "bob b");
         assert_eq!(given.text("passwd"), "&=");
         assert_eq!(read(BodyForm::Pairs, r#"{"name": "bob"}"#).unwrap().text("name"), "bob");
+    }
+
+    #[test]
+    fn more_parameters_than_a_call_takes_are_refused() {
+        let pairs: Vec<String> = (0..=PARAMETERS).map(|number| format!("p{number}=")).collect();
+        assert!(read(BodyForm::Pairs, &pairs[..PARAMETERS].join("&")).is_ok());
+        let refusal = read(BodyForm::Pairs, &pairs.join("&")).unwrap_err();
+        assert!(refusal.contains("at most 1000"), "{refusal}");
     }
 
     #[test]

@@ -10,6 +10,8 @@ use wire::xml::{Document, Element};
 
 /// Longer values are left out of the environment, which the system limits; they come with `postdata`.
 const VALUE_BYTES: usize = 32 << 10;
+/// What is left out once the rest has filled this, names and all: the system limits the sum too.
+const VALUES_BYTES: usize = 512 << 10;
 /// A longer query is left out likewise.
 const QUERY_BYTES: usize = 96 << 10;
 /// What is set on the root of a document that has none of its own, and taken off again.
@@ -31,13 +33,16 @@ pub(super) fn input(
     within: &str,
 ) -> Input {
     let params = params_of(call, event);
-    let is_short = |value: &str| value.len() <= VALUE_BYTES && !value.contains('\0');
-    let short: Fields = params.iter().filter(|(_, value)| is_short(value)).collect();
-    let left_out: Vec<String> = params
-        .iter()
-        .filter(|(_, value)| !is_short(value))
-        .map(|(name, _)| name.to_owned())
-        .collect();
+    let mut filled = 0;
+    let (short, long): (Vec<_>, Vec<_>) = params.iter().partition(|(name, value)| {
+        let bytes = name.len() + value.len() + "PARAM_=".len() + size_of::<usize>();
+        let fits = value.len() <= VALUE_BYTES && filled + bytes <= VALUES_BYTES;
+        let is_taken = fits && !value.contains('\0');
+        filled += if is_taken { bytes } else { 0 };
+        is_taken
+    });
+    let short: Fields = short.into_iter().collect();
+    let left_out: Vec<String> = long.into_iter().map(|(name, _)| name.to_owned()).collect();
     let query = Some(query_of(&short)).filter(|query| query.len() <= QUERY_BYTES);
     let (stdin, content_type) = match (event.script.transfer, event.postdata) {
         (Transfer::Xml, _) => (document(call, event, answer).to_bytes(), "text/xml"),

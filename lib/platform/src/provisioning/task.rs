@@ -95,8 +95,13 @@ fn script(path: &str, (root, config): (&Root, &Config)) -> Result<PathBuf, Refus
     if mode & 0o111 == 0 {
         return Err(invalid(path, format!("`{path}` is not executable: `chmod +x {path}`")));
     }
-    if mode & 0o002 != 0 {
-        return Err(invalid(path, format!("others may write `{path}`: `chmod o-w {path}`")));
+    // Whoever may change the folder may put another script there.
+    let within = root.path(".").canonicalize().unwrap_or_default();
+    let folders = real.ancestors().skip(1).take_while(|folder| folder.starts_with(&within));
+    for place in std::iter::once(real.as_path()).chain(folders) {
+        if let Some(who) = config::who_else_may_write(root, place) {
+            return Err(invalid(path, format!("{}: {who}", place.display())));
+        }
     }
     Ok(real)
 }

@@ -82,7 +82,7 @@ pub(crate) static FUNCTIONS: &[Function] = &[
     Function {
         name: "processing.edit",
         aliases: &[Alias::Creates("processing.add")],
-        level: Level::Admin,
+        level: Level::Super,
         help: "Shows, changes or creates a processing row; check_connection must pass.",
         parameters: &[
             SOK,
