@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 const DRAIN: Duration = Duration::from_millis(50);
 /// After SIGKILL; a program that can't die even then is left to a thread that reaps it some day.
 const DEATH: Duration = Duration::from_secs(5);
+/// A program that closes its streams sooner is about to leave: it is reaped without a descriptor for its end.
+const SOON: Duration = Duration::from_millis(10);
 /// Where the kernel has no pidfd, the end is looked for that often.
 const LOOK: Duration = Duration::from_millis(5);
 const READ_BYTES: usize = 16 << 10;
@@ -98,7 +100,7 @@ struct Watch<'a> {
 
 struct Exchange<'a> {
     pid: Pid,
-    pidfd: Option<OwnedFd>,
+    end: EndWatch,
     limits: &'a Limits,
     input: &'a [u8],
     had_enough: bool,
@@ -109,6 +111,17 @@ struct Exchange<'a> {
     output: Vec<u8>,
     complaint: Tail,
     too_much: bool,
+}
+
+/// How the end of the program shows. Most are short: their streams close, and a look finds them gone. A
+/// descriptor for each would cost more than all other looking.
+enum EndWatch {
+    /// Its streams tell, until then.
+    Streams(Instant),
+    /// The kernel tells.
+    Told(OwnedFd),
+    /// It has no pidfd: we look.
+    Looks,
 }
 
 /// What `poll` watches.
@@ -142,7 +155,7 @@ impl<'a> Exchange<'a> {
         }
         let mut exchange = Self {
             pid,
-            pidfd: rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok(),
+            end: EndWatch::Streams(Instant::now() + SOON),
             limits,
             input,
             had_enough: false,
@@ -211,11 +224,25 @@ impl<'a> Exchange<'a> {
     }
 
     /// Waits until something can be done, at most `wait`.
-    fn look(&self, wait: Duration, stop: Option<&Stop>) -> Ready {
-        let wait = if self.pidfd.is_some() { wait } else { wait.min(LOOK) };
+    fn look(&mut self, wait: Duration, stop: Option<&Stop>) -> Ready {
+        let now = Instant::now();
+        if let EndWatch::Streams(until) = self.end {
+            let are_closed = self.stdout.is_none() && self.stderr.is_none();
+            if are_closed && has_exited(self.pid) {
+                return Ready(Event::Exit as u8);
+            }
+            if are_closed || now >= until {
+                self.watch_end();
+            }
+        }
+        let (pidfd, wait) = match &self.end {
+            EndWatch::Streams(until) => (None, wait.min(until.saturating_duration_since(now))),
+            EndWatch::Told(pidfd) => (Some(pidfd.as_fd()), wait),
+            EndWatch::Looks => (None, wait.min(LOOK)),
+        };
         let ready = poll_for(
             [
-                (self.pidfd.as_ref().map(AsFd::as_fd), Event::Exit),
+                (pidfd, Event::Exit),
                 (stop.map(|stop| stop.0.as_fd()), Event::Stop),
                 (self.stdin.as_ref().map(AsFd::as_fd), Event::Stdin),
                 (self.stdout.as_ref().map(AsFd::as_fd), Event::Stdout),
@@ -223,10 +250,15 @@ impl<'a> Exchange<'a> {
             ],
             wait,
         );
-        if self.pidfd.is_none() && has_exited(self.pid) {
+        if matches!(self.end, EndWatch::Looks) && has_exited(self.pid) {
             return Ready(ready.0 | Event::Exit as u8);
         }
         ready
+    }
+
+    fn watch_end(&mut self) {
+        let pidfd = rustix::process::pidfd_open(self.pid, PidfdFlags::empty());
+        self.end = pidfd.map_or(EndWatch::Looks, EndWatch::Told);
     }
 
     fn exchange(&mut self, ready: Ready) {
@@ -288,7 +320,6 @@ impl<'a> Exchange<'a> {
     /// what a grandchild may print later is not waited for, beyond [`DRAIN`].
     fn drain(&mut self) {
         self.stdin = None;
-        self.pidfd = None;
         let until = Instant::now() + DRAIN;
         let mut late_reads = 0;
         while (self.stdout.is_some() || self.stderr.is_some()) && late_reads < LATE_READS {
