@@ -9,17 +9,18 @@ use crate::Caller;
 use crate::outcome::{CallFailure, document_of};
 use cache::{Cache, Print};
 use notice::{Mask, ModuleName};
+use std::collections::HashMap;
 use std::fs::{self, Metadata};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use wire::features::Features;
 
 /// Programs asked at once, when none has been asked before.
 const ASKED_AT_ONCE: usize = 4;
 
 /// A folder of programs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Folder {
     /// Modules.
     Notify,
@@ -75,13 +76,39 @@ impl Listed {
 pub struct Programs {
     caller: Caller,
     cache: Mutex<Cache>,
+    /// What [`Programs::one`] found last: it is asked once a message.
+    recent: Mutex<HashMap<(Folder, String), Recent>>,
+}
+
+struct Recent {
+    file: Stamp,
+    listed: Arc<Listed>,
+}
+
+/// What says that a file is still the one that was looked at, its rights included.
+#[derive(PartialEq, Eq)]
+struct Stamp {
+    place: (u64, u64),
+    size: u64,
+    changed: [(i64, i64); 2],
+}
+
+impl Stamp {
+    fn of(found: &Metadata) -> Self {
+        Self {
+            place: (found.dev(), found.ino()),
+            size: found.len(),
+            // the second changes with the rights too
+            changed: [(found.mtime(), found.mtime_nsec()), (found.ctime(), found.ctime_nsec())],
+        }
+    }
 }
 
 impl Programs {
     /// Nothing is asked yet.
     pub fn new(caller: &Caller) -> Self {
         let cache = Cache::read(&caller.dir().join("var/run/features"));
-        Self { caller: caller.clone(), cache: Mutex::new(cache) }
+        Self { caller: caller.clone(), cache: Mutex::new(cache), recent: Mutex::default() }
     }
 
     /// Every program of a folder, by name. One that is not used says why.
@@ -111,7 +138,22 @@ impl Programs {
     }
 
     /// One program by name. A name that is no file name, or names no program, is listed with the reason.
-    pub fn one(&self, folder: Folder, name: &str) -> Listed {
+    pub fn one(&self, folder: Folder, name: &str) -> Arc<Listed> {
+        let place = (folder, name.to_owned());
+        let file = fs::metadata(self.path_of(folder, name)).ok().map(|found| Stamp::of(&found));
+        if let Some(known) = self.recent().get(&place)
+            && file.as_ref() == Some(&known.file)
+        {
+            return Arc::clone(&known.listed);
+        }
+        let listed = Arc::new(self.look_up(folder, name));
+        if let (Some(file), Ok(_)) = (file, &listed.features) {
+            self.recent().insert(place, Recent { file, listed: Arc::clone(&listed) });
+        }
+        listed
+    }
+
+    fn look_up(&self, folder: Folder, name: &str) -> Listed {
         if let Err(error) = ModuleName::new(name) {
             let features = Err(error.to_string());
             return Listed { name: name.to_owned(), folder, path: PathBuf::new(), features };
@@ -126,7 +168,7 @@ impl Programs {
 
     /// What is known without starting anything.
     fn known(&self, folder: Folder, name: &str) -> Option<Listed> {
-        let path = self.caller.dir().join(folder.name()).join(name);
+        let path = self.path_of(folder, name);
         let features = match fitness(&path) {
             Err(reason) => Err(reason),
             Ok(found) => self.cache().get(&Print::of(&path, &found))?,
@@ -135,7 +177,7 @@ impl Programs {
     }
 
     fn asked(&self, folder: Folder, name: &str) -> Listed {
-        let path = self.caller.dir().join(folder.name()).join(name);
+        let path = self.path_of(folder, name);
         let print = fs::metadata(&path).map(|found| Print::of(&path, &found));
         let features = self.ask(&path);
         if let Ok(print) = print {
@@ -154,6 +196,14 @@ impl Programs {
                 other => format!("features: {other}"),
             })?;
         Features::parse(&document.to_bytes()).map_err(|error| error.to_string())
+    }
+
+    fn path_of(&self, folder: Folder, name: &str) -> PathBuf {
+        self.caller.dir().join(folder.name()).join(name)
+    }
+
+    fn recent(&self) -> std::sync::MutexGuard<'_, HashMap<(Folder, String), Recent>> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn cache(&self) -> std::sync::MutexGuard<'_, Cache> {

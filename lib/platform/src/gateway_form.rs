@@ -8,6 +8,7 @@ use crate::refusal::Refusal;
 use config::{Place, Secrets, Vault};
 use host::{Folder, Listed, gates};
 use notice::{Fields, ModuleName};
+use std::sync::Arc;
 use store::{Direction, Gateway};
 use wire::features::Features;
 use wire::form::{Choice, Form, FormDocument, FormRequest, Occasion};
@@ -32,7 +33,7 @@ pub(crate) const BASE: [&str; 12] = [
 
 /// A gate that may be used for a module, and what it can do.
 pub(crate) struct FitGate {
-    pub(crate) listed: Listed,
+    pub(crate) listed: Arc<Listed>,
     pub(crate) features: Features,
     pub(crate) module: ModuleName,
 }

@@ -267,7 +267,7 @@ fn runner_of(context: &mut Context<'_>, module: &str) -> Result<Runner, Refusal>
 
 /// A standard module takes tasks in while its program is broken; here it is named all the same.
 fn broken_program(context: &Context<'_>, module: &str) -> Option<String> {
-    context.programs.one(host::Folder::Notify, module).features.err()
+    context.programs.one(host::Folder::Notify, module).features.clone().err()
 }
 
 /// The gateways of a task's route in the order they are tried (S3-18); one that may have sent it comes alone.

@@ -16,6 +16,7 @@ use config::{ConfigError, Place, Secrets, Vault};
 use host::outcome::CallFailure;
 use host::{Folder, Listed, gates};
 use notice::{Fields, ProcessingId, Secret};
+use std::sync::Arc;
 use store::Processing;
 use wire::form::{FormDocument, FormRequest, Occasion, ProblemKind};
 use wire::params::{read_xmlparams, xmlparams_text};
@@ -30,7 +31,7 @@ const BUILT_IN: [&str; 8] =
 /// A row on its way to be saved.
 struct Entry {
     row: Processing,
-    listed: Listed,
+    listed: Arc<Listed>,
     public: Fields,
     secrets: Secrets,
 }
