@@ -4,7 +4,7 @@ use crate::plan::{Abilities, GateBook};
 use crate::standing::Probe;
 use config::{Place, Secrets, Vault};
 use host::{Caller, Folder, Listed, Programs};
-use notice::{Fields, Mask};
+use notice::{Fields, GatewayId, Mask};
 use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use wire::xml::{Document, Element};
 /// A gateway opened for one call: what a gate may see, and the mask over it.
 pub struct Opened {
     /// The row's columns.
-    pub columns: Fields,
+    pub columns: Arc<Fields>,
     /// `xmlparams` as text, secrets merged in.
     pub xmlparams: String,
     /// Hides the secrets.
@@ -23,31 +23,81 @@ pub struct Opened {
     params: Fields,
 }
 
+/// A gateway's row as it was read last, without its secrets.
+struct Read {
+    columns: Arc<Fields>,
+    params: Fields,
+}
+
+/// The rows of the gateways that are in use: read once, not once a message. Secrets stay sealed in between.
+pub struct Openings {
+    vault: Option<Vault>,
+    known: Mutex<HashMap<GatewayId, Known>>,
+}
+
+struct Known {
+    row: Gateway,
+    read: Arc<Read>,
+}
+
+impl Openings {
+    /// `vault`: None where `etc/secret.key` can't be read.
+    pub fn new(vault: Option<Vault>) -> Self {
+        Self { vault, known: Mutex::default() }
+    }
+
+    /// The same as [`open`].
+    pub fn open(&self, gateway: &Gateway) -> Result<Opened, String> {
+        self.read(gateway)?.open(gateway, self.vault.as_ref())
+    }
+
+    fn read(&self, gateway: &Gateway) -> Result<Arc<Read>, String> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = known.get(&gateway.id).filter(|known| known.row == *gateway) {
+            return Ok(Arc::clone(&known.read));
+        }
+        let read = Arc::new(Read::of(gateway)?);
+        known.insert(gateway.id, Known { row: gateway.clone(), read: Arc::clone(&read) });
+        Ok(read)
+    }
+}
+
 /// Opens a gateway's secrets: only while the input of its gate is built. The error says what to do.
 pub fn open(gateway: &Gateway, vault: Option<&Vault>) -> Result<Opened, String> {
-    let fields = read_xmlparams(&gateway.xmlparams).map_err(|error| {
-        format!(
-            "the xmlparams of gateway {} are no document: {error}; edit the gateway",
-            gateway.id
-        )
-    })?;
-    let secrets = match (gateway.secret.is_empty(), vault) {
-        (true, _) => Secrets::default(),
-        (false, Some(vault)) => {
-            vault.open(Place::of_gateway(gateway.id, &gateway.gate), &gateway.secret).map_err(
-                |error| format!("can't open the secrets of gateway {}: {error}", gateway.id),
-            )?
-        }
-        (false, None) => {
-            return Err(format!(
-                "can't open the secrets of gateway {}: etc/secret.key can't be read",
+    Read::of(gateway)?.open(gateway, vault)
+}
+
+impl Read {
+    fn of(gateway: &Gateway) -> Result<Self, String> {
+        let params = read_xmlparams(&gateway.xmlparams).map_err(|error| {
+            format!(
+                "the xmlparams of gateway {} are no document: {error}; edit the gateway",
                 gateway.id
-            ));
-        }
-    };
-    let mask = secrets.mask();
-    let params = secrets.merged_into(fields);
-    Ok(Opened { columns: columns_of(gateway), xmlparams: xmlparams_text(&params), mask, params })
+            )
+        })?;
+        Ok(Self { columns: Arc::new(columns_of(gateway)), params })
+    }
+
+    fn open(&self, gateway: &Gateway, vault: Option<&Vault>) -> Result<Opened, String> {
+        let secrets = match (gateway.secret.is_empty(), vault) {
+            (true, _) => Secrets::default(),
+            (false, Some(vault)) => {
+                vault.open(Place::of_gateway(gateway.id, &gateway.gate), &gateway.secret).map_err(
+                    |error| format!("can't open the secrets of gateway {}: {error}", gateway.id),
+                )?
+            }
+            (false, None) => {
+                return Err(format!(
+                    "can't open the secrets of gateway {}: etc/secret.key can't be read",
+                    gateway.id
+                ));
+            }
+        };
+        let mask = secrets.mask();
+        let params = secrets.merged_into(self.params.clone());
+        let xmlparams = xmlparams_text(&params);
+        Ok(Opened { columns: Arc::clone(&self.columns), xmlparams, mask, params })
+    }
 }
 
 impl Opened {
@@ -94,11 +144,11 @@ pub struct Gates {
 
 struct Shared {
     programs: Arc<Programs>,
-    known: Mutex<HashMap<String, Known>>,
+    known: Mutex<HashMap<String, Found>>,
     news: Condvar,
 }
 
-struct Known {
+struct Found {
     abilities: Option<Abilities>,
     asked: Instant,
     asking: bool,
@@ -120,7 +170,7 @@ impl Gates {
         let (shared, name, most) = (Arc::clone(&self.shared), gate.to_owned(), self.most);
         std::thread::spawn(move || {
             let listed = shared.programs.one(Folder::Gate, &name);
-            let known = Known {
+            let known = Found {
                 abilities: abilities_of(&listed, most),
                 asked: Instant::now(),
                 asking: false,
@@ -135,7 +185,7 @@ impl GateBook for Gates {
     fn abilities(&self, gate: &str) -> Option<Abilities> {
         let mut known = self.shared.known.lock().unwrap_or_else(PoisonError::into_inner);
         let first = !known.contains_key(gate);
-        let entry = known.entry(gate.to_owned()).or_insert_with(|| Known {
+        let entry = known.entry(gate.to_owned()).or_insert_with(|| Found {
             abilities: None,
             asked: Instant::now(),
             asking: false,
@@ -146,7 +196,7 @@ impl GateBook for Gates {
         }
         if first {
             let waits =
-                |known: &mut HashMap<String, Known>| known.get(gate).is_some_and(|one| one.asking);
+                |known: &mut HashMap<String, Found>| known.get(gate).is_some_and(|one| one.asking);
             known = self
                 .shared
                 .news

@@ -1,12 +1,11 @@
 //! The one-shot way: one process per message (DESIGN 5).
 
-use crate::gates::{check, open};
+use crate::gates::{Openings, check};
 use crate::handover::{Door, Heard};
 use crate::lane::Courier;
 use crate::owner::try_lock;
 use crate::pipeline::{Message, Outcomes};
 use crate::standing::{Check, Spoke};
-use config::Vault;
 use host::{Caller, Folder, Listed, Programs};
 use notice::{Answer, GatewayId, Outcome};
 use std::fs::File;
@@ -24,8 +23,8 @@ pub struct OneShotTools {
     pub caller: Caller,
     /// Which gates there are.
     pub programs: Arc<Programs>,
-    /// Opens secrets; None where `etc/secret.key` can't be read.
-    pub vault: Option<Vault>,
+    /// The gateways in use, and what opens their secrets.
+    pub openings: Openings,
     /// Every hand-over passes it.
     pub door: Arc<Door>,
     /// The folder `var/run`.
@@ -56,7 +55,7 @@ impl OneShotTools {
     fn send(&self, message: &Message, listed: &Listed) -> Heard {
         let order = &message.order;
         let Some(gateway) = &order.gateway else { return unreached("there is no gateway".into()) };
-        let opened = match open(gateway, self.vault.as_ref()) {
+        let opened = match self.openings.open(gateway) {
             Ok(opened) => opened,
             Err(why) => return unreached(why),
         };
@@ -109,7 +108,7 @@ impl OneShotTools {
     /// The probe of a held gateway.
     pub fn probe(&self, gateway: &store::Gateway) -> Result<(), String> {
         let listed = self.programs.one(Folder::Gate, &gateway.gate);
-        let opened = open(gateway, self.vault.as_ref())?;
+        let opened = self.openings.open(gateway)?;
         check(&self.caller, &listed, &opened)
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::arguments::{Arguments, Command, Follow, Gates as GateChoice, Insist, ProcessOptions};
 use crate::drain::{Drain, DrainParts};
-use crate::gates::Gates;
+use crate::gates::{Gates, Openings};
 use crate::getmessage;
 use crate::handover::Door;
 use crate::kill::Sabotage;
@@ -255,7 +255,7 @@ impl Site {
         let tools = Arc::new(OneShotTools {
             caller,
             programs: Arc::clone(&programs),
-            vault: Vault::load(&self.root).ok(),
+            openings: Openings::new(Vault::load(&self.root).ok()),
             door: Arc::clone(&door),
             run: run.clone(),
             log: Box::new(move |line| log.line(config::Level::Info, line)),
