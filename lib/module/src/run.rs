@@ -66,9 +66,9 @@ const AFTER_ERROR: Duration = Duration::from_millis(500);
 const AFTER_STOP: Duration = Duration::from_secs(5);
 /// A run without `--follow` gives up after so many errors in a row.
 const ERRORS: u32 = 3;
-/// What has ended waits so long for more to end, while the gateways have enough to do: a turn for ten messages
+/// What has ended waits so long for more to end, while the gateways have enough to do: a turn for thirty messages
 /// costs little more than a turn for one.
-const GATHER: Duration = Duration::from_millis(12);
+const GATHER: Duration = Duration::from_millis(40);
 /// Meanwhile the store thread is not woken for each of them, but looks that often.
 const GATHER_LOOK: Duration = Duration::from_millis(4);
 /// The progress is counted anew after that.

@@ -10,6 +10,10 @@ const PATIENCE: u32 = 2;
 const AHEAD_PART: u32 = 5;
 /// And at least so many.
 const AHEAD_LEAST: u32 = 2;
+/// A gateway that took more than so many is fast: of what is beyond, half is claimed ahead. So few that what an
+/// urgent task may have before it is gone in some milliseconds.
+const FAST: u32 = 10;
+const FAST_PART: u32 = 2;
 
 /// The window and the token bucket of one gateway in this process.
 #[derive(Clone, Debug)]
@@ -106,14 +110,16 @@ impl Window {
     }
 
     /// How many may be claimed now: the free window and a little ahead, as far as there are tokens. Ahead
-    /// is a fifth of what the gateway took just now, at least two, and never more than it took (queue 2): so
-    /// a fast gateway does not wait for us, and an urgent task not for what is claimed already.
+    /// is a fifth of what the gateway took just now, up to a half with a fast one, at least two, and never more
+    /// than it took (queue 2): so a fast gateway does not wait for us, and an urgent task not for what is claimed
+    /// already.
     pub fn free(&mut self, now: Ms) -> u32 {
         while self.taken.front().is_some_and(|at| now.since(*at) > self.ahead_ms) {
             self.taken.pop_front();
         }
         let recent = u32::try_from(self.taken.len()).unwrap_or(u32::MAX);
-        let ahead = recent.min(recent.div_ceil(AHEAD_PART).max(AHEAD_LEAST));
+        let of_a_fast_one = recent.saturating_sub(FAST) / FAST_PART;
+        let ahead = recent.min(recent.div_ceil(AHEAD_PART).max(AHEAD_LEAST).max(of_a_fast_one));
         self.ahead = ahead;
         let room = self.open().saturating_add(ahead).saturating_sub(self.in_hand);
         match &mut self.bucket {
@@ -122,9 +128,9 @@ impl Window {
         }
     }
 
-    /// True while the window is full and half of what was claimed ahead of it is still there: no claim is urgent.
+    /// True while the window is full and a quarter of what was claimed ahead is still there: no claim is urgent.
     pub fn is_supplied(&self) -> bool {
-        self.in_hand >= self.open().saturating_add(self.ahead.div_ceil(2).max(1))
+        self.in_hand >= self.open().saturating_add(self.ahead.div_ceil(4).max(1))
     }
 
     /// When the next token comes; None when tokens are not what is missing.
@@ -244,11 +250,11 @@ mod tests {
             window.landed();
             window.took(Ms(0));
         }
-        assert_eq!(window.free(Ms(100)), 204);
+        assert_eq!(window.free(Ms(100)), 499);
     }
 
     #[test]
-    fn no_claim_is_urgent_while_half_of_what_is_ahead_is_there() {
+    fn no_claim_is_urgent_while_a_quarter_of_what_is_ahead_is_there() {
         let mut window = window(4, None);
         window.claimed(window.clone().free(Ms(0)));
         assert!(!window.is_supplied(), "nothing is ahead yet");
@@ -257,9 +263,9 @@ mod tests {
             window.took(Ms(at));
             window.claimed(1);
         }
-        assert_eq!(window.free(Ms(20)), 4);
-        window.claimed(4);
-        for in_hand in [8, 7, 6] {
+        assert_eq!(window.free(Ms(20)), 5);
+        window.claimed(5);
+        for in_hand in [9, 8, 7, 6] {
             assert_eq!((window.in_hand(), window.is_supplied()), (in_hand, true));
             window.landed();
         }

@@ -18,7 +18,7 @@ const LOOKS_MS: [u64; 4] = [1, 8, 40, 200];
 
 /// After a write was told of, further ones are not looked at for so long: the worker's own commits are among
 /// them, hundreds a second while it delivers. The kernel keeps one event for all of them.
-const QUIET: Duration = Duration::from_millis(10);
+const QUIET: Duration = Duration::from_millis(40);
 
 /// Wakers of one process.
 const SOCKETS_LIMIT: u32 = 64;
