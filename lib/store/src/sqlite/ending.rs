@@ -14,6 +14,15 @@ pub(super) struct Left {
     module: String,
     route: String,
     object: String,
+    followers: Followers,
+}
+
+/// Whether somebody follows the task.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Followers {
+    None,
+    /// It was not asked.
+    Perhaps,
 }
 
 impl Left {
@@ -22,7 +31,14 @@ impl Left {
             module: text(row, "modulename")?,
             route: text(row, "lane")?,
             object: text(row, "object")?,
+            followers: Followers::Perhaps,
         })
+    }
+
+    /// A row that says whether somebody follows it.
+    pub(super) fn read_whole(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let followers = if row.get("is_followed")? { Followers::Perhaps } else { Followers::None };
+        Ok(Self { followers, ..Self::read(row)? })
     }
 }
 
@@ -33,7 +49,9 @@ fn followed(row: &Row<'_>) -> rusqlite::Result<(TaskId, Left)> {
 impl Session<'_> {
     /// A task has left ready, sending and waiting.
     pub(super) fn let_next_go(&self, id: TaskId, left: &Left, now: Ms) -> Result<()> {
-        self.let_direct_followers_go(id, now)?;
+        if left.followers == Followers::Perhaps {
+            self.let_direct_followers_go(id, now)?;
+        }
         self.start_next_of(left, now)
     }
 

@@ -39,9 +39,16 @@ impl Session<'_> {
         &self,
         statement: Statement,
         params: impl Params,
-        read: impl FnMut(&Row<'_>) -> Read<T>,
+        mut read: impl FnMut(&Row<'_>) -> Read<T>,
     ) -> Result<Option<T>> {
-        Ok(self.all(statement, params, read)?.into_iter().next())
+        let mut first = None;
+        self.each(statement, params, |row| {
+            if first.is_none() {
+                first = Some(read(row)?);
+            }
+            Ok(Next::Go)
+        })?;
+        Ok(first)
     }
 
     /// Every row.

@@ -92,16 +92,19 @@ statements! {
      RETURNING id,lane,filename,priority,ord,error_count,attempt,maybe_sent,forcedonothing='on' AS forced,object,
        lease_seq,queued_ms,expires_ms"
     BODY "read a body"
-    "SELECT bundle,notice,user,project_id FROM notifybody WHERE id=:id"
+    "SELECT b.bundle,b.notice,b.user,b.project_id,k.key FROM notifybody b LEFT JOIN notifykey k ON k.task_id=b.id
+     WHERE b.id=:id"
     KEY_OF_TASK "read the key of a task"
     "SELECT key FROM notifykey WHERE task_id=:id"
     BLOB "read a blob"
     "SELECT body FROM notifyblob WHERE hash=:hash"
 
     // settling, all under the fence
+    FINISHING "look at a task that ends"
+    "SELECT modulename,lane,object,EXISTS(SELECT 1 FROM notifytask f WHERE f.follows=:id) AS is_followed
+     FROM notifytask WHERE id=:id AND state=1 AND lease_owner=:owner AND lease_seq=:seq"
     FINISH "finish a task"
-    "DELETE FROM notifytask WHERE id=:id AND state=1 AND lease_owner=:owner AND lease_seq=:seq
-     RETURNING modulename,lane,object"
+    "DELETE FROM notifytask WHERE id=:id AND state=1 AND lease_owner=:owner AND lease_seq=:seq"
     LATER "put a task off"
     "UPDATE notifytask SET state=2, run_at=:at, error_count=error_count+:spent, attempt=attempt-1+:spent,
        err_info=:reason, maybe_sent=CASE WHEN last_gateway IS NULL THEN 0 ELSE max(maybe_sent,:unknown) END,

@@ -70,8 +70,7 @@ impl Session<'_> {
         let (id, owner, reason) = (task.0, &owner.0, &done.reason);
         match done.settlement {
             Settlement::Gone => {
-                let params = named_params! {":id": id, ":owner": owner, ":seq": seq};
-                self.one(sql::FINISH, params, Left::read)
+                self.finish(named_params! {":id": id, ":owner": owner, ":seq": seq})
             }
             Settlement::Wait { at, spent, maybe_sent } => {
                 let params = named_params! {
@@ -97,6 +96,15 @@ impl Session<'_> {
                 self.one(sql::ASK, params, Left::read)
             }
         }
+    }
+
+    /// The one that every message ends with: a look and a change together cost less than a change that answers.
+    fn finish(&self, params: &[(&str, &dyn rusqlite::ToSql)]) -> Result<Option<Left>> {
+        let left = self.one(sql::FINISHING, params, Left::read_whole)?;
+        if left.is_some() {
+            self.change(sql::FINISH, params)?;
+        }
+        Ok(left)
     }
 
     fn apply(&mut self, effect: &Effect, log: Option<LogId>, now: Ms) -> Result<()> {
@@ -190,8 +198,7 @@ impl Session<'_> {
                 expired += 1;
                 continue;
             }
-            row.body = self.read_body(row.lease.task)?;
-            row.key = self.key_or_derived(row.lease.task)?;
+            (row.body, row.key) = self.read_body_and_key(row.lease.task)?;
             claimed.push(row);
         }
         Ok((claimed, expired))
@@ -222,18 +229,26 @@ impl Session<'_> {
 
     /// The body of a task, if it is ours.
     pub(super) fn read_body(&mut self, id: TaskId) -> Result<Option<StoredBody>> {
+        Ok(self.read_body_and_key(id)?.0)
+    }
+
+    fn read_body_and_key(&mut self, id: TaskId) -> Result<(Option<StoredBody>, String)> {
         let found = self.one(sql::BODY, named_params! {":id": id.0}, |row| {
             let bundle: Option<[u8; 32]> = row.get(0)?;
             let project: Option<i64> = row.get(3)?;
-            Ok((bundle, row.get::<_, [u8; 32]>(1)?, text(row, "user")?, project))
+            let key: Option<String> = row.get(4)?;
+            Ok((bundle, row.get::<_, [u8; 32]>(1)?, text(row, "user")?, project, key))
         })?;
-        let Some((bundle, notice, user, project)) = found else { return Ok(None) };
-        Ok(Some(StoredBody {
+        let Some((bundle, notice, user, project, key)) = found else {
+            return Ok((None, self.key_or_derived(id)?));
+        };
+        let body = StoredBody {
             bundle: bundle.map(|hash| self.blob_of(Hash(hash))).transpose()?,
             notice: self.blob_of(Hash(notice))?,
             user,
             project: project.map(ProjectId),
-        }))
+        };
+        Ok((Some(body), key.unwrap_or_else(|| self.derived_key(id))))
     }
 
     fn blob_of(&mut self, hash: Hash) -> Result<Blob> {
@@ -257,7 +272,11 @@ impl Session<'_> {
     /// The producer's key, else the one that every task has.
     pub(super) fn key_or_derived(&self, id: TaskId) -> Result<String> {
         let found = self.one(sql::KEY_OF_TASK, named_params! {":id": id.0}, |row| row.get(0))?;
-        Ok(found.unwrap_or_else(|| format!("{}:{id}", self.uuid)))
+        Ok(found.unwrap_or_else(|| self.derived_key(id)))
+    }
+
+    fn derived_key(&self, id: TaskId) -> String {
+        format!("{}:{id}", self.uuid)
     }
 }
 

@@ -8,7 +8,7 @@ use super::{Options, Order, create};
 use rusqlite::Connection;
 
 /// Which partial index a statement must walk.
-const WALKS: [(Statement, &str); 51] = [
+const WALKS: [(Statement, &str); 52] = [
     (sql::OLDEST_OF_OBJECT, "nt_object"),
     (sql::LIVE_OF_OBJECT, "nt_object"),
     (sql::FOLLOW_BLOCKS, "nt_trouble"),
@@ -29,6 +29,7 @@ const WALKS: [(Statement, &str); 51] = [
     (sql::DUE_TO_EXPIRE, "nt_expire"),
     (sql::DUE_UNANSWERED, "nt_asked"),
     (sql::FOLLOWED, "nt_follow"),
+    (sql::FINISHING, "nt_follow"),
     (sql::LET_GO, "nt_follow"),
     (sql::LET_GO_BEHIND, "nt_follow"),
     (sql::LET_GO_BEHIND, "nt_followed"),
