@@ -17,6 +17,8 @@ pub(crate) struct Template<'a> {
 /// Everything one rendering is made of.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ask<'a> {
+    /// Which message it is for: its parts share user, project, notice and language.
+    pub(crate) message: u64,
     /// The bundle and its hash.
     pub(crate) bundle: (&'a str, &'a Bundle),
     /// The notice and its hash.

@@ -26,6 +26,8 @@ pub struct Renderer {
     bundles: HashMap<String, Bundle>,
     notices: HashMap<String, Notice>,
     kept_bytes: usize,
+    /// So many were asked for.
+    messages: u64,
     limits: Limits,
 }
 
@@ -44,7 +46,7 @@ impl Renderer {
             Engine::Tera => Box::new(tera_engine::TeraTemplates::new(limits)),
         };
         let (bundles, notices) = (HashMap::new(), HashMap::new());
-        Ok(Self { engine, templates, bundles, notices, kept_bytes: 0, limits })
+        Ok(Self { engine, templates, bundles, notices, kept_bytes: 0, messages: 0, limits })
     }
 
     /// Keeps a bundle under its hash.
@@ -80,8 +82,10 @@ impl Renderer {
             self.bundles.get(&request.bundle).ok_or_else(|| unknown("bundle", &request.bundle))?;
         let notice =
             self.notices.get(&request.notice).ok_or_else(|| unknown("notice", &request.notice))?;
+        self.messages += 1;
         let locale = Locale { lang: request.lang.clone(), timezone: request.timezone.clone() };
         let mut message = Message {
+            number: self.messages,
             engine: self.engine,
             templates: self.templates.as_mut(),
             output_bytes: self.limits.output_bytes,
@@ -116,6 +120,7 @@ fn xslt_templates(_limits: &Limits) -> Result<Box<dyn Templates>, Unavailable> {
 
 /// One message while its parts are made.
 struct Message<'a> {
+    number: u64,
     engine: Engine,
     templates: &'a mut dyn Templates,
     output_bytes: usize,
@@ -174,11 +179,12 @@ impl<'a> Message<'a> {
 
     fn rendered(&mut self, template: Template<'_>) -> Result<String, TemplateError> {
         let ask = Ask {
+            message: self.number,
             bundle: (&self.request.bundle, self.bundle),
             notice: (&self.request.notice, self.notice),
             template,
             user: self.user(),
-            project: self.request.project.as_ref().filter(|project| !is_bare(project)),
+            project: self.request.project.as_deref().filter(|project| !is_bare(project)),
             locale: self.locale,
         };
         let text = self.templates.render(&ask)?;

@@ -7,6 +7,7 @@ use serde_json::Value as Json;
 use tera::{Context, ErrorKind, Kwargs, State, StringInput, Tera, TeraResult, Value};
 use wire::json::json_of;
 use wire::rendering::{BodyKind, Bundle, Engine, TemplateError, included};
+use wire::xml::Element;
 
 use crate::ask::{Ask, Made, Templates};
 use crate::moments::{self, Locale};
@@ -24,6 +25,10 @@ pub(crate) struct TeraTemplates {
     bundles: Made<(String, String), Tera>,
     /// By notice: its values, made once.
     contexts: Made<String, Context>,
+    /// The values of the message that was asked for last: its parts share them.
+    last: Option<(u64, Context)>,
+    /// The project of the message before, and its value: mostly the next one has the same.
+    project: Option<(Element, Value)>,
 }
 
 impl TeraTemplates {
@@ -33,32 +38,55 @@ impl TeraTemplates {
             compiles: 0,
             bundles: Made::at_most(MOST_KEPT),
             contexts: Made::at_most(MOST_KEPT),
+            last: None,
+            project: None,
         }
     }
-}
 
-impl Templates for TeraTemplates {
-    fn render(&mut self, ask: &Ask<'_>) -> Result<String, TemplateError> {
-        let key = (ask.bundle.0.to_owned(), ask.template.name.to_owned());
-        let compiles = &mut self.compiles;
-        let tera = self.bundles.get_or_make(&key, || {
-            *compiles += 1;
-            compile(ask)
-        })?;
+    fn values_of(&mut self, ask: &Ask<'_>) -> Result<Context, TemplateError> {
         let shared = self.contexts.get_or_make(&ask.notice.0.to_owned(), || context_of(ask))?;
         let mut context = shared.clone();
         if let Some(user) = ask.user {
             context.insert("user", &json_of(user));
         }
         if let Some(project) = ask.project {
-            context.insert("project", &json_of(project));
+            context.insert_value("project", self.project_value(project));
         }
         context.insert("lang", &ask.locale.lang);
         if !context.contains_key(TIMEZONE) {
             context.insert(TIMEZONE, &ask.locale.timezone);
         }
+        Ok(context)
+    }
+
+    fn project_value(&mut self, project: &Element) -> Value {
+        if let Some((_, value)) = self.project.as_ref().filter(|(known, _)| known == project) {
+            return value.clone();
+        }
+        let value = Value::from_serializable(&json_of(project));
+        self.project = Some((project.clone(), value.clone()));
+        value
+    }
+}
+
+impl Templates for TeraTemplates {
+    fn render(&mut self, ask: &Ask<'_>) -> Result<String, TemplateError> {
+        let context = match self.last.take() {
+            Some((message, context)) if message == ask.message => context,
+            Some(_) | None => self.values_of(ask)?,
+        };
+        let (_, context) = self.last.insert((ask.message, context));
+        if !ask.template.text.contains('{') {
+            return Ok(ask.template.text.to_owned());
+        }
+        let key = (ask.bundle.0.to_owned(), ask.template.name.to_owned());
+        let compiles = &mut self.compiles;
+        let tera = self.bundles.get_or_make(&key, || {
+            *compiles += 1;
+            compile(ask)
+        })?;
         let mut page = Page::new(&self.limits);
-        let ended = tera.render_to(ask.template.name, &context, &mut page);
+        let ended = tera.render_to(ask.template.name, context, &mut page);
         match (ended, page.stopped) {
             (_, Some(reason)) => Err(ask.error(reason)),
             (Err(error), None) => Err(placed(&error, ask)),

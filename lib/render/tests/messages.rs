@@ -112,10 +112,9 @@ fn every_engine_sees_the_same_values() {
 fn the_messages_project_stands_for_the_notices() {
     let mut of_message =
         case(Engine::Ejs, BodyKind::Html, "<%= project.name %> <%= doc.project.name %>");
-    of_message.request.project =
-        Some(Document::parse_text("<project><name>Новый</name></project>").expect("XML").root);
+    of_message.request.project = Some(element("<project><name>Новый</name></project>"));
     assert_eq!(of_message.body(), "Новый Хостер");
-    of_message.request.project = Some(Document::parse_text("<project/>").expect("XML").root);
+    of_message.request.project = Some(element("<project/>"));
     assert_eq!(of_message.body(), "Хостер Хостер");
 }
 
@@ -321,4 +320,8 @@ fn what_was_not_told_is_named() {
     let mut renderer = Renderer::new(Engine::Ejs, Limits::default()).expect("an engine");
     let request = case(Engine::Ejs, BodyKind::Html, "x").request;
     assert!(renderer.render(&request).result.expect_err("unknown").message.contains("bundle `b`"));
+}
+
+fn element(text: &str) -> std::sync::Arc<wire::xml::Element> {
+    Document::parse_text(text).expect("XML").root.into()
 }

@@ -123,7 +123,7 @@ fn a_name_can_not_leave_its_folder() {
         let listed = place.programs().one(Folder::Gate, name);
         assert!(listed.features.is_err() && !listed.offers("outgoing"), "{name}");
     }
-    let missing = place.programs().one(Folder::Gate, "gwnone").features.unwrap_err();
+    let missing = place.programs().one(Folder::Gate, "gwnone").features.clone().unwrap_err();
     assert!(missing.starts_with("there is no program `"), "{missing}");
 }
 

@@ -1,9 +1,10 @@
 //! What the parent says.
 
 use notice::UnknownWord;
+use std::sync::Arc;
 
 use super::{Bundle, BundleError, Part};
-use crate::xml::{Document, Element, XmlError, write_attribute_value, write_text};
+use crate::xml::{Document, Element, Node, XmlError, write_attribute_value, write_text};
 
 /// How a notice is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,10 +54,13 @@ pub fn write_notice(out: &mut Vec<u8>, hash: &str, notice: (NoticeForm, &str)) {
     out.extend_from_slice(b"</doc>");
 }
 
-/// Appends the frame that asks for messages.
+/// Appends the frame that asks for messages. A project that several in a row have stands at the first of them.
 pub fn write_render(out: &mut Vec<u8>, messages: &[RenderMessage<'_>]) {
     open(out, "doc", &[("command", "render")]);
+    let mut before = "";
     for message in messages {
+        let is_known = !message.project.is_empty() && message.project == before;
+        before = message.project;
         let parts: Vec<&str> = message.parts.iter().map(|part| part.word()).collect();
         let attributes = [
             ("id", message.id),
@@ -65,10 +69,15 @@ pub fn write_render(out: &mut Vec<u8>, messages: &[RenderMessage<'_>]) {
             ("parts", &parts.join(" ")),
             ("lang", message.lang),
             ("timezone", message.timezone),
+            ("project", BEFORE),
         ];
-        open(out, "message", &attributes);
+        let attributes =
+            if is_known { &attributes[..] } else { &attributes[..attributes.len() - 1] };
+        open(out, "message", attributes);
         out.extend_from_slice(message.user.as_bytes());
-        out.extend_from_slice(message.project.as_bytes());
+        if !is_known {
+            out.extend_from_slice(message.project.as_bytes());
+        }
         out.extend_from_slice(b"</message>");
     }
     out.extend_from_slice(b"</doc>");
@@ -86,6 +95,9 @@ fn open(out: &mut Vec<u8>, name: &str, attributes: &[(&str, &str)]) {
     }
     out.push(b'>');
 }
+
+/// Attribute `project`: that of the message before.
+const BEFORE: &str = "before";
 
 /// A frame as the child reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,7 +128,7 @@ pub struct RenderRequest {
     /// The element `<user>`.
     pub user: Option<Element>,
     /// The element `<project>`.
-    pub project: Option<Element>,
+    pub project: Option<Arc<Element>>,
 }
 
 /// A frame that is no request.
@@ -144,9 +156,7 @@ impl Request {
                 Ok(Self::Bundle(hash, bundle.unwrap_or_default()))
             }
             "notice" => Ok(Self::Notice(hash, form_of(&root)?, root.text())),
-            "render" => Ok(Self::Render(
-                root.elements().cloned().map(read_message).collect::<Result<_, _>>()?,
-            )),
+            "render" => Ok(Self::Render(read_messages(root)?)),
             other => Err(unknown(other, "bundle, notice, render").into()),
         }
     }
@@ -158,6 +168,20 @@ fn form_of(root: &Element) -> Result<NoticeForm, UnknownWord> {
         Some("json") => Ok(NoticeForm::Json),
         Some(other) => Err(unknown(other, "xml, json")),
     }
+}
+
+fn read_messages(root: Element) -> Result<Vec<RenderRequest>, UnknownWord> {
+    let mut messages: Vec<RenderRequest> = Vec::with_capacity(root.children.len());
+    for node in root.children {
+        let Node::Element(element) = node else { continue };
+        let is_known = element.has("project", BEFORE);
+        let mut message = read_message(element)?;
+        if let Some(before) = messages.last().filter(|_| is_known) {
+            message.project.clone_from(&before.project);
+        }
+        messages.push(message);
+    }
+    Ok(messages)
 }
 
 fn read_message(mut element: Element) -> Result<RenderRequest, UnknownWord> {
@@ -179,7 +203,7 @@ fn read_message(mut element: Element) -> Result<RenderRequest, UnknownWord> {
         project: None,
     };
     request.user = element.child_mut("user").map(std::mem::take);
-    request.project = element.child_mut("project").map(std::mem::take);
+    request.project = element.child_mut("project").map(|project| Arc::new(std::mem::take(project)));
     Ok(request)
 }
 
@@ -208,10 +232,26 @@ mod tests {
         };
         write_render(
             &mut frame,
-            &[asked, RenderMessage { id: "8", user: "", project: "<project/>", ..asked }],
+            &[
+                asked,
+                RenderMessage {
+                    id: "8",
+                    user: "",
+                    project: "<project><id>1</id></project>",
+                    ..asked
+                },
+                RenderMessage { id: "9", project: "<project><id>1</id></project>", ..asked },
+                RenderMessage { id: "10", project: "<project><id>2</id></project>", ..asked },
+                asked,
+            ],
         );
         let Ok(Request::Render(read)) = Request::parse(&frame) else { panic!("no render request") };
-        assert_eq!(read.len(), 2);
+        let projects: Vec<_> = read
+            .iter()
+            .map(|one| one.project.as_ref().map(|project| project.child_text("id")))
+            .collect();
+        let known = |id: &str| Some(id.to_owned());
+        assert_eq!(projects, [None, known("1"), known("1"), known("2"), None]);
         assert_eq!(
             (read[0].id.as_str(), read[0].timezone.as_str(), &read[0].parts[..]),
             ("7", "Asia/Omsk", &parts[..])
