@@ -55,7 +55,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("mail-builder", &["gate/gwsmtp", "notify/ntemail"]),
     ("ring", &["gate/gwsmtp"]),
     ("imap", &["gate/gwmailbox"]),
-    ("reqwest", &["gate/gwhttp", "gate/gwepochta", "lib/host"]),
+    // in lib/gate behind a feature: what a failed exchange means is said once
+    ("reqwest", &["gate/gwhttp", "gate/gwepochta", "lib/gate", "lib/host"]),
     ("rustls", &["lib/channel", "gate/gwhttp", "gate/gwepochta", "lib/host"]),
     ("phonenumber", &["lib/module"]),
     ("indicatif", &["lib/module"]),
