@@ -8,14 +8,14 @@ const OF_CONFIG: &[&str] = &["gate.path", "log.level", "log.line_bytes"];
 
 #[test]
 fn every_shipped_setting_is_read_outside_config() {
-    let mut folders: BTreeMap<String, String> = BTreeMap::new();
+    let mut folders: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut typed = String::new();
     for (path, text) in all_sources() {
         if path == "lib/config/src/keys.rs" {
             typed = text;
         } else if !path.starts_with("lib/config/") && !path.contains("tests") {
             let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-            folders.entry(folder.to_owned()).or_default().push_str(&text);
+            folders.entry(folder.to_owned()).or_default().push(text);
         }
     }
     let fields = renamed(&typed);
@@ -25,7 +25,7 @@ fn every_shipped_setting_is_read_outside_config() {
     list(&shipped, "", &mut keys);
     assert!(keys.len() > 50, "{keys:?}");
     for key in keys.iter().filter(|key| !OF_CONFIG.contains(&key.as_str())) {
-        let is_read = folders.values().any(|text| reads(text, key, &fields));
+        let is_read = folders.values().any(|files| reads(files, key, &fields));
         assert!(is_read, "nobody reads `{key}` of etc/gatepost.toml");
     }
 }
@@ -51,29 +51,42 @@ fn list(table: &toml::Table, section: &str, keys: &mut Vec<String>) {
     }
 }
 
-/// True if the sources of one folder name the section and the field (`config.gateway` and `.hold_first`), both as fields.
-fn reads(text: &str, key: &str, fields: &BTreeMap<&str, &str>) -> bool {
-    let mut words = key.split('.').rev();
-    let last = words.next().unwrap_or_default();
-    has_field(text, fields.get(last).unwrap_or(&last))
-        && words.all(|section| has_field(text, section))
+/// True if one file of the folder reads the section and the field as fields (`config.gateway` and `.hold_first`), or
+/// one takes the section from the settings and another reads the field from what it calls `settings`.
+fn reads(files: &[String], key: &str, fields: &BTreeMap<&str, &str>) -> bool {
+    let (sections, last) = key.rsplit_once('.').unwrap_or(("", key));
+    let field = fields.get(last).unwrap_or(&last);
+    let in_one = |text: &String| {
+        has_field(text, field) && sections.split('.').all(|section| has_field(text, section))
+    };
+    let takes = |text: &String| has_word(text, &format!("config.{sections}"));
+    let reads_taken = |text: &String| has_word(text, &format!("settings.{field}"));
+    files.iter().any(in_one) || (files.iter().any(takes) && files.iter().any(reads_taken))
 }
 
 fn has_field(text: &str, name: &str) -> bool {
+    has_word(text, &format!(".{name}"))
+}
+
+fn has_word(text: &str, word: &str) -> bool {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
-    text.match_indices(&format!(".{name}"))
-        .any(|(at, found)| !text[at + found.len()..].starts_with(is_word))
+    text.match_indices(word).any(|(at, found)| !text[at + found.len()..].starts_with(is_word))
 }
 
 #[test]
 fn a_setting_that_nobody_reads_is_found() {
     let fields =
         renamed("#[serde(rename = \"lease_secs\", with = \"secs\")]\n    pub lease: Duration,");
-    let source = "let days = &self.config.retention; days.log_days_more; queue.lease";
-    assert!(!reads(source, "retention.log_days", &fields));
+    let source = |text: &str| vec![text.to_owned()];
+    let days = source("let days = &self.config.retention; days.log_days_more; queue.lease");
+    assert!(!reads(&days, "retention.log_days", &fields));
     assert!(
-        !reads(source, "queue.lease_secs", &fields),
+        !reads(&days, "queue.lease_secs", &fields),
         "the section is not taken from the settings"
     );
-    assert!(reads("self.config.queue; queue.lease", "queue.lease_secs", &fields));
+    assert!(reads(&source("self.config.queue; queue.lease"), "queue.lease_secs", &fields));
+    let elsewhere = [source("&config.queue"), source("other.lease")].concat();
+    assert!(!reads(&elsewhere, "queue.lease_secs", &fields), "of something else");
+    let taken = [source("&config.queue"), source("settings.lease")].concat();
+    assert!(reads(&taken, "queue.lease_secs", &fields));
 }

@@ -41,31 +41,8 @@ const PRODUCT: &[&str] = &["id", "name", "type", "processing"];
 
 #[derive(Subcommand)]
 pub(crate) enum User {
-    /// List or filter
-    List {
-        /// Filters
-        #[arg(value_name = "K=V")]
-        fields: Vec<String>,
-    },
-    /// Add one
-    Add {
-        /// Fields
-        #[arg(value_name = "K=V")]
-        fields: Vec<String>,
-    },
-    /// Change one
-    Edit {
-        /// Id, ext:EXTERNAL_ID or email
-        user: String,
-        /// Fields
-        #[arg(value_name = "K=V")]
-        fields: Vec<String>,
-    },
-    /// Remove one
-    Delete {
-        /// Id, ext:EXTERNAL_ID or email
-        user: String,
-    },
+    #[command(flatten)]
+    Rows(Rows),
     /// Add or update many from CSV with a header line
     Import {
         /// The file, or - for stdin
@@ -93,7 +70,7 @@ pub(crate) enum Rows {
     },
     /// Change one
     Edit {
-        /// Id or name
+        /// Id or name; a user by id, ext:EXTERNAL_ID or email
         id: String,
         /// Fields
         #[arg(value_name = "K=V")]
@@ -101,7 +78,7 @@ pub(crate) enum Rows {
     },
     /// Remove one
     Delete {
-        /// Id or name
+        /// Id or name; a user by id, ext:EXTERNAL_ID or email
         id: String,
     },
 }
@@ -155,10 +132,7 @@ pub(crate) enum Contact {
 /// `gatepost user …`
 pub(crate) fn user(session: &mut Session, what: User) -> Result<()> {
     match what {
-        User::List { fields } => list(session, "user", &fields, (USER, 6)),
-        User::Add { fields } => edit(session, "user", "", &fields),
-        User::Edit { user, fields } => edit(session, "user", &user, &fields),
-        User::Delete { user } => delete(session, "user", &user),
+        User::Rows(what) => rows(session, "user", what, (USER, 6)),
         User::Import { file, project } => import(session, &file, project.as_deref()),
     }
 }

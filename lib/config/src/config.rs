@@ -275,6 +275,12 @@ mod tests {
     }
 
     #[test]
+    fn a_bad_word_is_not_blamed_on_a_value_whose_letters_the_reason_holds() {
+        let text = refusal("worker_sync = 'ful'\n[gate]\npath = 'u'\n");
+        assert!(text.contains(":1: `worker_sync` must be"), "{text}");
+    }
+
+    #[test]
     fn children_get_the_fixed_path_the_proxies_and_gate_env_only() {
         // S3-69
         let ours = [

@@ -17,14 +17,15 @@ impl Secret {
 }
 
 /// Replaces every known secret by `***` in any text: raw, percent-, XML-, JSON- and base64-encoded.
-/// By value, not by field name (DESIGN 5). Values under four letters are not masked: they would hide
-/// letters of every text, and words like `on`, `off`, `yes` that a form puts where a secret may stand.
+/// By value, not by field name (DESIGN 5). Values of one or two bytes are not masked: they would hide letters of
+/// every text; nor are the words of a switch, which a form may put where a secret may stand.
 #[derive(Clone, Default)]
 pub struct Mask {
     forms: Vec<String>,
 }
 
-const SHORTEST_LETTERS: usize = 4;
+const SHORTEST_BYTES: usize = 3;
+const SWITCHES: [&str; 2] = ["off", "yes"];
 
 impl Mask {
     /// A mask over these secrets.
@@ -39,7 +40,7 @@ impl Mask {
     /// One more secret.
     pub fn add(&mut self, secret: &Secret) {
         let raw = secret.expose();
-        if raw.chars().count() < SHORTEST_LETTERS {
+        if raw.len() < SHORTEST_BYTES || SWITCHES.contains(&raw) {
             return;
         }
         self.forms.push(raw.to_owned());
@@ -182,6 +183,6 @@ mod tests {
         for word in ["a", "on", "off", "yes"] {
             assert_eq!(Mask::new([&Secret::new(word)]).apply(word), word);
         }
-        assert_eq!(Mask::new([&Secret::new("1234")]).apply("pin 1234"), "pin ***");
+        assert_eq!(Mask::new([&Secret::new("123")]).apply("pin 123"), "pin ***");
     }
 }

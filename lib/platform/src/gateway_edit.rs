@@ -41,6 +41,9 @@ pub(crate) fn edit(context: &mut Context<'_>, request: &Request) -> Result<Plann
     }
 }
 
+/// The id of a gateway that is not saved yet.
+const NEW: GatewayId = GatewayId(0);
+
 /// What is being edited.
 struct Entry {
     gate: FitGate,
@@ -59,7 +62,7 @@ fn blank(request: &Request) -> Result<Gateway, Refusal> {
         reason: error.to_string(),
     })?;
     Ok(Gateway {
-        id: GatewayId(0),
+        id: NEW,
         name: String::new(),
         project: None,
         module,
@@ -167,8 +170,13 @@ fn save(
     let reopen = context.read(|snapshot| gateways::opened(snapshot, gateway.id, now))?;
     let fact = known.map(|row| Fact::Gateway(row.id, Some(row.version)));
     let name = gateway.name.clone();
-    let was_checked =
-        if gate.features.has("check_connection") { Checked::Passed } else { Checked::NotOffered };
+    let was_checked = if asks_connection(&gate, &gateway) {
+        Checked::Passed
+    } else if gate.features.has("check_connection") {
+        Checked::OutOfUse
+    } else {
+        Checked::NotOffered
+    };
     let seal = move |row: &Gateway| sealed(&vault, row, &split.secret);
     let mut changes = vec![Change::SaveGateway(Box::new(gateway), was_checked, Box::new(seal))];
     changes.extend(reopen);
@@ -293,8 +301,7 @@ fn checked(
     for (_, secret) in secrets.iter() {
         context.mask.add(secret);
     }
-    // One that is taken out of use may well be out of reach.
-    if !gate.features.has("check_connection") || !gateway.active {
+    if !asks_connection(gate, gateway) {
         return Ok(public.clone());
     }
     let all = secrets.merged_into(public.clone());
@@ -320,6 +327,12 @@ fn checked(
         }
     }
     Ok(public)
+}
+
+/// A gateway that is taken out of use may well be out of reach.
+fn asks_connection(gate: &FitGate, gateway: &Gateway) -> bool {
+    let is_taken_out = gateway.id != NEW && !gateway.active;
+    gate.features.has("check_connection") && !is_taken_out
 }
 
 /// Never without a word: the seed's own gate refuses with an empty error.

@@ -69,6 +69,7 @@ fn a_refused_check_saves_nothing_and_shows_no_secret() {
         refused.contains("bad *** for me") && refused.contains("nothing was saved"),
         "{refused}"
     );
+    assert!(bench.refused("gateway.add", &good(&[("active", "off")])).contains("bad"));
     assert!(bench.read(|snapshot| snapshot.gateways()).is_empty());
 }
 

@@ -175,19 +175,21 @@ mod tests {
         format!("super {}", Caller::operator().name)
     }
 
+    fn named(name: &str) -> Fields {
+        [("name", name)].into_iter().collect()
+    }
+
     fn under_key(bench: &mut Bench, name: &str) -> Result<Once, Refusal> {
-        let params: Fields = [("name", name)].into_iter().collect();
-        bench.platform.call_once("k", ("project.add", &params), &Caller::operator())
+        bench.platform.call_once("k", ("project.add", &named(name)), &Caller::operator())
     }
 
     /// What a process that died between taking the key and its transaction leaves.
-    fn taken_by_the_dead(bench: &mut Bench, name: &str) {
-        let params: Fields = [("name", name)].into_iter().collect();
+    fn taken_by_the_dead(bench: &mut Bench, (function, params): (&str, &Fields)) {
         let call = KeyedCall {
             caller: operator(),
             key: "k".to_owned(),
-            function: "project.add".to_owned(),
-            request: hash_of("project.add", &params),
+            function: function.to_owned(),
+            request: hash_of(function, params),
             answer: None,
             made: notice::Ms(1),
         };
@@ -200,7 +202,7 @@ mod tests {
     #[test]
     fn a_call_that_died_before_its_transaction_is_made_once_more_and_then_known() {
         let mut bench = Bench::empty();
-        taken_by_the_dead(&mut bench, "North");
+        taken_by_the_dead(&mut bench, ("project.add", &named("North")));
         let Once::Called(first) = under_key(&mut bench, "North").unwrap() else {
             panic!("it was never made");
         };
@@ -216,14 +218,30 @@ mod tests {
     #[test]
     fn the_answer_is_kept_by_the_transaction_itself() {
         let mut bench = Bench::empty();
-        taken_by_the_dead(&mut bench, "North");
-        let params: Fields = [("name", "North")].into_iter().collect();
-        let keyed = Keyed { caller: operator(), key: "k".to_owned() };
+        let params = named("North");
         let called = ("project.add", &params);
+        taken_by_the_dead(&mut bench, called);
+        let keyed = Keyed { caller: operator(), key: "k".to_owned() };
         // As if the process died right after it: nobody keeps the answer by hand.
         bench.platform.call_under(Some(keyed), called, &Caller::operator()).unwrap();
         assert!(matches!(under_key(&mut bench, "North").unwrap(), Once::Known(_)));
         assert_eq!(bench.ok("project", &[]).rows().count(), 1);
+    }
+
+    #[test]
+    fn a_call_in_pages_that_died_between_two_is_not_made_again() {
+        let mut bench = Bench::with_user();
+        bench.write("templates/hi/en.ntemail.text.ejs", "Hi");
+        bench.write("templates/hi/ru.ntemail.text.ejs", "Hi");
+        let params: Fields = [("notice", "hi"), ("module", "ntemail")].into_iter().collect();
+        let called = ("notify.mass", &params);
+        let keyed = Keyed { caller: operator(), key: "k".to_owned() };
+        taken_by_the_dead(&mut bench, called);
+        // The pages are written; nobody lives to keep the answer.
+        bench.platform.call_under(Some(keyed), called, &Caller::operator()).unwrap();
+        let refusal = bench.platform.call_once("k", called, &Caller::operator()).unwrap_err();
+        assert!(refusal.to_string().contains("cut short after a part of its work"), "{refusal}");
+        assert_eq!(bench.ok("task", &[]).rows().count(), 1);
     }
 
     #[test]
@@ -242,7 +260,7 @@ mod tests {
     fn a_replay_asks_again_whether_the_caller_may() {
         let mut bench = Bench::empty();
         under_key(&mut bench, "North").unwrap();
-        let params: Fields = [("name", "North")].into_iter().collect();
+        let params = named("North");
         let weak = Caller::new(&Caller::operator().name, Level::User);
         let refusal = bench.platform.call_once("k", ("project.add", &params), &weak).unwrap_err();
         assert!(matches!(refusal, Refusal::Denied { .. }), "{refusal}");
@@ -251,7 +269,7 @@ mod tests {
     #[test]
     fn an_answer_with_a_secret_is_never_kept() {
         let mut bench = Bench::empty();
-        let params: Fields = [("name", "shop")].into_iter().collect();
+        let params = named("shop");
         let operator = Caller::operator();
         let refusal = bench.platform.call_once("k", ("token.add", &params), &operator).unwrap_err();
         assert!(refusal.to_string().contains("without"), "{refusal}");

@@ -2,6 +2,7 @@
 
 use crate::testing::Bench;
 use crate::{Caller, Level, Platform};
+use notice::Fields;
 use store::{Durability, Snapshot, Store, Tx, Wake, memory, sqlite};
 
 /// A store in which somebody else changes user 1 just before our next transactions.
@@ -178,6 +179,11 @@ fn a_level_too_low_is_denied_before_anything_is_read() {
     let refusal = bench.platform.call("forget", &params, &caller).unwrap_err();
     assert_eq!(refusal.exit_code(), 77);
     assert!(refusal.to_document().to_xml().contains("type=\"access\""));
+    // Who sets these has programs run, and files written, as the owner of ROOT.
+    for name in ["gateway.edit", "gateway.add", "processing.edit"] {
+        let refusal = bench.platform.call(name, &Fields::new(), &caller).unwrap_err();
+        assert_eq!(refusal.exit_code(), 77, "{name}: {refusal}");
+    }
 }
 
 #[test]

@@ -120,6 +120,8 @@ pub(crate) enum Checked {
     Passed,
     /// The gate does not offer it (S3-44).
     NotOffered,
+    /// It was not asked: the gateway is taken out of use.
+    OutOfUse,
 }
 
 /// Seals the secrets of a gateway for the row it is written into.

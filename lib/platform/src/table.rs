@@ -261,7 +261,7 @@ static FUNCTIONS: &[Function] = &[
         name: "gateway.edit",
         aliases: &[Alias::Creates("gateway.add")],
         level: Level::Super,
-        help: "Shows the form of a gateway, changes or creates one; saved only after check_connection.",
+        help: "Shows the form of a gateway, changes or creates one; check_connection is asked before it is saved, except for one taken out of use.",
         parameters: &[
             SOK,
             optional("elid", Kind::Line, "the gateway, by id or name"),

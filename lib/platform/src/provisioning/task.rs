@@ -147,4 +147,21 @@ mod tests {
             assert!(refused.contains(says), "{task}: {refused}");
         }
     }
+
+    #[test]
+    fn a_script_that_others_may_change_is_refused_with_the_folder_that_allows_it() {
+        let bench = Bench::empty();
+        let (root, config) = (bench.platform.root(), bench.platform.config());
+        bench.program("addon/vcs/script.py", "#!/bin/sh\n");
+        for place in ["addon/vcs/script.py", "addon/vcs", "addon"] {
+            let path = root.path(place);
+            let old = path.metadata().unwrap().permissions();
+            std::fs::set_permissions(&path, PermissionsExt::from_mode(0o777)).unwrap();
+            let given = columns(Some("script"), "addon/vcs/script.py", (root, config));
+            let refused = given.unwrap_err().to_string();
+            std::fs::set_permissions(&path, old).unwrap();
+            assert!(refused.contains(&format!("{place}: ")), "{place}: {refused}");
+        }
+        assert!(columns(Some("script"), "addon/vcs/script.py", (root, config)).is_ok());
+    }
 }

@@ -75,6 +75,21 @@ fn a_value_too_long_for_the_environment_comes_with_postdata() {
 }
 
 #[test]
+fn values_that_together_are_too_long_for_the_environment_come_with_postdata() {
+    let place = Place::new();
+    place.script("tell.sh", TELL);
+    place.handler("tell.sh", "cgi", "name='user.edit' after='yes' postdata='yes'");
+    let names: Vec<String> = (0..100).map(|number| format!("n{number:02}")).collect();
+    let value = "y".repeat(32_000);
+    let params: Vec<_> = names.iter().map(|name| (name.as_str(), value.as_str())).collect();
+    let (_, runs) = place.after(&call("user.edit", &params), EMPTY);
+    assert_eq!(runs, ["after tell.sh ok"]);
+    assert!(place.read("told.in").len() > 100 * value.len());
+    let told = place.read("told.env");
+    assert!(told.contains("PARAM_n00=yyy") && !told.contains("PARAM_n99="));
+}
+
+#[test]
 fn one_name_for_reading_changing_and_creating() {
     // S0-34, S0-35, S0-36, S0-37, S0-38
     let place = Place::new();
