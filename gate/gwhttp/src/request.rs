@@ -1,5 +1,7 @@
 //! The requests, built from the gateway's fields and one message.
 
+use std::sync::Arc;
+
 use gatepost_gate::{Failure, GatewayParams, OutgoingMessage};
 use reqwest::blocking::{Client, RequestBuilder};
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
@@ -33,7 +35,8 @@ pub(crate) fn trial(
     settings: &Settings,
     gateway: &GatewayParams,
 ) -> Result<(), Failure> {
-    let mut message = OutgoingMessage { gateway: gateway.clone(), ..OutgoingMessage::default() };
+    let mut message =
+        OutgoingMessage { gateway: Arc::new(gateway.clone()), ..OutgoingMessage::default() };
     message.user.set("phone", "10000000000");
     of_message(client, settings, &message).map(drop)
 }
@@ -45,7 +48,8 @@ pub(crate) fn check(
     gateway: &GatewayParams,
     url: &str,
 ) -> Result<RequestBuilder, Failure> {
-    let message = OutgoingMessage { gateway: gateway.clone(), ..OutgoingMessage::default() };
+    let message =
+        OutgoingMessage { gateway: Arc::new(gateway.clone()), ..OutgoingMessage::default() };
     let lookup = |name: &str| value_of(name, &message);
     let url = parse_url(&fill(url, Encoding::Percent, &lookup)?)?;
     dressed(client.get(url), settings, &lookup)
@@ -57,7 +61,8 @@ pub(crate) fn knock(
     settings: &Settings,
     gateway: &GatewayParams,
 ) -> Result<RequestBuilder, Failure> {
-    let message = OutgoingMessage { gateway: gateway.clone(), ..OutgoingMessage::default() };
+    let message =
+        OutgoingMessage { gateway: Arc::new(gateway.clone()), ..OutgoingMessage::default() };
     let lookup = |name: &str| value_of(name, &message);
     let mut url = parse_url(&fill(&settings.url, Encoding::Percent, &lookup)?)?;
     url.set_path("/");

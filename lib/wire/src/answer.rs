@@ -27,8 +27,17 @@ pub fn read_answer(root: &Element) -> Answer {
 /// What a gate prints for an answer. *Unknown* has no document: a gate that can't tell prints plain
 /// text and exits 0.
 pub fn answer_to_bytes(answer: &Answer) -> Vec<u8> {
+    match answer.outcome {
+        Outcome::Unknown => format!("unknown: {}\n", no_tags(&answer.reason)).into(),
+        Outcome::Sent | Outcome::Later | Outcome::Never | Outcome::Hold => {
+            Document::new(answer_to_element(answer)).to_bytes()
+        }
+    }
+}
+
+/// The root of the document for an answer; *unknown*, which has none, is written with its word.
+pub(crate) fn answer_to_element(answer: &Answer) -> Element {
     let kind = match (answer.outcome, answer.reach) {
-        (Outcome::Unknown, _) => return format!("unknown: {}\n", no_tags(&answer.reason)).into(),
         (Outcome::Sent, _) => None,
         (Outcome::Later, Reach::Unreached) => Some("unreached"),
         (outcome, _) => Some(outcome.word()),
@@ -46,7 +55,7 @@ pub fn answer_to_bytes(answer: &Answer) -> Vec<u8> {
     if let Some(secs) = answer.retry_after_secs {
         root.push(Element::new("retry_after").with_attribute("secs", secs.to_string()));
     }
-    Document::new(root).to_bytes()
+    root
 }
 
 fn no_tags(reason: &str) -> String {

@@ -54,11 +54,23 @@ pub fn write_frame(to: &mut impl Write, body: &[u8]) -> Result<(), FrameError> {
 
 /// Appends one frame to a buffer, so that several go out in one write.
 pub fn append_frame(out: &mut Vec<u8>, body: &[u8]) -> Result<(), FrameError> {
-    let limit_bytes = u32::MAX as usize;
-    let length = u32::try_from(body.len())
-        .map_err(|_| FrameError::TooLong { bytes: body.len(), limit_bytes })?;
-    out.extend_from_slice(&length.to_be_bytes());
-    out.extend_from_slice(body);
+    append_frame_by(out, |out| out.extend_from_slice(body))
+}
+
+/// Appends one frame whose body is written in place. A body that is too long leaves the buffer as it was.
+pub fn append_frame_by(
+    out: &mut Vec<u8>,
+    write_body: impl FnOnce(&mut Vec<u8>),
+) -> Result<(), FrameError> {
+    let start = out.len();
+    out.extend_from_slice(&[0; 4]);
+    write_body(out);
+    let bytes = out.len() - start - 4;
+    let Ok(length) = u32::try_from(bytes) else {
+        out.truncate(start);
+        return Err(FrameError::TooLong { bytes, limit_bytes: u32::MAX as usize });
+    };
+    out[start..start + 4].copy_from_slice(&length.to_be_bytes());
     Ok(())
 }
 

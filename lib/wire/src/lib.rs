@@ -16,4 +16,5 @@ pub mod outgoing;
 pub mod params;
 mod placeholders;
 pub mod rendering;
+pub mod serve;
 pub mod xml;

@@ -1,5 +1,7 @@
 //! What a gate reads for `outgoing` (S3-49): the writer for modules, the reader for gates.
 
+use std::sync::Arc;
+
 use notice::{Fields, TaskId};
 
 use crate::params::{GatewayParams, fields_of, write_fields};
@@ -78,6 +80,21 @@ impl Outgoing<'_> {
         out.extend_from_slice(b"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<doc>");
         self.write_task(out);
         write_gateway(out, self.gateway, self.xmlparams);
+        self.write_content(out);
+        write_project(out, self.project);
+        out.extend_from_slice(b"</doc>\n");
+    }
+
+    /// The document alone.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let texts = self.message.len() + self.text.map_or(0, str::len);
+        let mut out = Vec::with_capacity(texts + self.user_xml.len() + self.xmlparams.len() + 2048);
+        self.write_to(&mut out);
+        out
+    }
+
+    /// What is neither of the gateway nor of the project.
+    pub(crate) fn write_content(&self, out: &mut Vec<u8>) {
         write_element(out, "message", self.message);
         write_element(out, "subject", self.subject);
         if let Some(text) = self.text {
@@ -89,20 +106,9 @@ impl Outgoing<'_> {
         }
         let user_xml = if self.user_xml.is_empty() { "<user/>" } else { self.user_xml };
         out.extend_from_slice(user_xml.as_bytes());
-        out.extend_from_slice(b"<project>");
-        write_fields(out, self.project);
-        out.extend_from_slice(b"</project></doc>\n");
     }
 
-    /// The document alone.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        let texts = self.message.len() + self.text.map_or(0, str::len);
-        let mut out = Vec::with_capacity(texts + self.user_xml.len() + self.xmlparams.len() + 2048);
-        self.write_to(&mut out);
-        out
-    }
-
-    fn write_task(&self, out: &mut Vec<u8>) {
+    pub(crate) fn write_task(&self, out: &mut Vec<u8>) {
         let task = &self.task;
         out.extend_from_slice(b"<task");
         write_attribute(out, "id", &task.id.to_string());
@@ -168,6 +174,13 @@ pub(crate) fn write_gateway(out: &mut Vec<u8>, columns: &Fields, xmlparams: &str
     out.extend_from_slice(b"</gateway>");
 }
 
+/// Appends `<project>` with the row's columns.
+pub(crate) fn write_project(out: &mut Vec<u8>, columns: &Fields) {
+    out.extend_from_slice(b"<project>");
+    write_fields(out, columns);
+    out.extend_from_slice(b"</project>");
+}
+
 fn write_attribute(out: &mut Vec<u8>, name: &str, value: &str) {
     out.push(b' ');
     out.extend_from_slice(name.as_bytes());
@@ -180,7 +193,7 @@ fn write_attribute(out: &mut Vec<u8>, name: &str, value: &str) {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OutgoingMessage {
     /// The gateway's row and form fields.
-    pub gateway: GatewayParams,
+    pub gateway: Arc<GatewayParams>,
     /// The rendered text.
     pub message: String,
     /// The heading; may be empty.
@@ -194,7 +207,7 @@ pub struct OutgoingMessage {
     /// The user's columns.
     pub user: Fields,
     /// The project's columns.
-    pub project: Fields,
+    pub project: Arc<Fields>,
     /// What the worker adds about the task.
     pub task: Task,
 }
@@ -217,10 +230,15 @@ pub struct Task {
 impl OutgoingMessage {
     /// Reads the document; an error is one of `xmlparams`.
     pub fn read(root: &Element) -> Result<Self, XmlError> {
-        let fields = |name| root.child(name).map(fields_of).unwrap_or_default();
+        let project = root.child("project").map(fields_of).unwrap_or_default();
+        Ok(Self::of(root, Arc::new(GatewayParams::read(root)?), Arc::new(project)))
+    }
+
+    /// A message of this gateway and project, which need not stand in the document.
+    pub(crate) fn of(root: &Element, gateway: Arc<GatewayParams>, project: Arc<Fields>) -> Self {
         let header = |header: &Element| Some((header.attribute("name")?.to_owned(), header.text()));
-        Ok(Self {
-            gateway: GatewayParams::read(root)?,
+        Self {
+            gateway,
             message: root.child_text("message"),
             subject: root.child_text("subject"),
             text: root.child("text").map(Element::text),
@@ -229,10 +247,10 @@ impl OutgoingMessage {
                 .map(|list| list.children_named("header").filter_map(header).collect())
                 .unwrap_or_default(),
             attachments: root.children_named("attachment").map(Attachment::read).collect(),
-            user: fields("user"),
-            project: fields("project"),
+            user: root.child("user").map(fields_of).unwrap_or_default(),
+            project,
             task: root.child("task").map(Task::read).unwrap_or_default(),
-        })
+        }
     }
 
     /// A gateway parameter, whether it is a column or a field of the form; empty when there is none
