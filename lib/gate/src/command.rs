@@ -1,6 +1,8 @@
 //! The command line, stdin and stdout of a gate.
 
+use std::fs::File;
 use std::io::{self, Read as _, Write as _};
+use std::os::fd::AsFd as _;
 use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 
@@ -12,12 +14,14 @@ use wire::xml::Document;
 
 use crate::answer::{answer_of, refusal_of};
 use crate::manual::manual_of;
+use crate::serve::{Parting, serve};
 use crate::{Failure, Gate};
 
 /// The largest document read, as the queue writes it: texts; attachments are files beside it.
 const INPUT_LIMIT_BYTES: u64 = 32 * 1024 * 1024;
 
 const EXIT_USAGE: u8 = 64;
+const EXIT_PROTOCOL: u8 = 65;
 const EXIT_IO: u8 = 74;
 
 /// What was asked on the command line. Without an argument: features (S3-70).
@@ -30,6 +34,10 @@ enum Asked {
 
 /// Runs the gate as its command line says and answers on stdout. Exit code 0 whenever there is an
 /// answer, bad news included; 64 for a command that is not known, 74 when stdin or stdout fails.
+///
+/// `serve` answers one message after another until stdin ends, and then leaves with 0. It ends with 65 and a
+/// line on stderr when it is told what has no place in the conversation, and with 74 when nobody reads its
+/// answers; what it has begun is finished before. A message at which the gate panics is answered *unknown*.
 pub fn main(gate: &impl Gate) -> ExitCode {
     match asked(std::env::args().skip(1)) {
         Asked::Help => print(manual_of(gate.source()).as_bytes()),
@@ -62,11 +70,31 @@ fn run(gate: &impl Gate, command: &str) -> ExitCode {
     if !features.has(command) {
         return refuse_usage(&format!("command `{command}` is not known"));
     }
+    if command == "serve" {
+        return stay(gate, features.window);
+    }
     let answer = match read_input() {
         Ok(input) => answer_whole(gate, command, &input),
         Err(failure) => refuse(failure),
     };
     print(&answer)
+}
+
+fn stay(gate: &impl Gate, window: Option<u32>) -> ExitCode {
+    let window = usize::try_from(window.unwrap_or(1).max(1)).unwrap_or(usize::MAX);
+    let input = io::stdin().as_fd().try_clone_to_owned().map(File::from);
+    let output = io::stdout().as_fd().try_clone_to_owned().map(File::from);
+    let ended = match (input, output) {
+        (Ok(input), Ok(output)) => serve(gate, window, (input, &output)),
+        (Err(error), _) | (_, Err(error)) => Err(Parting::Input(error)),
+    };
+    let Err(parting) = ended else { return ExitCode::SUCCESS };
+    // Where nobody hears, the code says it too.
+    let _ = writeln!(io::stderr().lock(), "serve: {parting}");
+    ExitCode::from(match parting {
+        Parting::Protocol(_) => EXIT_PROTOCOL,
+        Parting::Deaf | Parting::Input(_) => EXIT_IO,
+    })
 }
 
 /// A gate that panics may have sent: that is for the queue's unknown, not for an exit code.

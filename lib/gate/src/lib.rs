@@ -3,20 +3,25 @@
 //! Implement [`Gate`] for a type, call [`main`] with it, and put the program into `gate/`. The skeleton
 //! reads the command line and stdin, speaks the documents, and turns a [`Failure`] into the answer the
 //! queue understands. It never opens a file or a socket, reads no environment and no clock, and prints
-//! nothing but the one answer.
+//! nothing but its answers.
 //!
 //! `outgoing` is called on a shared value and may be called many times and from many threads: keep
-//! connections in the type, and nothing that belongs to one message.
+//! connections in the type, and nothing that belongs to one message. So a gate that lists `serve` and a
+//! `window` is kept running, and needs no line of code for it.
 
 mod answer;
 mod command;
 mod failure;
 mod manual;
+mod reply;
+mod serve;
+mod workers;
 
 pub use answer::Sent;
 pub use command::main;
 pub use failure::{Failure, FailureKind};
 pub use notice::Fields;
+pub use reply::Reply;
 pub use wire::features::Features;
 pub use wire::ingoing::{IncomingMessage, Ingoing, IngoingRequest, Receipt, ReceiptState};
 pub use wire::outgoing::{Attachment, OutgoingMessage};
@@ -46,6 +51,13 @@ pub trait Gate: Sync {
     /// Hands one message to the service (S3-49).
     fn outgoing(&self, _message: &OutgoingMessage) -> Result<Sent, Failure> {
         Err(Failure::never("this gate sends nothing"))
+    }
+
+    /// Serve mode: takes one message, and answers it whenever it likes, from any thread. It is called on the
+    /// thread that reads stdin, so it must not wait. The default calls [`Gate::outgoing`] on worker threads,
+    /// as many as [`Features::window`] says (one if it says nothing), at most 64.
+    fn take(&self, message: OutgoingMessage, reply: Reply) {
+        reply.leave_to_workers(message);
     }
 
     /// Fetches what has come in (S3-52). Delete or mark at the service only what
