@@ -34,6 +34,17 @@ impl Addressee {
         Some(contact).filter(|contact| !contact.trim().is_empty())
     }
 
+    /// Whether a notice that goes out by every module goes to him by this one: a bare contact is of one kind.
+    pub(crate) fn is_reached_by(&self, module: &Module) -> bool {
+        match (self, module.contact.as_deref()) {
+            (_, None) => true,
+            (Self::User { .. }, Some(_)) => self.contact(module).is_some(),
+            (Self::Contact { contact, .. }, Some(column)) => {
+                column == if contact.contains('@') { "email" } else { "phone" }
+            }
+        }
+    }
+
     /// How the key of a task names him.
     pub(crate) fn key_part(&self) -> String {
         match self {

@@ -124,7 +124,7 @@ fn a_balance_notice_goes_out_on_crossing_alone_and_once_for_a_key() {
 
 #[test]
 fn staff_notices_go_to_who_is_ready_else_to_the_project() {
-    let toml = "event = \"tasks.failed\"\naudience = \"staff\"\nmodules = [\"ntemail\"]";
+    let toml = "event = \"tasks.failed\"\naudience = \"staff\"";
     let mut bench = with_notice("staff_alert", toml);
     bench.add_user();
     bench.ok("project.edit", &[("sok", "ok"), ("elid", "1"), ("supportemail", "s@brand.example")]);
@@ -158,6 +158,8 @@ fn staff_notices_go_to_who_is_ready_else_to_the_project() {
     assert!(fail(&mut bench).contains("jana@x.example"), "AUX is passed over");
     bench.ok("agent.status", &[("agent", "jana"), ("status", "offline")]);
     assert!(fail(&mut bench).contains("s@brand.example"), "nobody is READY");
+    let by_sms = bench.ok("task", &[("module", "ntsms")]).rows().count();
+    assert_eq!(by_sms, 0, "an address is no number, and nobody here has one");
     let agents = bench.ok("agent", &[("status", "aux")]);
     assert_eq!(agents.rows().next().unwrap().child_text("reason"), "Oběd");
     assert!(bench.refused("agent.status", &[("agent", "jana"), ("status", "3")]).contains("ready"));

@@ -250,7 +250,6 @@ impl Sending {
         if matches!(addressee, Addressee::User { user, .. } if users::is_archived(user)) {
             return Some("archived");
         }
-        let unreachable = module.contact.is_some() && addressee.contact(module).is_none();
         let has_inbox = matches!(addressee, Addressee::User { .. });
         if self.notice.email_only && module.name.as_str() != ModuleName::EMAIL {
             return Some("email_only"); // S3-7
@@ -261,7 +260,8 @@ impl Sending {
         if module.contact.is_none() && !has_inbox {
             return Some("no_inbox");
         }
-        (unreachable && self.chosen == Chosen::ByNotice).then_some("no_contact")
+        let may_skip = self.chosen == Chosen::ByNotice;
+        (may_skip && !addressee.is_reached_by(module)).then_some("no_contact")
     }
 
     fn bundle(
