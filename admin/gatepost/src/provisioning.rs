@@ -95,7 +95,9 @@ pub(crate) fn run(session: &mut Session, what: Provisioning) -> Result<()> {
             ];
             let answer = session.ask("provisioning.replay", &given)?;
             let counted = (answer.text("events"), answer.text("tasks"));
-            session.report(&answer, &format!("events: {}, calls: {}", counted.0, counted.1))
+            let would = if dry_run { "nothing was queued; it would be " } else { "" };
+            let said = format!("{would}events: {}, calls: {}", counted.0, counted.1);
+            session.report(&answer, &said)
         }
     }
 }

@@ -20,15 +20,8 @@ pub(crate) fn deliver(
     event: &NewEvent,
     (only, now): (Option<HandlerId>, Ms),
 ) -> store::Result<Vec<TaskId>> {
-    if events::of_id(&event.events_id).is_none() {
-        return Ok(Vec::new());
-    }
     let mut handlers = tx.active_provisionings()?;
-    handlers.retain(|handler| {
-        handler.status == HandlerStatus::Enabled
-            && handler.event == event.events_id
-            && only.is_none_or(|id| handler.id == id)
-    });
+    handlers.retain(|handler| is_told(handler, event, only));
     let Some(first) = handlers.first() else { return Ok(Vec::new()) };
     let Some(mut new) = task_of(first, event) else { return Ok(Vec::new()) };
     let mut tasks = Vec::with_capacity(handlers.len());
@@ -41,6 +34,14 @@ pub(crate) fn deliver(
         }));
     }
     Ok(tasks)
+}
+
+/// Whether an acting handler gets a delivery of an event. `only`: this one alone.
+pub(crate) fn is_told(handler: &Provisioning, event: &NewEvent, only: Option<HandlerId>) -> bool {
+    handler.status == HandlerStatus::Enabled
+        && handler.event == event.events_id
+        && only.is_none_or(|id| handler.id == id)
+        && events::of_id(&event.events_id).is_some()
 }
 
 /// What all deliveries of an event have in common, for the first of them. Their keys are the store's: new for

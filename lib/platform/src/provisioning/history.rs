@@ -90,7 +90,7 @@ pub(crate) fn replay(context: &mut Context<'_>, request: &Request) -> Result<Pla
         None => None,
     };
     if request.is_on("dry_run") {
-        return count(context, &filter);
+        return count(context, &filter, only);
     }
     let mut after: Option<EventId> = None;
     let next = move |context: &mut Context<'_>| {
@@ -104,15 +104,25 @@ pub(crate) fn replay(context: &mut Context<'_>, request: &Request) -> Result<Pla
     Ok(Planned::Pages(Pages { next: Box::new(next), answer: Box::new(answer) }))
 }
 
-fn count(context: &mut Context<'_>, filter: &EventFilter) -> Result<Planned, Refusal> {
-    let mut events = 0;
+/// What a replay would do at this moment: its events, and the calls that would be queued.
+fn count(
+    context: &mut Context<'_>,
+    filter: &EventFilter,
+    only: Option<HandlerId>,
+) -> Result<Planned, Refusal> {
+    let (mut events, mut calls) = (0, 0);
     let mut after = None;
+    let handlers = context.read(|snapshot| Ok(snapshot.active_provisionings()?))?;
     loop {
         let page = context.read(|snapshot| Ok(snapshot.events(filter, after, PAGE)?))?;
         events += page.len() as u64;
+        for event in &page {
+            let is_told = |handler: &&_| fan_out::is_told(handler, &event.event, only);
+            calls += handlers.iter().filter(is_told).count();
+        }
         after = page.last().map(|event| event.id);
         if page.len() < PAGE as usize {
-            return Ok(Planned::Answer(told(events, 0)));
+            return Ok(Planned::Answer(told(events, calls)));
         }
     }
 }
