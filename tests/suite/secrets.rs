@@ -6,6 +6,7 @@ use gatepost_kit::http_sink::{HttpSink, Reply};
 use gatepost_kit::smtp_sink::{Act, Rule, Sink};
 use std::fmt::Write as _;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -280,4 +281,29 @@ fn the_faces_of_a_secret_are_what_encoders_write() {
     }
     let inside = base64(b"\0jane\0a&b c/d");
     assert!(faces.iter().any(|face| inside.contains(face.as_str())), "{inside}: {faces:?}");
+}
+
+#[test]
+fn a_lost_key_is_never_replaced_unasked() {
+    let host = Host::new();
+    let add = ["provisioning", "add", "name=Billing", "event=clients.create", "type=http"];
+    host.gatepost(&[&add[..], &["task=127.0.0.1:9/api"]].concat()).ended(0);
+    let key = host.read("etc/secret.key");
+    fs::remove_file(host.path("etc/secret.key")).unwrap();
+    let refused = host.gatepost(&["init"]).ended(78).stderr;
+    for words in ["is lost", "provisioning handler 1 Billing", "from a backup", "init --new-key"] {
+        assert!(refused.contains(words), "{words}: {refused}");
+    }
+    assert!(!host.path("etc/secret.key").exists());
+    // the cure that comes first
+    host.write("etc/secret.key", &key);
+    fs::set_permissions(host.path("etc/secret.key"), fs::Permissions::from_mode(0o600)).unwrap();
+    host.gatepost(&["init"]).ended(0);
+    assert_eq!(host.read("etc/secret.key"), key);
+    // and the one for who has no backup
+    fs::remove_file(host.path("etc/secret.key")).unwrap();
+    let made = host.gatepost(&["init", "--new-key"]).ended(0).stdout;
+    assert!(made.contains("gatepost provisioning edit 1 rotate=on"), "{made}");
+    assert_ne!(host.read("etc/secret.key"), key);
+    host.gatepost(&["provisioning", "edit", "1", "rotate=on"]).ended(0);
 }

@@ -189,6 +189,9 @@ pub(crate) struct Init {
     /// Add a project, a user and a gateway that writes to a file
     #[arg(long)]
     pub(crate) demo: bool,
+    /// Make a new etc/secret.key where it is lost for good: every stored secret must then be given again
+    #[arg(long)]
+    pub(crate) new_key: bool,
     /// Make the ancestor's prefix a link to ROOT, so that programs which name it run unchanged
     #[arg(long, value_name = "PREFIX", num_args = 0..=1, default_missing_value = "/usr/local/mgr5")]
     pub(crate) mgr5: Option<PathBuf>,

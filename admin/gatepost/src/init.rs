@@ -3,6 +3,7 @@
 use crate::arguments::Init;
 use crate::failure::{Failure, Result, code};
 use crate::output;
+use crate::sealed;
 use crate::session::Session;
 use config::{Config, Root, Vault};
 use std::fs;
@@ -50,10 +51,10 @@ pub(crate) fn run(argument: Option<&Path>, init: &Init) -> Result<ExitCode> {
     }
     make_folders(&root, init)?;
     make_settings(&root, init)?;
-    Vault::create(&root)?;
     let config = Config::load(&root)?;
     let order = if init.order == "strict" { store::Order::Strict } else { store::Order::Ageing };
     store::create(&config.database, &root.path("var"), order)?;
+    make_key(&root, &config, init)?;
     if let Some(group) = &init.submit_group {
         give_database(&root, &config, group)?;
     }
@@ -176,6 +177,23 @@ fn make_settings(root: &Root, init: &Init) -> Result<()> {
     }
     fs::write(&path, text).map_err(|error| cant("write", &path, &error))?;
     mode(&path, 0o644)
+}
+
+/// A key, where there is none. One that is lost is never replaced unasked: what it sealed opens with no other.
+fn make_key(root: &Root, config: &Config, init: &Init) -> Result<()> {
+    if Vault::is_made(root) {
+        return Ok(Vault::load(root).map(drop)?);
+    }
+    let mut store = store::open(&config.database, &root.path("var"))?;
+    let sealed = store::read(&mut *store, sealed::find)?;
+    if sealed.is_empty() {
+        return Ok(Vault::create(root).map(drop)?);
+    }
+    if !init.new_key {
+        return Err(Failure::new(code::CONFIG, sealed::refusal(&sealed)));
+    }
+    Vault::create(root)?;
+    Ok(output::print(&sealed::farewell(&sealed))?)
 }
 
 /// A project, a user and a gateway that writes mail to a file: enough for a first `gatepost send`.

@@ -18,6 +18,7 @@ mod listing;
 mod output;
 mod provisioning;
 mod queue;
+mod sealed;
 mod send;
 mod services;
 mod session;

@@ -90,7 +90,9 @@ pub enum ConfigError {
         problem: String,
     },
     /// A sealed value that does not open with this key.
-    #[error("a stored secret can't be opened with this ROOT's etc/secret.key: {0}")]
+    #[error(
+        "a stored secret can't be opened with this ROOT's etc/secret.key: {0}; restore the key from a backup, or give the secret anew"
+    )]
     Sealed(&'static str),
     /// A `@file:` or `@env:` reference that leads nowhere.
     #[error("the secret `{name}` is a reference, and {problem}")]

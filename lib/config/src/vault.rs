@@ -119,6 +119,11 @@ impl Vault {
         Ok(Self::with_key(root, &key))
     }
 
+    /// Whether there is an `etc/secret.key`, fit or not.
+    pub fn is_made(root: &Root) -> bool {
+        root.path(KEY_FILE).symlink_metadata().is_ok()
+    }
+
     /// Makes `etc/secret.key`, mode 0600, where there is none, and opens it (`gatepost init`).
     pub fn create(root: &Root) -> Result<Self, ConfigError> {
         let path = root.path(KEY_FILE);

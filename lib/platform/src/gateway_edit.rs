@@ -3,7 +3,7 @@
 use crate::answer::Answer;
 use crate::context::Context;
 use crate::function::{Asked, Request};
-use crate::gateway_form::{self, BASE, FitGate, Stored, fit_gate, place_of, tuned};
+use crate::gateway_form::{self, BASE, FitGate, Given, Stored, fit_gate, place_of, tuned};
 use crate::gateways;
 use crate::plan::{Change, Checked, Fact, Plan, Planned};
 use crate::projects;
@@ -30,7 +30,8 @@ pub(crate) fn edit(context: &mut Context<'_>, request: &Request) -> Result<Plann
     let gate = fit_gate(context, &gateway.gate, named, direction)?;
     gateway.direction = direction;
     gateway.module = gate.module.clone();
-    let stored = gateway_form::stored(context, &gateway)?;
+    let anew = Given::of(request, &gateway_form::secret_names(context, &gate));
+    let stored = gateway_form::stored(context, &gateway, anew)?;
     match request.asked() {
         Asked::Show(_) => Ok(Planned::Answer(shown(context, &gate, &gateway, &stored))),
         Asked::Change(_) | Asked::Create => {

@@ -2,10 +2,11 @@
 
 use crate::context::Context;
 use crate::descriptions::descriptions;
+use crate::function::Request;
 use crate::gateways::{columns, direction_number};
 use crate::modules;
 use crate::refusal::Refusal;
-use config::{Place, Secrets, Vault};
+use config::{ConfigError, Place, Secrets, Vault};
 use host::{Folder, Listed, gates};
 use notice::{Fields, ModuleName};
 use std::sync::Arc;
@@ -107,8 +108,13 @@ pub(crate) fn place_of(gateway: &Gateway) -> Place<'_> {
     Place::of_gateway(gateway.id, &gateway.gate)
 }
 
-/// What is stored of a gateway; references in secrets are not followed.
-pub(crate) fn stored(context: &mut Context<'_>, gateway: &Gateway) -> Result<Stored, Refusal> {
+/// What is stored of a gateway; references in secrets are not followed. Secrets sealed with a key that is lost
+/// are no hindrance where `anew` gives them again.
+pub(crate) fn stored(
+    context: &mut Context<'_>,
+    gateway: &Gateway,
+    anew: Given,
+) -> Result<Stored, Refusal> {
     let public = read_xmlparams(&gateway.xmlparams).map_err(|error| Refusal::Conflict {
         operation: format!("read xmlparams of gateway {}", gateway.id),
         reason: notice::chain(&error),
@@ -116,12 +122,39 @@ pub(crate) fn stored(context: &mut Context<'_>, gateway: &Gateway) -> Result<Sto
     let secrets = if gateway.secret.is_empty() {
         Secrets::default()
     } else {
-        Vault::load(context.root)?.open_as_stored(place_of(gateway), &gateway.secret)?
+        let vault = Vault::load(context.root)?;
+        opened(vault.open_as_stored(place_of(gateway), &gateway.secret), anew)?
     };
     for (_, secret) in secrets.iter() {
         context.mask.add(secret);
     }
     Ok(Stored { public, secrets })
+}
+
+/// Whether a call brings secrets of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Given {
+    Secrets,
+    Nothing,
+}
+
+impl Given {
+    /// What a call gives of these fields.
+    pub(crate) fn of(request: &Request, secret_names: &[String]) -> Self {
+        let gives = |name: &String| !request.extra.text(name).is_empty();
+        if secret_names.iter().any(gives) { Self::Secrets } else { Self::Nothing }
+    }
+}
+
+/// What was sealed with another key is nothing to one who gives it anew.
+pub(crate) fn opened(
+    found: Result<Secrets, ConfigError>,
+    anew: Given,
+) -> Result<Secrets, ConfigError> {
+    match (found, anew) {
+        (Err(ConfigError::Sealed(_)), Given::Secrets) => Ok(Secrets::default()),
+        (found, _) => found,
+    }
 }
 
 /// A form, and what went wrong while it was tuned.

@@ -210,3 +210,16 @@ fn a_test_message_goes_through_the_gate_and_releases_it() {
     bench.ok("gateway.delete", &[("elid", "me")]);
     assert_eq!(bench.ok("gateway", &[]).rows().count(), 0);
 }
+
+#[test]
+fn a_password_sealed_with_a_lost_key_is_given_anew_and_never_dropped_in_passing() {
+    let mut bench = bench(TUNE, "");
+    bench.ok("gateway.add", &good(&[]));
+    std::fs::remove_file(bench.folder.path().join("etc/secret.key")).unwrap();
+    config::Vault::create(&config::Root::at(bench.folder.path()).unwrap()).unwrap();
+    let refused = bench.refused("gateway.edit", &[("elid", "1"), ("sok", "ok"), ("name", "x")]);
+    assert!(refused.contains("give the secret anew"), "{refused}");
+    let anew = [("elid", "1"), ("sok", "ok"), ("password", "an0ther")];
+    bench.ok("gateway.edit", &anew);
+    bench.ok("gateway.edit", &[("elid", "1"), ("sok", "ok"), ("name", "x")]);
+}

@@ -4,6 +4,7 @@ use super::{events, sign, task};
 use crate::answer::Answer;
 use crate::context::Context;
 use crate::function::{Asked, Request};
+use crate::gateway_form::{Given, opened};
 use crate::plan::{Change, Fact, Plan, Planned};
 use crate::refusal::Refusal;
 use config::{ConfigError, Place, Vault};
@@ -222,10 +223,15 @@ fn set_secret(
     let place = Place::of_handler(row.id.0);
     if !row.secret.is_empty() {
         let until = context.now().plus(sign::ROTATION_MS).0.to_string();
-        let last = vault.open(place, &row.secret)?;
-        let last = last.get(sign::SECRET).map(|last| last.expose().to_owned()).unwrap_or_default();
-        let last: Fields = [(sign::SECRET, last), (sign::UNTIL, until)].into_iter().collect();
-        row.old_secret = vault.seal(place, &last)?;
+        // one that was sealed with a lost key is let go: rotating is how it is replaced
+        let last = opened(vault.open(place, &row.secret), Given::Secrets)?;
+        row.old_secret = match last.get(sign::SECRET) {
+            None => Vec::new(),
+            Some(last) => {
+                let last = [(sign::SECRET, last.expose().to_owned()), (sign::UNTIL, until)];
+                vault.seal(place, &last.into_iter().collect())?
+            }
+        };
     }
     row.secret = sealed(&vault, row.id, &secret)?;
     let shown = makes.then(|| secret.clone());

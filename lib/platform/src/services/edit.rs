@@ -9,7 +9,7 @@ use crate::context::Context;
 use crate::descriptions::descriptions;
 use crate::function::{Asked, Request};
 use crate::gateway_edit::{Split, words_of};
-use crate::gateway_form::lift_choices;
+use crate::gateway_form::{Given, lift_choices, opened};
 use crate::plan::{Change, Fact, Plan, Planned};
 use crate::refusal::{Refusal, nearest};
 use config::{ConfigError, Place, Secrets, Vault};
@@ -45,7 +45,9 @@ pub(crate) fn edit(context: &mut Context<'_>, request: &Request) -> Result<Plann
         }
     };
     let row = known.clone().map_or_else(|| blank(request), Ok)?;
-    let entry = stored(context, row)?;
+    let names = form_of(context, &row, &Fields::new());
+    let names: Vec<_> = names.form().secret_names().into_iter().map(str::to_owned).collect();
+    let entry = stored(context, row, Given::of(request, &names))?;
     match request.asked() {
         Asked::Show(_) => Ok(Planned::Answer(shown(context, &entry))),
         Asked::Change(_) | Asked::Create => save(context, request, entry, known),
@@ -73,7 +75,7 @@ fn blank(request: &Request) -> Result<Processing, Refusal> {
     })
 }
 
-fn stored(context: &mut Context<'_>, row: Processing) -> Result<Entry, Refusal> {
+fn stored(context: &mut Context<'_>, row: Processing, anew: Given) -> Result<Entry, Refusal> {
     let listed = context.programs.one(Folder::Processing, &row.module);
     if let Err(reason) = &listed.features {
         return Err(Refusal::NotFound {
@@ -89,7 +91,8 @@ fn stored(context: &mut Context<'_>, row: Processing) -> Result<Entry, Refusal> 
     let secrets = if row.secret.is_empty() {
         Secrets::default()
     } else {
-        Vault::load(context.root)?.open_as_stored(place_of(&row), &row.secret)?
+        let vault = Vault::load(context.root)?;
+        opened(vault.open_as_stored(place_of(&row), &row.secret), anew)?
     };
     secrets.iter().for_each(|(_, secret)| context.mask.add(secret));
     Ok(Entry { row, listed, public, secrets })
