@@ -183,6 +183,26 @@ fn what_breaks_off_or_is_too_long_harms_nobody() {
 }
 
 #[test]
+fn an_address_that_is_taken_or_none_costs_the_socket_nothing() {
+    let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = other.local_addr().unwrap().to_string();
+    for (address, reason) in [(taken.as_str(), "in use"), ("nowhere", "address")] {
+        let host = Host::new();
+        host.gatepost(&["config", "set", "api.listen", address]).ended(0);
+        let daemon = daemon(&host);
+        let (status, _, body) = curl(&host, "/v1/func/project", &["-X", "POST"]);
+        assert_eq!((status, body.as_str()), (200, "[]"));
+        let found = host.gatepost(&["status"]).stdout;
+        let words = format!("can't listen at `{address}`");
+        assert!(found.contains(&words) && found.contains(reason), "{found}");
+        assert!(host.read("var/gatepost.log").contains(&words));
+        host.gatepost(&["config", "set", "api.listen", ""]).ended(0);
+        assert!(!host.gatepost(&["status"]).stdout.contains("can't listen"));
+        leave(daemon);
+    }
+}
+
+#[test]
 fn the_control_tool_calls_through_the_daemon_and_without_it() {
     let host = Host::new();
     let daemon = daemon(&host);

@@ -15,6 +15,7 @@ pub(crate) use platforms::Platforms;
 
 use anyhow::{Context, Result};
 use config::{Log, Root};
+use platform::listening;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -59,7 +60,7 @@ impl Api {
         let socket = root.path(SOCKET);
         let doors = Doors {
             socket: bind(&socket).with_context(|| format!("can't open `{SOCKET}`"))?,
-            tcp: bind_tcp(&platforms.config().api.listen)?,
+            tcp: open_tcp((root, &platforms.config().api.listen), &log),
         };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -99,15 +100,27 @@ fn bind(path: &Path) -> std::io::Result<UnixListener> {
     Ok(listener)
 }
 
-fn bind_tcp(address: &str) -> Result<Option<std::net::TcpListener>> {
+/// The socket works without it: what stands against it is in the log, and noted for `gatepost status`.
+fn open_tcp((root, address): (&Root, &str), log: &Log) -> Option<std::net::TcpListener> {
+    listening::forget_trouble(root);
     if address.is_empty() {
-        return Ok(None);
+        return None;
     }
-    let listener = std::net::TcpListener::bind(address).with_context(|| {
-        format!("can't listen on `{address}` (api.listen of etc/gatepost.toml)")
-    })?;
-    listener.set_nonblocking(true)?;
-    Ok(Some(listener))
+    let listen = || {
+        let listener = std::net::TcpListener::bind(address)?;
+        listener.set_nonblocking(true).map(|()| listener)
+    };
+    match listen() {
+        Ok(listener) => Some(listener),
+        Err(error) => {
+            log.error(&format!(
+                "api: can't listen at `{address}` (api.listen of etc/gatepost.toml, ADDRESS:PORT): {error}; \
+                 calls come in by {SOCKET} alone"
+            ));
+            listening::note_trouble(root, address, &error.to_string());
+            None
+        }
+    }
 }
 
 async fn serve(doors: Doors, shared: Arc<Shared>, mut stopped: watch::Receiver<bool>) {

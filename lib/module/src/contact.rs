@@ -37,10 +37,15 @@ impl Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let why = match self {
-            Self::NoContact(why)
-            | Self::BadContact(why)
-            | Self::TooLong(why)
-            | Self::Blocked(why) => why,
+            Self::NoContact(why) | Self::BadContact(why) | Self::TooLong(why) => why,
+            Self::Blocked(why) => {
+                let why = if why.is_empty() { "no reason given" } else { why };
+                return write!(
+                    f,
+                    "{}: {why}; `gatepost contact unblock` allows it again",
+                    self.word()
+                );
+            }
             Self::EmptyMessage => "the template made no text",
         };
         write!(f, "{}: {why}", self.word())
@@ -170,7 +175,8 @@ fn is_address(text: &str) -> bool {
         && domain_ok
 }
 
-fn shown(text: &str) -> String {
+/// A contact as the log and a reason show it: 80 letters, no control characters.
+pub(crate) fn shown(text: &str) -> String {
     text.chars().take(80).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 

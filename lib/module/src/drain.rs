@@ -2,12 +2,13 @@
 
 use crate::books::{Batch, Books, Closed, Extend, Orders, Tone, Written};
 use crate::choose::Rounds;
-use crate::contact::{Contact, Person, Refusal, contact_of};
+use crate::contact::{Contact, Person, Refusal, contact_of, shown};
 use crate::desk::{Desk, InHand};
 use crate::handover::Door;
 use crate::kill::{Fault, KillPoint};
 use crate::pipeline::{Details, Ended, Event, How, LeaseTime, Order, Pipeline, Work};
 use crate::plan::{Desks, GateBook, Pause, Plan, Scope, View, plan};
+use crate::prepare::details_of_refused;
 use crate::reaper::{bury, suspects};
 use crate::rules::{Outlet, Rules, Way};
 use notice::{Fields, GatewayId, ModuleName, Ms, ProjectId, Route};
@@ -573,12 +574,13 @@ impl Drain {
                         until,
                     });
                 }
-                Err(refusal) => refused.push((row.lease, refusal)),
+                Err(refusal) => refused.push((row, person, refusal)),
             }
         }
         let orders = self.without_blocked(orders)?;
-        for (lease, refusal) in refused {
-            self.refuse(lease, refusal, Details::default());
+        for (row, person, refusal) in refused {
+            let stored = shown(person.fields.text(&self.rules.contact_kind).trim());
+            self.refuse(&row, &stored, refusal);
         }
         Ok(orders)
     }
@@ -627,23 +629,18 @@ impl Drain {
             match blocked {
                 None => kept.push(order),
                 Some(state) => {
-                    let details = Details {
-                        contact: Some(order.contact.address.clone()),
-                        ..Details::default()
-                    };
-                    self.refuse(
-                        order.claimed.lease,
-                        Refusal::Blocked(state.reason.clone()),
-                        details,
-                    );
+                    let refusal = Refusal::Blocked(state.reason.clone());
+                    self.refuse(&order.claimed, &order.contact.address, refusal);
                 }
             }
         }
         Ok(kept)
     }
 
-    fn refuse(&mut self, lease: store::Lease, refusal: Refusal, details: Details) {
-        self.remember(Ended::before_a_gate(lease, How::Refused(refusal), details));
+    /// The log says what was refused and for whom.
+    fn refuse(&mut self, row: &Claimed, contact: &str, refusal: Refusal) {
+        let details = details_of_refused(row, contact);
+        self.remember(Ended::before_a_gate(row.lease, How::Refused(refusal), details));
     }
 
     /// True while what has ended may wait for more to end, so that one turn settles and claims for many: nothing

@@ -11,7 +11,7 @@ use notice::{Fields, chain};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use store::{Gateway, Hash};
+use store::{Claimed, Gateway, Hash};
 use wire::notification::Notice;
 use wire::params::{read_xmlparams, write_fields};
 use wire::rendering::{Bundle, Part, Texts};
@@ -62,7 +62,7 @@ impl Preparation {
                     waiting.push(order);
                 }
                 Err(how) => {
-                    let details = details(&order, None);
+                    let details = details(&order.contact.address, None);
                     prepared.push(Prepared::Ended(Ended::before_a_gate(
                         order.claimed.lease,
                         how,
@@ -136,7 +136,7 @@ impl Preparation {
         job: &Rendering,
         texts: Result<Texts, RenderFailure>,
     ) -> Prepared {
-        let details = details(&order, Some(&job.parsed));
+        let details = details(&order.contact.address, Some(&job.parsed));
         let lease = order.claimed.lease;
         let composed = match texts {
             Ok(texts) => self.compose(order, job, (texts, details.clone())),
@@ -190,10 +190,17 @@ impl Preparation {
     }
 }
 
-fn details(order: &Order, bundle: Option<&Bundle>) -> Details {
+/// What the log keeps of a row that is refused before anybody reads its template.
+pub(crate) fn details_of_refused(row: &Claimed, contact: &str) -> Details {
+    let bundle = row.body.as_ref().and_then(|body| body.bundle.as_ref());
+    let bundle = bundle.and_then(|blob| Bundle::parse(&blob.bytes).ok());
+    details(contact, bundle.as_ref())
+}
+
+fn details(contact: &str, bundle: Option<&Bundle>) -> Details {
     Details {
         notice: bundle.map(|bundle| bundle.notice.clone()).filter(|name| !name.is_empty()),
-        contact: Some(order.contact.address.clone()).filter(|address| !address.is_empty()),
+        contact: Some(contact.to_owned()).filter(|contact| !contact.is_empty()),
         segments: None,
         on_unknown: bundle.and_then(|bundle| bundle.on_unknown),
     }

@@ -35,6 +35,7 @@ mod inbox;
 mod installation;
 mod journal;
 mod late;
+pub mod listening;
 mod locks;
 mod mass;
 mod modules;

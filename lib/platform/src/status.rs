@@ -9,12 +9,19 @@ use crate::why::Pause;
 use host::{Folder, Listed};
 use notice::{GatewayId, Mask, Ms, Route, State};
 use std::collections::BTreeMap;
-use store::{Condition, Count, Direction, Gateway, GatewayState, LogFilter, Project, TaskRow};
+use store::{
+    Condition, Count, Direction, Gateway, GatewayState, LogFilter, LogRow, Project, TaskRow,
+};
 
 /// Attempts looked at for the rates.
 const RATE_ROWS: u32 = 10_000;
 /// The time rates are taken over.
 const RATE_MS: i64 = 10 * 60_000;
+/// What was refused before any gate was asked has left the queue: it is told of for an hour.
+const REFUSED_MS: i64 = 60 * 60_000;
+/// How the reasons of such refusals begin (DESIGN 4).
+const REFUSALS: [&str; 5] =
+    ["no_contact:", "bad_contact:", "contact_blocked:", "empty_message:", "too_long:"];
 
 /// The state of an installation at one moment.
 #[derive(Clone, PartialEq, Eq)]
@@ -103,6 +110,8 @@ pub(crate) struct Seen {
     pub(crate) gates: Vec<Listed>,
     pub(crate) oldest: Option<TaskRow>,
     pub(crate) tested: Vec<GatewayId>,
+    /// Attempts of the last hour that ended before a gate was asked and took their task out of the queue.
+    pub(crate) refused: Vec<LogRow>,
 }
 
 impl Platform {
@@ -143,7 +152,8 @@ fn see(context: &mut Context<'_>, paused: Option<Pause>) -> Result<Seen, Refusal
             module_status(name, runner, broken, &counts)
         })
         .collect();
-    let gateways = gateways(context, &counts)?;
+    let recent = context.read(|snapshot| recent(snapshot, now))?;
+    let gateways = gateways(context, &counts, &recent.sent)?;
     let tested = context.read(|snapshot| {
         let mut tested = Vec::new();
         for status in &gateways {
@@ -154,7 +164,8 @@ fn see(context: &mut Context<'_>, paused: Option<Pause>) -> Result<Seen, Refusal
         Ok(tested)
     })?;
     let oldest = context.read(|snapshot| oldest_ready(snapshot, &counts))?;
-    Ok(Seen { now, paused, modules, gateways, counts, projects, gates, oldest, tested })
+    let refused = recent.refused;
+    Ok(Seen { now, paused, modules, gateways, counts, projects, gates, oldest, tested, refused })
 }
 
 fn module_status(
@@ -173,16 +184,42 @@ fn module_status(
     ModuleStatus { name, runner, broken, tasks, oldest_ready }
 }
 
-fn gateways(context: &mut Context<'_>, counts: &[Count]) -> Result<Vec<GatewayStatus>, Refusal> {
-    let now = context.now();
-    context.read(|snapshot| {
-        let filter = LogFilter { since: Some(now.plus(-RATE_MS)), ..LogFilter::default() };
-        let mut sent: BTreeMap<GatewayId, u64> = BTreeMap::new();
-        for row in snapshot.log(&filter, None, RATE_ROWS)? {
-            if let Some(gateway) = row.row.gateway.filter(|_| row.row.outcome == "sent") {
-                *sent.entry(gateway).or_default() += 1;
-            }
+/// What the log has of late.
+struct Recent {
+    /// Messages sent within [`RATE_MS`].
+    sent: BTreeMap<GatewayId, u64>,
+    refused: Vec<LogRow>,
+}
+
+fn recent(snapshot: &mut dyn store::Snapshot, now: Ms) -> Result<Recent, Refusal> {
+    let filter = LogFilter { since: Some(now.plus(-REFUSED_MS)), ..LogFilter::default() };
+    let mut recent = Recent { sent: BTreeMap::new(), refused: Vec::new() };
+    for row in snapshot.log(&filter, None, RATE_ROWS)? {
+        let is_sent = row.row.outcome == "sent" && now.since(row.row.at) <= RATE_MS;
+        if let Some(gateway) = row.row.gateway.filter(|_| is_sent) {
+            *recent.sent.entry(gateway).or_default() += 1;
         }
+        if is_refused_here(&row) {
+            recent.refused.push(row);
+        }
+    }
+    Ok(recent)
+}
+
+/// Refused by the module itself, no gate asked (S3-77). A gate's own refusal took time.
+fn is_refused_here(row: &LogRow) -> bool {
+    let log = &row.row;
+    log.outcome == "never"
+        && log.took_ms.is_none()
+        && REFUSALS.iter().any(|word| log.reason.starts_with(word))
+}
+
+fn gateways(
+    context: &mut Context<'_>,
+    counts: &[Count],
+    sent: &BTreeMap<GatewayId, u64>,
+) -> Result<Vec<GatewayStatus>, Refusal> {
+    context.read(|snapshot| {
         let states = snapshot.gateway_states()?;
         Ok(snapshot
             .gateways()?

@@ -30,11 +30,13 @@ pub const FINDING_CODES: &[&str] = &[
     "oldest_ready",
     "asked",
     "failed",
+    "refused",
     "secret_key",
     "writable",
     "description_broken",
     "handler_broken",
     "plugin_broken",
+    "api_listen",
     "secret_unsealed",
     "database_mode",
 ];
@@ -65,6 +67,7 @@ pub(crate) fn of_seen(seen: &Seen, config: &Config) -> Vec<Finding> {
     findings.extend(too_old(seen, config));
     findings.extend(waits_for_a_person(seen, State::Asked));
     findings.extend(waits_for_a_person(seen, State::Failed));
+    findings.extend(refused(seen));
     findings
 }
 
@@ -277,13 +280,30 @@ fn waits_for_a_person(seen: &Seen, state: State) -> Option<Finding> {
     (tasks > 0).then(|| warning(code, text, format!("gatepost queue --state {state}")))
 }
 
+/// What left the queue unsent because no gate could be asked: a wrong number, a blocked contact, no text.
+fn refused(seen: &Seen) -> Option<Finding> {
+    let last = seen.refused.first()?;
+    let log = &last.row;
+    let notice = log.notice.as_deref().map(|name| format!(" {name}")).unwrap_or_default();
+    let contact = log.contact.as_deref().map(|to| format!(" to {to}")).unwrap_or_default();
+    let count = match seen.refused.len() {
+        1 => "1 message was".to_owned(),
+        several => format!("{several} messages were"),
+    };
+    let text = format!(
+        "{count} refused within the hour without asking a gate, the last: task {}{notice}{contact}: {}",
+        log.task, log.reason
+    );
+    Some(warning("refused", text, format!("gatepost why {}", log.task)))
+}
+
 /// Findings about files: the key, the database, who may write, descriptions, secrets that lie open.
 pub(crate) fn of_files(context: &Context<'_>, gateways: &[GatewayStatus]) -> Vec<Finding> {
     let mut findings = Vec::new();
     findings.extend(Vault::load(context.root).err().map(|error| {
         let text = error.to_string();
         let cure = if text.contains("missing") {
-            "restore etc/secret.key from the backup; if there is none: gatepost init"
+            "restore etc/secret.key from the backup; if there is none: gatepost init --new-key"
         } else {
             "chmod 600 etc/secret.key"
         };
@@ -312,6 +332,13 @@ pub(crate) fn of_files(context: &Context<'_>, gateways: &[GatewayStatus]) -> Vec
             warning("plugin_broken", format!("plugin `{name}` is {standing}"), cure)
         },
     ));
+    findings.extend(crate::listening::trouble(context.root, context.config).map(|reason| {
+        let text = format!(
+            "gatepostd can't listen at `{}`: {reason}; its socket works all the same",
+            context.config.api.listen
+        );
+        warning("api_listen", text, "gatepost config set api.listen ADDRESS:PORT")
+    }));
     for status in gateways {
         let names = [
             format!("gateway.{}", status.gateway.module),

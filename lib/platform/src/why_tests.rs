@@ -87,7 +87,8 @@ fn attempt(bench: &mut Bench, settlement: &Settlement, outcome: &str, reason: &s
         segments: Some(1),
         queued: task.queued,
         at: now,
-        took_ms: Some(12),
+        // what is gone and was not sent never reached a gate
+        took_ms: (*settlement != Settlement::Gone || outcome == "sent").then_some(12),
     };
     let done = Done {
         lease: task.lease,
@@ -298,8 +299,27 @@ fn broken_programs_and_failed_tasks_are_found_and_a_well_house_has_no_finding() 
     gateway(&mut bench, "main");
     attempt(&mut bench, &Settlement::Fail, "never", "no such number");
     assert!(finding(&mut bench, "failed").cure.contains("--state failed"));
+    assert!(findings(&mut bench).iter().all(|finding| finding.code != "refused"));
     let mut well = Bench::with_user();
     let status = well.platform.status().unwrap();
     assert!(status.findings.is_empty(), "{:?}", status.findings);
     assert_eq!(status.severity(), None);
+}
+
+// S3-77
+#[test]
+fn what_was_refused_without_a_gate_is_told_for_an_hour() {
+    let mut bench = bench();
+    gateway(&mut bench, "main");
+    let reason = "bad_contact: `12` is no phone number";
+    attempt(&mut bench, &Settlement::Gone, "never", reason);
+    let found = finding(&mut bench, "refused");
+    assert!(found.text.starts_with("1 message was refused"), "{}", found.text);
+    assert!(found.text.contains("task 1 hi to +79123456789: bad_contact: `12`"), "{}", found.text);
+    assert_eq!((found.severity, found.cure.as_str()), (Severity::Warning, "gatepost why 1"));
+    let told = why(&mut bench, "1");
+    assert!(told.starts_with("Task 1: notice hi by ntsms to +79123456789."), "{told}");
+    assert!(told.contains("It was refused") && told.contains(reason), "{told}");
+    bench.clock.advance(61 * 60_000);
+    assert!(findings(&mut bench).iter().all(|finding| finding.code != "refused"));
 }

@@ -43,7 +43,22 @@ fn a_user_without_a_contact_is_refused_before_any_gate() {
         assert!(bench.sent().is_empty());
         assert_eq!(bench.log_of(task), ["never"]);
         assert!(bench.log_reason(task).starts_with("no_contact"));
+        assert_eq!(bench.log_subject(task), ("welcome".into(), String::new()));
         assert!(bench.tasks().is_empty());
+    });
+}
+
+// S3-77
+#[test]
+fn a_contact_that_is_no_address_is_refused_and_the_log_says_which_and_for_what() {
+    on_both(|bench| {
+        bench.add_gateway(None);
+        let task = bench.enqueue_for(1, "<user><id>1</id><email>no&#10;where</email></user>");
+        bench.drain();
+        assert!(bench.sent().is_empty());
+        assert_eq!(bench.log_of(task), ["never"]);
+        assert_eq!(bench.log_subject(task), ("welcome".into(), "no\u{fffd}where".into()));
+        assert!(bench.log_reason(task).contains("is no mail address"));
     });
 }
 
@@ -55,7 +70,8 @@ fn a_blocked_contact_is_refused_before_any_gate() {
         let task = bench.enqueue(1, 1)[0];
         bench.drain();
         assert!(bench.sent().is_empty());
-        assert!(bench.log_reason(task).contains("bounced for a month"));
+        assert!(bench.log_reason(task).contains("bounced for a month; `gatepost contact unblock`"));
+        assert_eq!(bench.log_subject(task), ("welcome".into(), "u1@x.y".into()));
     });
 }
 

@@ -22,7 +22,8 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use store::{
     Accepted, Body, Condition, ContactState, Demand, Direction, Durability, Gateway, LogFilter,
-    NewTask, Owner, Pool, Project, Store, StoreError, StoredBody, TaskFilter, TaskRow, Worker,
+    NewLog, NewTask, Owner, Pool, Project, Store, StoreError, StoredBody, TaskFilter, TaskRow,
+    Worker,
 };
 
 pub(super) use super::stage::{Grave, HandOver, Opener, Reply};
@@ -262,8 +263,18 @@ impl Bench {
     }
 
     pub(super) fn log_reason(&self, task: TaskId) -> String {
+        self.last_log(task).reason
+    }
+
+    /// Notice and contact of the last attempt.
+    pub(super) fn log_subject(&self, task: TaskId) -> (String, String) {
+        let log = self.last_log(task);
+        (log.notice.unwrap_or_default(), log.contact.unwrap_or_default())
+    }
+
+    fn last_log(&self, task: TaskId) -> NewLog {
         let filter = LogFilter { task: Some(task), ..LogFilter::default() };
-        self.read(|snapshot| snapshot.log(&filter, None, 1)).remove(0).row.reason
+        self.read(|snapshot| snapshot.log(&filter, None, 1)).remove(0).row
     }
 
     pub(super) fn gateway_condition(&self, id: GatewayId) -> Condition {
@@ -468,7 +479,7 @@ impl Bench {
 
 fn new_task(project: i64, user: &str) -> NewTask {
     let body = StoredBody {
-        bundle: Some(blob(b"<bundle/>")),
+        bundle: Some(blob(b"<bundle notice=\"welcome\"/>")),
         notice: blob(b"<doc/>"),
         user: user.to_owned(),
         project: Some(ProjectId(project)),
