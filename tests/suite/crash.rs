@@ -41,7 +41,11 @@ fn kill_at(point: &str) -> Killed {
     stage.set(&[("queue.poison_crashes", "1000")]);
     let mut in_doubt = BTreeSet::new();
     let (mut kills, mut messages) = (0, 0);
-    for round in 0..rounds() {
+    // A round that ends before its point is passed is no kill: it is played again, with a bound.
+    for round in 0..rounds() * 4 {
+        if kills == rounds() {
+            break;
+        }
         stage.queue(messages + 1, EACH);
         messages += EACH;
         // at another passing each time; the random point: at another moment
@@ -80,7 +84,7 @@ fn nothing_is_lost_at_any_kill_point_and_doubles_stay_in_the_window() {
             verdict.lost.len()
         ));
         let is_right = verdict.is_kept() && killed.sent == u64::from(killed.messages);
-        if !is_right || killed.kills == 0 {
+        if !is_right || killed.kills < rounds() {
             wrong.push(format!(
                 "{point}: {} sent, {} kills, {verdict:?}",
                 killed.sent, killed.kills

@@ -124,6 +124,25 @@ fn while_a_pause_file_exists_only_forced_messages_go_out() {
 }
 
 #[test]
+fn a_pause_for_a_time_ends_by_itself() {
+    let stage = Stage::with_ledger(0);
+    let paused = stage.host.gatepost(&["pause", "--reason", "moving", "--for", "8s"]);
+    assert!(paused.stderr.contains("and so does 20"), "{}", paused.stderr);
+    stage.queue(1, 3);
+    let status = stage.host.gatepost(&["status"]).stdout;
+    assert!(status.contains("paused") && status.contains("moving"), "{status}");
+    stage.host.process("ntemail").ended(0);
+    assert_eq!(stage.ledger().len(), 0);
+    let mut worker = stage.host.start("notify/ntemail", &["--command", "process", "--follow"]);
+    wait_until(LONG, "the pause is over", || stage.unfinished() == 0);
+    worker.signal("TERM");
+    worker.wait(LONG);
+    assert!(!stage.host.gatepost(&["status"]).stdout.contains("paused"));
+    stage.host.gatepost(&["resume"]).ended(0);
+    assert!(!stage.host.path("etc/gatepost.DoNothing").exists());
+}
+
+#[test]
 fn a_pause_in_the_middle_of_a_drain_holds_what_was_not_handed_over() {
     let stage = Stage::with_ledger(30);
     stage.queue(1, 200);

@@ -379,7 +379,7 @@ pub(crate) struct Pause {
     #[arg(long)]
     pub(crate) reason: String,
     /// End it by itself after that time: 30m, 2h
-    #[arg(long = "for", value_name = "AGE", requires = "gateway")]
+    #[arg(long = "for", value_name = "AGE")]
     pub(crate) for_time: Option<String>,
 }
 

@@ -8,6 +8,7 @@ use crate::{ask, fields};
 use clap::Subcommand;
 use notice::Fields;
 use platform::Answer;
+use platform::when;
 use std::fs;
 use wire::form::{Control, FormDocument, Mark};
 use wire::xml::Document;
@@ -246,16 +247,11 @@ fn ask_one(document: &FormDocument, control: &Control, known: &str) -> Result<St
     Ok(if answer.is_empty() { known.to_owned() } else { answer })
 }
 
-const PAUSE_FILE: &str = "etc/gatepost.DoNothing";
-
 /// `gatepost pause`: the whole queue by the `DoNothing` file, or one gateway by holding it.
 pub(crate) fn pause(session: &mut Session, what: &Pause) -> Result<()> {
+    let until = what.for_time.as_ref().map(|age| format!("+{}", age.trim_start_matches('+')));
     if let Some(gateway) = &what.gateway {
-        let until = what
-            .for_time
-            .as_ref()
-            .map(|age| format!("+{}", age.trim_start_matches('+')))
-            .unwrap_or_default();
+        let until = until.unwrap_or_default();
         let answer = session.ask(
             "gateway.hold",
             &[("elid", gateway), ("reason", &what.reason), ("until", &until)],
@@ -268,12 +264,16 @@ pub(crate) fn pause(session: &mut Session, what: &Pause) -> Result<()> {
             ),
         );
     }
-    let path = session.platform.root().path(PAUSE_FILE);
-    fs::write(&path, format!("{}\n", what.reason))?;
+    let now = session.platform.clock().now();
+    let until = until.map(|until| when::read("for", &until, now, "")).transpose()?;
+    let [path, _] = config::pause_files(session.platform.root());
+    fs::write(path, config::pause_words(&what.reason, until.as_ref().map(|until| until.at)))?;
     session.platform.store().wake();
-    output::tell(
-        "paused: nothing goes out but tasks queued with --while-paused; `gatepost resume` ends it",
-    );
+    let end = until.map(|until| format!(", and so does {}", when::shown(until.at)));
+    output::tell(&format!(
+        "paused: nothing goes out but tasks queued with --while-paused; `gatepost resume` ends it{}",
+        end.unwrap_or_default()
+    ));
     Ok(())
 }
 
@@ -283,10 +283,11 @@ pub(crate) fn resume(session: &mut Session, gateway: Option<&str>) -> Result<()>
         let answer = session.ask("gateway.release", &[("elid", gateway)])?;
         return session.report(&answer, &format!("gateway {gateway} is used again"));
     }
-    let mut ended = false;
-    while let Some(path) = config::paused(session.platform.root()) {
-        fs::remove_file(&path)?;
-        ended = true;
+    let ended = session.platform.paused().is_some();
+    for path in config::pause_files(session.platform.root()) {
+        if path.symlink_metadata().is_ok() {
+            fs::remove_file(path)?;
+        }
     }
     session.platform.store().wake();
     output::tell(if ended { "the queue is open again" } else { "the queue was not paused" });

@@ -8,6 +8,7 @@ use crate::output::Table;
 use crate::session::Session;
 use notice::Fields;
 use platform::Answer;
+use platform::when;
 use std::path::PathBuf;
 
 /// Sends a notice: one task for each module.
@@ -69,9 +70,9 @@ fn attached(files: &[PathBuf]) -> Result<String> {
 
 /// What was queued waits: better said now than looked for later.
 fn tell_of_pause(session: &Session) {
-    if config::paused(session.platform.root()).is_some() {
-        output::tell("the queue is paused: this waits until `gatepost resume`");
-    }
+    let Some(pause) = session.platform.paused() else { return };
+    let end = pause.until.map(|until| format!("{} or ", when::shown(until))).unwrap_or_default();
+    output::tell(&format!("the queue is paused: this waits until {end}`gatepost resume`"));
 }
 
 /// One line a module: queued with its number, or why not.

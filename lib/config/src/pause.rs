@@ -1,15 +1,19 @@
 //! The `DoNothing` files (S3-32): while one exists, only forced tasks go out.
 
 use crate::Root;
+use notice::Ms;
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+const UNTIL: &str = "until ";
 
 /// The file that pauses delivery, if there is one. Its existence is all that counts, a dangling link
-/// pauses too, and so does a folder we can't look into: doubt never sends. Two `lstat`, no allocation
-/// unless paused: it is asked before each hand-over.
-pub fn paused(root: &Root) -> Option<PathBuf> {
+/// pauses too, and so does a folder we can't look into: doubt never sends. Only one whose own words set it
+/// an end ([`pause_words`]) and that nobody touched since then pauses no longer than that. Two `lstat`, no
+/// allocation unless paused: it is asked before each hand-over.
+pub fn paused(root: &Root, now: Ms) -> Option<PathBuf> {
     let is_there = |path: &&PathBuf| match rustix::fs::lstat(path.as_path()) {
-        Ok(_) => true,
+        Ok(_) => !has_ended(path, now),
         Err(error) => !matches!(
             std::io::Error::from(error).kind(),
             ErrorKind::NotFound | ErrorKind::NotADirectory
@@ -18,23 +22,69 @@ pub fn paused(root: &Root) -> Option<PathBuf> {
     root.pauses().iter().find(is_there).cloned()
 }
 
+/// The files that pause, or did until their end.
+pub fn pause_files(root: &Root) -> &[PathBuf; 2] {
+    root.pauses()
+}
+
+/// What such a file says: why, and when it ends by itself.
+pub fn pause_words(reason: &str, until: Option<Ms>) -> String {
+    let reason = reason.lines().next().unwrap_or_default();
+    until.map_or_else(|| format!("{reason}\n"), |until| format!("{reason}\n{UNTIL}{until}\n"))
+}
+
+/// When a file of these words ends by itself.
+pub fn pause_end(words: &str) -> Option<Ms> {
+    words.lines().skip(1).find_map(|line| line.strip_prefix(UNTIL)?.trim().parse().ok()).map(Ms)
+}
+
+fn has_ended(path: &Path, now: Ms) -> bool {
+    let end = std::fs::read_to_string(path).ok().and_then(|words| pause_end(&words));
+    let Some(end) = end.filter(|end| *end <= now) else { return false };
+    let touched = path.metadata().and_then(|found| found.modified()).ok();
+    let touched = touched.and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
+    touched.is_some_and(|at| at.as_millis() <= u128::from(end.0.unsigned_abs()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::fs;
 
+    const NOW: Ms = Ms(1_795_300_000_000);
+
     #[test]
     fn either_name_pauses_and_its_end_resumes() {
         let folder = tempfile::tempdir().unwrap();
         let root = Root::at(folder.path()).unwrap();
-        assert_eq!(paused(&root), None);
+        assert_eq!(paused(&root, NOW), None);
         fs::create_dir(root.path("etc")).unwrap();
         for name in ["etc/gatepost.DoNothing", "etc/billmgr.DoNothing"] {
             fs::write(root.path(name), "").unwrap();
-            assert_eq!(paused(&root), Some(root.path(name))); // S3-32
+            assert_eq!(paused(&root, NOW), Some(root.path(name))); // S3-32
             fs::remove_file(root.path(name)).unwrap();
-            assert_eq!(paused(&root), None);
+            assert_eq!(paused(&root, NOW), None);
         }
+    }
+
+    #[test]
+    fn one_that_says_until_when_ends_by_itself_unless_it_was_touched_since() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Root::at(folder.path()).unwrap();
+        fs::create_dir(root.path("etc")).unwrap();
+        let path = root.path("etc/gatepost.DoNothing");
+        fs::write(&path, pause_words("moving\nuntil 0", Some(NOW))).unwrap();
+        let touch = |at: Ms| {
+            let at = std::time::UNIX_EPOCH + std::time::Duration::from_millis(at.0.unsigned_abs());
+            fs::File::open(&path).unwrap().set_modified(at).unwrap();
+        };
+        touch(NOW.plus(-5_000));
+        assert!(paused(&root, NOW.plus(-1)).is_some());
+        assert_eq!(paused(&root, NOW), None);
+        touch(NOW.plus(5_000));
+        assert!(paused(&root, NOW.plus(6_000)).is_some());
+        fs::write(&path, "until 1\n").unwrap();
+        assert!(paused(&root, NOW).is_some(), "the first line is a reason");
     }
 
     #[test]
@@ -43,6 +93,6 @@ mod tests {
         let root = Root::at(folder.path()).unwrap();
         fs::create_dir(root.path("etc")).unwrap();
         std::os::unix::fs::symlink("nowhere", root.path("etc/gatepost.DoNothing")).unwrap();
-        assert!(paused(&root).is_some());
+        assert!(paused(&root, NOW).is_some());
     }
 }

@@ -236,12 +236,12 @@ impl Site {
         };
         let identity = Identity::take(&self.name, &run, &*self.clock).map_err(mask_off)?;
         let notes = Notes::create(&identity.notes_path()).map_err(mask_off)?;
-        let root = self.root.clone();
+        let (root, clock) = (self.root.clone(), Arc::clone(&self.clock));
         let door = Arc::new(Door {
             clock: Arc::clone(&self.clock),
             identity,
             notes,
-            pause: Box::new(move || config::paused(&root).is_some()),
+            pause: Box::new(move || config::paused(&root, clock.now()).is_some()),
             sabotage: Sabotage::read(config::kill_at().as_deref()),
             stopping: AtomicBool::new(false),
         });

@@ -76,8 +76,10 @@ fn of_pause(seen: &Seen, config: &Config) -> Option<Finding> {
     let age = pause.since.map_or(0, |since| seen.now.since(since));
     let reason =
         if pause.reason.is_empty() { String::new() } else { format!(": {}", pause.reason) };
+    let left = pause.until.map(|until| distance(until.since(seen.now)));
+    let until = left.map(|left| format!(", for {left} more")).unwrap_or_default();
     let text = format!(
-        "the queue is paused for {} by `{}`{reason}; only tasks marked for it go out",
+        "the queue is paused for {}{until} by `{}`{reason}; only tasks marked for it go out",
         distance(age),
         pause.file.display()
     );

@@ -47,6 +47,8 @@ pub struct Pause {
     pub since: Option<Ms>,
     /// Its first line.
     pub reason: String,
+    /// When it ends by itself.
+    pub until: Option<Ms>,
 }
 
 /// One task.
@@ -125,13 +127,14 @@ impl Platform {
 
     /// The file that pauses the queue, since when and why.
     pub fn paused(&self) -> Option<Pause> {
-        let file = config::paused(&self.shared.root)?;
+        let file = config::paused(&self.shared.root, self.shared.clock.now())?;
         let since = file.symlink_metadata().and_then(|found| found.modified()).ok();
         let since = since.and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
         let text = std::fs::read_to_string(&file).unwrap_or_default();
         let reason = text.lines().next().unwrap_or_default().trim().chars().take(200).collect();
         let since = since.and_then(|since| i64::try_from(since.as_millis()).ok()).map(Ms);
-        Some(Pause { file, since, reason })
+        let until = config::pause_end(&text);
+        Some(Pause { file, since, reason, until })
     }
 }
 

@@ -124,8 +124,9 @@ fn pause_sentence(pause: &Pause, now: Ms) -> String {
         "" => String::new(),
         reason => format!(" ({reason})"),
     };
+    let until = pause.until.map(|at| format!(" until {}", moment(at, now))).unwrap_or_default();
     format!(
-        "The whole queue is paused{since}{reason} by `{}`; `gatepost resume` ends it.",
+        "The whole queue is paused{since}{until}{reason} by `{}`; `gatepost resume` ends it.",
         pause.file.display()
     )
 }
