@@ -121,3 +121,37 @@ fn who_can_not_tell_is_asked_about_for_good_and_who_was_not_reached_waits() {
     drain(&host, OPENED);
     assert_eq!(state(&host), "active");
 }
+
+// S1-26
+#[test]
+fn a_worker_killed_in_the_middle_of_a_suspend_leaves_a_task_for_a_person() {
+    let host = host();
+    call(&host, &["service.open", "user=1", "product=FTP"]);
+    drain(&host, OPENED);
+    host.write("var/ran", "");
+    host.write(
+        "var/then",
+        "until test -e var/go; do sleep 0.02; done; echo over >> var/ran; echo '<doc/>'",
+    );
+    call(&host, &["service.suspend", "elid=1"]);
+    let mut worker = host.start("notify/nthandler", &["--command", "process", "--force"]);
+    wait_until(LONG, "the program runs", || host.read("var/ran") == "suspend\n");
+    worker.signal("KILL");
+    assert_eq!(worker.wait(LONG), None, "killed");
+    // the next worker starts nothing again, whether the program still runs or has ended
+    host.process("nthandler").ended(0);
+    host.write("var/go", "");
+    wait_until(LONG, "the program ends", || host.read("var/ran").ends_with("over\n"));
+    host.process("nthandler").ended(0);
+    assert_eq!(host.read("var/ran"), "suspend\nover\n", "it ran once");
+    let task = "SELECT state||' '||err_info FROM notifytask WHERE modulename='pmshell'";
+    assert!(host.sql(task).starts_with("4 "), "{}", host.sql(task));
+    assert_eq!(state(&host), "active", "nobody knows that it is suspended");
+    // a person says that it was not done
+    host.gatepost(&["retry", "--state", "asked", "--yes"]).ended(0);
+    drain(&host, "echo '<doc/>'");
+    assert_eq!(
+        (state(&host).as_str(), host.read("var/ran").as_str()),
+        ("suspended", "suspend\nover\nsuspend\n")
+    );
+}
