@@ -33,6 +33,8 @@ struct Queue {
     open: u32,
     busy: u32,
     threads: u32,
+    /// Threads that wait for news: who wakes nobody asks the system for nothing.
+    idle: u32,
     closed: bool,
 }
 
@@ -50,14 +52,17 @@ impl Sender for Lane {
         let mut queue = self.inside.queue();
         queue.waiting.insert(place, message);
         self.inside.staff(&mut queue);
-        self.inside.news.notify_one();
+        self.inside.wake_one(&queue);
     }
 
     fn set_window(&self, open: u32) {
         let mut queue = self.inside.queue();
+        let grown = open.max(1).saturating_sub(queue.open);
         queue.open = open.max(1);
         self.inside.staff(&mut queue);
-        self.inside.news.notify_all();
+        if grown > 0 && queue.idle > 0 && !queue.waiting.is_empty() {
+            self.inside.news.notify_all();
+        }
     }
 }
 
@@ -85,29 +90,40 @@ impl Inside {
     }
 
     fn work(&self) {
-        while let Some(message) = self.next() {
+        let mut next = self.next(self.queue());
+        while let Some(message) = next {
             self.courier.deliver(&message, &self.outcomes);
-            self.queue().busy -= 1;
+            let mut queue = self.queue();
+            queue.busy -= 1;
+            next = self.next(queue);
+        }
+    }
+
+    fn wake_one(&self, queue: &Queue) {
+        if queue.idle > 0 && queue.busy < queue.open && !queue.waiting.is_empty() {
             self.news.notify_one();
         }
     }
 
     /// The most urgent message, once the window has room. None: this thread is not needed any more.
-    fn next(&self) -> Option<Message> {
-        let mut queue = self.queue();
+    fn next(&self, mut queue: MutexGuard<'_, Queue>) -> Option<Message> {
         loop {
             let may_run = queue.busy < queue.open;
             if may_run && let Some((_, message)) = queue.waiting.pop_first() {
                 queue.busy += 1;
+                // what woke this thread may have been meant for two
+                self.wake_one(&queue);
                 return Some(message);
             }
             if queue.closed && queue.waiting.is_empty() {
                 queue.threads -= 1;
                 return None;
             }
+            queue.idle += 1;
             let (after, waited) =
                 self.news.wait_timeout(queue, IDLE).unwrap_or_else(PoisonError::into_inner);
             queue = after;
+            queue.idle -= 1;
             if waited.timed_out() && queue.waiting.is_empty() {
                 queue.threads -= 1;
                 return None;
