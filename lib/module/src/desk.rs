@@ -119,10 +119,27 @@ pub(crate) fn limits_of(
     .shared_by(workers)
 }
 
-/// The limits of a route for one of `workers`: `concurrency` at once, together.
-pub(crate) fn route_limits(concurrency: u32, workers: u32, rules: &Rules) -> Limits {
-    Limits { concurrency, first: rules.window.0, ahead_ms: 0, rate_thousandths: None }
+/// The limits of a route for one of `workers`: `concurrency` at once, together. A handler that is quick is claimed
+/// ahead for, as a gateway is; the operations of a server are long and few.
+pub(crate) fn route_limits(route: RouteKind, workers: u32, rules: &Rules) -> Limits {
+    let (concurrency, ahead_ms) = match route {
+        RouteKind::Handler => (rules.at_once, rules.claim_ahead_ms),
+        RouteKind::Server { at_once } => (at_once, 0),
+    };
+    Limits { concurrency, first: rules.window.0, ahead_ms, rate_thousandths: None }
         .shared_by(workers)
+}
+
+/// What stands at the end of a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RouteKind {
+    /// A provisioning handler.
+    Handler,
+    /// A server of services.
+    Server {
+        /// Operations at once.
+        at_once: u32,
+    },
 }
 
 /// The limits of the module's own way.

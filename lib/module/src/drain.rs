@@ -7,7 +7,7 @@ use crate::desk::{Desk, InHand};
 use crate::handover::Door;
 use crate::kill::{Fault, KillPoint};
 use crate::pipeline::{Details, Ended, Event, How, LeaseTime, Order, Pipeline, Work};
-use crate::plan::{Desks, GateBook, Pause, Plan, Scope, View, plan};
+use crate::plan::{Desks, GateBook, Pause, Plan, Scope, Untold, View, plan};
 use crate::prepare::details_of_refused;
 use crate::reaper::{bury, suspects};
 use crate::rules::{Outlet, Rules, Way};
@@ -15,7 +15,8 @@ use notice::{Fields, GatewayId, ModuleName, Ms, ProjectId, Route};
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
-use store::{Claimed, Settlement, Store, StoreError};
+use std::sync::atomic::Ordering;
+use store::{Claimed, Effect, Settlement, Store, StoreError};
 
 /// How often dead workers are looked for, milliseconds.
 const REAP_MS: i64 = 1_000;
@@ -97,6 +98,8 @@ pub struct Turned {
     pub soon: Option<Ms>,
     /// The earliest time written in the queue.
     pub next_due: Option<Ms>,
+    /// Whether there are, or may be by now, events that the module has to tell.
+    pub untold: Untold,
     /// The queue is paused.
     pub paused: bool,
 }
@@ -201,10 +204,12 @@ impl Drain {
             in_hand: self.in_hand(),
             soon: plan.next,
             next_due: view.next_due,
+            untold: view.untold,
             paused,
             ..Turned::default()
         };
         if !waits && suspects.is_empty() && extend == Extend::NotYet && pause.is_none() && !is_due {
+            self.door.turns.fetch_add(1, Ordering::SeqCst);
             return Ok(turned);
         }
         let batch = self.take_batch();
@@ -223,6 +228,10 @@ impl Drain {
             bury(&self.run, suspect);
         }
         self.registered = true;
+        self.door.turns.fetch_add(1, Ordering::SeqCst);
+        if self.rules.processing.is_some() && may_have_raised(&batch, &written) {
+            turned.untold = Untold::Some;
+        }
         turned.claimed = u32::try_from(written.turn.claimed.len()).unwrap_or(u32::MAX);
         // what was given back just now was not in the view
         turned.again = self.is_worth_again(&plan, &written) || !batch.returned.is_empty();
@@ -670,6 +679,18 @@ impl Drain {
     pub fn leases(&self) -> Vec<store::Lease> {
         self.desk.leases()
     }
+}
+
+/// Whether a turn may have written events: those that are effects, and those of tasks that have failed.
+fn may_have_raised(batch: &Batch, written: &Written) -> bool {
+    let is_event = |effect: &Effect| matches!(effect, Effect::Event(_));
+    let brings = |ended: &Ended| match &ended.how {
+        How::Answered { effects, .. } => effects.iter().any(is_event),
+        _ => false,
+    };
+    written.reaped + written.turn.expired + written.turn.unanswered > 0
+        || written.closed.iter().any(|closed| closed.settlement == Settlement::Fail)
+        || batch.ended.iter().any(brings)
 }
 
 #[cfg(test)]

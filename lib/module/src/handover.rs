@@ -7,7 +7,7 @@ use crate::pipeline::{Ended, Event, How, Message, Order, Outcomes};
 use crate::standing::{Check, Spoke};
 use notice::{Answer, Clock, Ms};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use store::{Effect, Lease};
 
 /// The door of one worker: who it is, its notes, whether it may send at all.
@@ -24,6 +24,8 @@ pub struct Door {
     pub sabotage: Sabotage,
     /// Set on SIGTERM: nothing begins any more.
     pub stopping: AtomicBool,
+    /// Turns of this worker that are over. What is read after one of them sees all that it and others had written.
+    pub turns: AtomicU64,
 }
 
 /// A hand-over that has begun.

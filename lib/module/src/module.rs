@@ -8,6 +8,7 @@ use crate::standing::{Check, Spoke};
 use notice::{Answer, OnUnknown};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use wire::features::Features;
 
 /// A program in `notify/` (S3-22, S3-40). The skeleton owns the loop: it prints the features, claims,
@@ -33,9 +34,9 @@ pub trait Module: Send + Sync {
         Ok(Heard::of(gone, Vec::new()))
     }
 
-    /// Called before each turn: what must be done before there is work to look for. Fails in words for the log;
-    /// the turn is taken all the same.
-    fn before_turn(&self, tools: &Tools<'_>) -> Result<(), String> {
+    /// Makes tasks of events that nobody was told of: called, where the module drains deliveries, after a turn that has
+    /// seen such events or may have written some. Fails in words for the log; the next turn is taken all the same.
+    fn tell(&self, tools: &Tools<'_>) -> Result<(), String> {
         let _ = tools;
         Ok(())
     }
@@ -68,12 +69,19 @@ pub struct Tools<'a> {
     pub(crate) config: &'a config::Config,
     pub(crate) caller: &'a host::Caller,
     pub(crate) log: &'a (dyn Fn(&str) + Send + Sync),
+    pub(crate) turns: &'a AtomicU64,
 }
 
 impl Tools<'_> {
     /// ROOT.
     pub fn root(&self) -> &Path {
         self.root.folder()
+    }
+
+    /// How many turns of this worker are over: what a delivery needs of the database is read once after each, since
+    /// whatever others write brings one.
+    pub fn turns(&self) -> u64 {
+        self.turns.load(Ordering::SeqCst)
     }
 
     /// A line for the log, masked.

@@ -1,7 +1,7 @@
 //! What a turn asks the database for: read in one snapshot, decided by [`crate::choose`].
 
 use crate::choose::{Offer, Rounds, gateways_of};
-use crate::desk::{Desk, limits_of, own_limits, route_limits};
+use crate::desk::{Desk, RouteKind, limits_of, own_limits, route_limits};
 use crate::rules::{Outlet, Rules, Way};
 use crate::standing::{Probe, Usable, usable};
 use notice::{GatewayId, HandlerId, ModuleName, Ms, ProcessingId, Route};
@@ -39,8 +39,20 @@ pub(crate) struct View {
     pub(crate) workers: Vec<Worker>,
     pub(crate) lease_owners: Vec<String>,
     pub(crate) next_due: Option<Ms>,
+    /// Whether events wait that nobody was told of; never where the module tells nobody.
+    pub(crate) untold: Untold,
     /// What the database says of the pause.
     pub(crate) pause: Pause,
+}
+
+/// Whether there are events that nobody was told of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Untold {
+    /// There are.
+    Some,
+    /// There are none.
+    #[default]
+    None,
 }
 
 /// Whether the queue is paused, by its `DoNothing` files or as the database knows it.
@@ -86,13 +98,18 @@ impl View {
             workers: snapshot.workers()?,
             lease_owners: snapshot.lease_owners()?,
             next_due: snapshot.next_due()?,
+            untold: match rules.processing {
+                Some(_) if !snapshot.untold_events(1)?.is_empty() => Untold::Some,
+                Some(_) | None => Untold::None,
+            },
             pause: if is_paused { Pause::On } else { Pause::Off },
         })
     }
 
-    /// How many may run at once on a route of a handler or server.
-    fn at_once(&self, route: &Route, rules: &Rules) -> u32 {
-        self.servers.get(route).copied().unwrap_or(rules.at_once)
+    /// What stands at the end of a route of a handler or server.
+    fn kind(&self, route: &Route) -> RouteKind {
+        let at_once = self.servers.get(route).copied();
+        at_once.map_or(RouteKind::Handler, |at_once| RouteKind::Server { at_once })
     }
 
     pub(crate) fn gateway(&self, id: GatewayId) -> Option<&Arc<Gateway>> {
@@ -271,7 +288,7 @@ fn by_route(view: &View, desks: &mut Desks<'_>, (mut left, now): (u32, Ms)) -> V
     let mut spent: HashMap<Route, u32> = HashMap::new();
     let mut wanted = Vec::with_capacity(asked.len());
     for (module, route, pool) in asked {
-        let limits = route_limits(view.at_once(&route, desks.rules), workers, desks.rules);
+        let limits = route_limits(view.kind(&route), workers, desks.rules);
         let outlet = Outlet::Route(route.clone());
         let free = desks.desk.counter(outlet, limits, now).window.free(now);
         let gateway = route.row();

@@ -14,7 +14,7 @@ use crate::pipeline::Outcomes;
 use crate::progress::{Progress, words};
 use crate::retry::RetryTable;
 use crate::rules::{Rules, Terms, Way};
-use crate::run::{Bounds, Left, Run, listen};
+use crate::run::{Bounds, Left, Run, Telling, listen};
 use crate::signals::Signals;
 use crate::standing::Ladders;
 use crate::workers::{Workers, WorkersParts};
@@ -26,7 +26,7 @@ use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 use store::{Durability, Store, StoreError};
@@ -244,6 +244,7 @@ impl Site {
             pause: Box::new(move || config::paused(&root, clock.now()).is_some()),
             sabotage: Sabotage::read(config::kill_at().as_deref()),
             stopping: AtomicBool::new(false),
+            turns: AtomicU64::new(0),
         });
         door.sabotage
             .arm(self.clock.since_boot().0.unsigned_abs() ^ u64::from(std::process::id()) << 7);
@@ -269,7 +270,7 @@ impl Site {
         };
         let rules = self.rules(options, &parts.own_way());
         let parts = Arc::new(parts);
-        let before_turn = self.before_turn(Arc::clone(&parts));
+        let tell = self.tell_events(Arc::clone(&parts));
         if options.follow == Follow::Yes || options.time.is_some() {
             let waker = store.waker().map_err(|error| Exit::temporary(notice::chain(&error)))?;
             listen(waker, outcomes.clone(), self.config.queue.poll);
@@ -288,19 +289,20 @@ impl Site {
         }
         let progress = if looks.is_some() { Progress::on_terminal(0) } else { Progress::silent() };
         let bounds = self.bounds(options);
-        Ok(Run { before_turn, drain, events, door, signals, stop, progress, bounds })
+        Ok(Run { tell, drain, events, door, signals, stop, progress, bounds })
     }
 
     /// Trouble that stays is told once, not each turn.
-    fn before_turn(&self, parts: Arc<WorkersParts>) -> Box<dyn FnMut()> {
+    fn tell_events(&self, parts: Arc<WorkersParts>) -> Box<dyn FnMut() -> Telling> {
         let log = Arc::clone(&self.log);
-        let mut told = String::new();
+        let mut known = String::new();
         Box::new(move || {
-            let trouble = parts.before_turn().err().unwrap_or_default();
-            if !trouble.is_empty() && trouble != told {
+            let trouble = parts.tell().err().unwrap_or_default();
+            if !trouble.is_empty() && trouble != known {
                 log.line(config::Level::Warning, &trouble);
             }
-            told = trouble;
+            known = trouble;
+            if known.is_empty() { Telling::Done } else { Telling::Failed }
         })
     }
 

@@ -4,6 +4,7 @@ use crate::arguments::Follow;
 use crate::drain::{Appetite, Drain, Turned};
 use crate::handover::Door;
 use crate::pipeline::{Event, Outcomes};
+use crate::plan::Untold;
 use crate::progress::Progress;
 use crate::signals::Signals;
 use notice::Ms;
@@ -42,8 +43,8 @@ pub enum Left {
 
 /// Everything a run holds.
 pub struct Run {
-    /// What the module does before each turn.
-    pub before_turn: Box<dyn FnMut()>,
+    /// Tells events that nobody was told of.
+    pub tell: Box<dyn FnMut() -> Telling>,
     /// Turns.
     pub drain: Drain,
     /// What comes back.
@@ -58,6 +59,15 @@ pub struct Run {
     pub progress: Progress,
     /// Limits.
     pub bounds: Bounds,
+}
+
+/// What came of telling events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Telling {
+    /// They are told, or at least a part of them.
+    Done,
+    /// They are not.
+    Failed,
 }
 
 /// After an error that may pass, the next try.
@@ -91,11 +101,15 @@ impl Run {
         let started = Instant::now();
         let mut errors = 0;
         let mut counted = None;
+        let mut untold = Untold::None;
         loop {
             if self.signals.count() > 0 {
                 return self.stop();
             }
-            (self.before_turn)();
+            let telling = match untold {
+                Untold::Some => (self.tell)(),
+                Untold::None => Telling::Done,
+            };
             let events: Vec<Event> = self.events.try_iter().collect();
             let is_late = self.bounds.follow == Follow::No && started.elapsed() >= self.bounds.time;
             let appetite = if is_late { Appetite::Finish } else { Appetite::Claim };
@@ -114,7 +128,9 @@ impl Run {
             };
             errors = 0;
             self.show(&mut counted);
-            if turned.again || self.drain.has_pending() {
+            untold = turned.untold;
+            let is_to_tell = untold == Untold::Some && telling == Telling::Done;
+            if turned.again || is_to_tell || self.drain.has_pending() {
                 continue;
             }
             if is_late && turned.in_hand == 0 || self.is_done(&turned) {

@@ -218,12 +218,13 @@ impl WorkersParts {
             config: &self.config,
             caller: &self.tools.caller,
             log: &*self.tools.log,
+            turns: &self.tools.door.turns,
         }
     }
 
-    /// What the module does before each turn.
-    pub fn before_turn(&self) -> Result<(), String> {
-        self.module.before_turn(&self.tools())
+    /// Has the module tell what nobody was told of.
+    pub fn tell(&self) -> Result<(), String> {
+        self.module.tell(&self.tools())
     }
 
     /// Whether the module can send by itself here.

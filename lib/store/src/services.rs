@@ -296,8 +296,6 @@ pub trait ServicesSnapshot {
     fn provisionings(&mut self) -> Result<Vec<Provisioning>>;
     /// The provisioning handlers that are acted from (S2-23), by priority, then id; archived ones too.
     fn active_provisionings(&mut self) -> Result<Vec<Provisioning>>;
-    /// One of them.
-    fn active_provisioning(&mut self, id: HandlerId) -> Result<Option<Provisioning>>;
     /// The status of a staff member; None: it was never set.
     fn agent(&mut self, user: UserId) -> Result<Option<Agent>>;
     /// Every status that was ever set, by user.

@@ -4,7 +4,7 @@ use gatepost_module::{Delivery, Effect, HandlerStatus, Heard, How, Message, Tool
 use host::http::{Answered, Http, Post, Posted};
 use host::{End, Ran};
 use notice::{Answer, Clock, GatewayId, HandlerId, Mask, Outcome, SystemClock};
-use platform::provisioning::{Deliveries, Handler, NotDelivered, Task};
+use platform::provisioning::{Deliveries, Handler, Moment, NotDelivered, Task};
 
 /// Of an answer, so much goes into a reason.
 const EXCERPT_BYTES: usize = 200;
@@ -32,7 +32,8 @@ impl Deliverer {
         };
         let id = HandlerId(row);
         let now = SystemClock.now();
-        let handler = self.handlers.handler(id, now).map_err(|why| match why {
+        let at = Moment { turns: tools.turns(), now };
+        let handler = self.handlers.handler(id, at).map_err(|why| match why {
             NotDelivered::Never(why) => How::Broken(why),
             NotDelivered::Later(why) => How::NotReady(why),
         })?;
@@ -42,7 +43,7 @@ impl Deliverer {
             Task::Post(address) => {
                 let headers = handler.headers(&claimed.key, now, body);
                 let post = Post { address: address.clone(), headers, body: body.to_vec() };
-                posted(id, self.http.post(&post), &handler.mask())
+                posted(id, self.http.post(&post), handler.mask())
             }
         })
     }
@@ -103,7 +104,7 @@ fn script(path: &std::path::Path, body: &[u8], (handler, tools): (&Handler, &Too
     } else {
         Answer::not_sent(Outcome::Later, mask.apply(&words(&ran)))
     };
-    Heard::of(answer, vec![response(code, &answered, &mask)])
+    Heard::of(answer, vec![response(code, &answered, mask)])
 }
 
 fn words(ran: &Ran) -> String {

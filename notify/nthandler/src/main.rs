@@ -83,7 +83,7 @@ impl Module for Handler {
     }
 
     /// Events that settling turns wrote become tasks.
-    fn before_turn(&self, tools: &Tools<'_>) -> Result<(), String> {
+    fn tell(&self, tools: &Tools<'_>) -> Result<(), String> {
         let mut teller = self.teller.lock().unwrap_or_else(PoisonError::into_inner);
         let platform = match teller.take() {
             Some(platform) => platform,

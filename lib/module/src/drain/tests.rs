@@ -1,6 +1,7 @@
 //! Drains over both stores with scripted gates, in virtual time.
 
 mod graves;
+mod handlers;
 mod kit;
 mod order;
 mod outages;

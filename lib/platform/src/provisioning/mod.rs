@@ -15,7 +15,7 @@ mod task;
 #[cfg(test)]
 mod tests;
 
-pub use delivery::{Deliveries, Handler, NotDelivered, subject_of};
+pub use delivery::{Deliveries, Handler, Moment, NotDelivered, subject_of};
 pub(crate) use fan_out::fan_out;
 pub(crate) use history::tell_again;
 pub(crate) use rows::Seal;

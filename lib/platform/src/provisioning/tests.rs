@@ -1,7 +1,8 @@
 //! Handlers by their functions, and what follows from an event.
 
-use crate::testing::Bench;
-use notice::{ModuleName, State};
+use super::{Deliveries, Moment, NotDelivered, Task};
+use crate::testing::{Bench, NOW};
+use notice::{HandlerId, ModuleName, State};
 use store::{TaskFilter, TaskRow};
 
 const URL: &str = "http://127.0.0.1:5000/api";
@@ -126,6 +127,38 @@ fn a_handler_acts_as_it_was_when_the_cache_manager_was_restarted() {
     bench.ok("cachemanager.restart", &[]);
     bench.ok("user.add", &[("name", "z"), ("project", "1")]);
     assert_eq!(deliveries(&mut bench).len(), before + 1);
+}
+
+// S2-16, S2-17, S2-23
+#[test]
+fn a_delivery_goes_to_the_handler_as_it_acted_after_the_last_turn() {
+    let mut bench = Bench::empty();
+    let id = add(&mut bench, "x", &[]);
+    bench.ok("cachemanager.restart", &[]);
+    let deliveries = Deliveries::open(bench.platform.root(), bench.platform.config()).unwrap();
+    let called = |turns| {
+        let handler = deliveries.handler(HandlerId(1), Moment { turns, now: NOW })?;
+        match &handler.task {
+            Task::Post(address) => Ok(address.to_string()),
+            Task::Script(path) => Ok(path.display().to_string()),
+        }
+    };
+    assert_eq!(called(1).unwrap(), URL);
+    let mut change = |field: (&str, &str)| {
+        bench.ok("provisioning.edit", &[("sok", "ok"), ("elid", &id), field]);
+        bench.ok("cachemanager.restart", &[]);
+    };
+    change(("task", "http://127.0.0.1:5001/new"));
+    assert_eq!(called(1).unwrap(), URL, "read once");
+    assert_eq!(called(2).unwrap(), "http://127.0.0.1:5001/new");
+    change(("status", "disabled"));
+    assert_eq!(called(1).unwrap(), "http://127.0.0.1:5001/new", "what is newer is not forgotten");
+    assert!(matches!(called(3), Err(NotDelivered::Never(why)) if why.contains("is disabled")));
+    change(("status", "enabled"));
+    assert!(called(4).is_ok());
+    bench.ok("provisioning.delete", &[("elid", &id)]);
+    bench.ok("cachemanager.restart", &[]);
+    assert!(matches!(called(5), Err(NotDelivered::Never(why)) if why.contains("is gone")));
 }
 
 // S2-19, S2-20, S2-30

@@ -118,10 +118,6 @@ impl ServicesSnapshot for Tables {
         Ok(in_order(&self.sold.active))
     }
 
-    fn active_provisioning(&mut self, id: HandlerId) -> Result<Option<Provisioning>> {
-        Ok(self.sold.active.get(&id.0).cloned())
-    }
-
     fn agent(&mut self, user: UserId) -> Result<Option<Agent>> {
         Ok(self.sold.agents.get(&user.0).cloned())
     }

@@ -100,8 +100,6 @@ statements! {
     "SELECT * FROM provisioning WHERE id=:id"
     PROVISIONINGS "read the provisioning handlers"
     "SELECT * FROM provisioning WHERE id>0"
-    ACTIVE_PROVISIONING "read a provisioning handler that acts"
-    "SELECT * FROM provisioning_active WHERE id=:id"
     ACTIVE_PROVISIONINGS "read the provisioning handlers that act"
     "SELECT * FROM provisioning_active WHERE id>0"
     ADD_PROVISIONING "add a provisioning handler"

@@ -131,10 +131,6 @@ impl ServicesSnapshot for Session<'_> {
         self.handlers(sql::ACTIVE_PROVISIONINGS)
     }
 
-    fn active_provisioning(&mut self, id: HandlerId) -> Result<Option<Provisioning>> {
-        self.one(sql::ACTIVE_PROVISIONING, named_params! {":id": id.0}, provisioning)
-    }
-
     fn agent(&mut self, user: UserId) -> Result<Option<Agent>> {
         self.one(sql::AGENT, named_params! {":user": user.0}, agent)
     }

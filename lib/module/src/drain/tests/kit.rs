@@ -13,17 +13,17 @@ use crate::retry::RetryTable;
 use crate::rules::{Rules, Terms, Way};
 use crate::standing::{Ladders, Probe};
 use notice::{
-    Answer, Clock, GatewayId, ManualClock, ModuleName, Ms, OnUnknown, Priority, ProjectId, Route,
-    TaskId,
+    Answer, Clock, GatewayId, HandlerId, ManualClock, ModuleName, Ms, OnUnknown, Priority,
+    ProjectId, Route, TaskId,
 };
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use store::{
     Accepted, Body, Condition, ContactState, Demand, Direction, Durability, Gateway, LogFilter,
-    NewLog, NewTask, Owner, Pool, Project, Store, StoreError, StoredBody, TaskFilter, TaskRow,
-    Worker,
+    NewEvent, NewLog, NewTask, Owner, Pool, Project, Store, StoreError, StoredBody, TaskFilter,
+    TaskRow, Told, Worker,
 };
 
 pub(super) use super::stage::{Grave, HandOver, Opener, Reply};
@@ -75,14 +75,15 @@ impl Bench {
         for name in ["var/run", "var/notify"] {
             std::fs::create_dir_all(folder.path().join(name)).unwrap();
         }
-        Self::staged(Arc::new(Stage::new(opener)), folder, Arc::new(ManualClock::at(START)), None)
+        let clock = Arc::new(ManualClock::at(START));
+        Self::staged(Arc::new(Stage::new(opener)), folder, clock, rules(None))
     }
 
     fn staged(
         stage: Arc<Stage>,
         folder: Arc<tempfile::TempDir>,
         clock: Arc<ManualClock>,
-        limit: Option<u64>,
+        rules: Rules,
     ) -> Self {
         let run = folder.path().join("var/run");
         let identity = Identity::take(&module(), &run, &*clock).unwrap();
@@ -94,6 +95,7 @@ impl Bench {
             pause: Box::new(move || paused.paused.load(Ordering::SeqCst)),
             sabotage: Sabotage::default(),
             stopping: AtomicBool::new(false),
+            turns: AtomicU64::new(0),
         });
         let (outcomes, events) = channel();
         let pipeline = ScriptedPipeline {
@@ -111,7 +113,7 @@ impl Bench {
             pipeline: Box::new(pipeline),
             gates: Arc::new(Book(Arc::clone(&stage))),
             door,
-            rules: rules(limit),
+            rules,
             run,
         });
         Self { drain, events, stage, clock, folder, looking }
@@ -120,7 +122,7 @@ impl Bench {
     /// One more worker on the same queue.
     pub(super) fn another(&self) -> Self {
         let stage = Arc::new(Stage::new(Arc::clone(&self.stage.opener)));
-        Self::staged(stage, Arc::clone(&self.folder), Arc::clone(&self.clock), None)
+        Self::staged(stage, Arc::clone(&self.folder), Arc::clone(&self.clock), rules(None))
     }
 
     // what is in the database
@@ -215,6 +217,23 @@ impl Bench {
     pub(super) fn enqueue_urgent(&mut self, project: i64) -> TaskId {
         let task = new_task(project, "<user><email>urgent@x.y</email></user>");
         self.add(&NewTask { priority: Priority::new(5).unwrap(), ..task })
+    }
+
+    /// A delivery to that handler about that object.
+    pub(super) fn enqueue_delivery(&mut self, handler: i64, object: usize) -> TaskId {
+        let route = Route::handler(HandlerId(handler));
+        self.add(&NewTask { route, object: object.to_string(), ..new_task(1, "") })
+    }
+
+    /// An event as a settling turn writes it.
+    pub(super) fn raise(&self) {
+        let event = NewEvent {
+            events_id: "clients.create".into(),
+            object_id: "1".into(),
+            data: "{}".into(),
+            at: self.clock.now(),
+        };
+        self.write(|tx| tx.add_event(&event, Told::NotYet));
     }
 
     pub(super) fn enqueue_forced(&mut self, project: i64) -> TaskId {
@@ -403,8 +422,17 @@ impl Bench {
     // time
 
     pub(super) fn limit(&mut self, limit: u64) {
+        self.begin_anew(rules(Some(limit)));
+    }
+
+    /// The worker of deliveries, from here on.
+    pub(super) fn serve_handlers(&mut self) {
+        self.begin_anew(rules_of_handlers());
+    }
+
+    fn begin_anew(&mut self, rules: Rules) {
         let (stage, folder) = (Arc::clone(&self.stage), Arc::clone(&self.folder));
-        *self = Self::staged(stage, folder, Arc::clone(&self.clock), Some(limit));
+        *self = Self::staged(stage, folder, Arc::clone(&self.clock), rules);
     }
 
     pub(super) fn tally(&self) -> Tally {
@@ -500,6 +528,17 @@ fn new_task(project: i64, user: &str) -> NewTask {
 
 fn module() -> ModuleName {
     ModuleName::new("ntemail").unwrap()
+}
+
+/// Those of `notify/nthandler`.
+pub(super) fn rules_of_handlers() -> Rules {
+    let rules = rules(None);
+    Rules {
+        contact_form: ContactForm::Nobody,
+        way: Way::Routes,
+        processing: Some(rules.terms),
+        ..rules
+    }
 }
 
 fn rules(limit: Option<u64>) -> Rules {
