@@ -1,6 +1,6 @@
 //! A child that stays: the render process, a serving gate, the daemon's modules.
 
-use crate::exchange::signal_group;
+use crate::exchange::{has_exited, signal_group};
 use crate::start::{Pipes, start};
 use crate::{End, Program};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -104,15 +104,18 @@ impl Child {
 
     /// Waits for its end, at most `wait`.
     pub fn wait_for(&mut self, wait: Duration) -> Option<End> {
+        self.wait_unreaped(wait);
+        self.ended()
+    }
+
+    /// The same; it is not reaped, so its group's number stays its own.
+    fn wait_unreaped(&self, wait: Duration) {
         const LOOK: Duration = Duration::from_millis(5);
         let until = std::time::Instant::now() + wait;
         loop {
             let left = until.saturating_duration_since(std::time::Instant::now());
-            if let Some(end) = self.ended() {
-                return Some(end);
-            }
-            if left.is_zero() {
-                return None;
+            if self.end.is_some() || left.is_zero() || has_exited(pid_of(&self.inner)) {
+                return;
             }
             let mut watched = Vec::new();
             watched.extend(self.ended_fd().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
@@ -135,17 +138,26 @@ impl Child {
         signal_group(pid_of(&self.inner), signal);
     }
 
-    /// Ends it (queue 3.8): closes its stdin, waits `patience`, SIGTERM to the group, waits `kill_after`,
-    /// SIGKILL. Streams that were taken must be dropped before.
+    /// Ends it (queue 3.8): closes its stdin, waits `patience`, SIGTERM to the group, waits `kill_after` for the
+    /// child, SIGKILL to whoever is left. Streams that were taken must be dropped before.
     pub fn finish(mut self, patience: Duration) -> End {
         drop(self.inner.stdin.take());
         if let Some(end) = self.wait_for(patience) {
             return end;
         }
-        self.tell(Signal::Terminate);
-        let end = self.wait_for(self.kill_after);
-        self.tell(Signal::Kill);
-        end.or_else(|| self.wait_for(self.kill_after)).unwrap_or(End::Stopped)
+        self.end_group(self.kill_after)
+    }
+
+    /// SIGTERM to the group, and SIGKILL to what is left of it once the child has ended, or after `patience`.
+    pub(crate) fn end_group(&mut self, patience: Duration) -> End {
+        if let Some(end) = self.ended() {
+            return end;
+        }
+        let pid = pid_of(&self.inner);
+        signal_group(pid, rustix::process::Signal::TERM);
+        self.wait_unreaped(patience);
+        signal_group(pid, rustix::process::Signal::KILL);
+        self.wait_for(self.kill_after).unwrap_or(End::Stopped)
     }
 }
 
@@ -245,6 +257,15 @@ mod tests {
         let pid = child.pid();
         drop(child);
         assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists(), "reaped");
+        wait_until_gone(grandchild);
+    }
+
+    #[test]
+    fn who_outlives_the_child_in_its_group_is_killed_with_it() {
+        let mut child = sh("(trap '' TERM; sleep 100) & echo $!; cat > /dev/null; wait");
+        let grandchild: u32 = first_line(&mut child).trim().parse().unwrap();
+        let left = std::time::Duration::ZERO;
+        assert_eq!(child.finish(left), End::Signalled(15));
         wait_until_gone(grandchild);
     }
 

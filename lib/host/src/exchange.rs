@@ -7,9 +7,12 @@ use rustix::buffer::spare_capacity;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// After the program's end its output is waited for that long, if a grandchild holds it open.
@@ -29,10 +32,27 @@ const LATE_READS: u32 = 128;
 #[derive(Debug)]
 pub struct Stop(OwnedFd);
 
+impl AsFd for Stop {
+    /// Readable once it is raised.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
 impl Stop {
     /// Not raised yet. Fails only when we are out of descriptors.
     pub fn new() -> io::Result<Self> {
         Ok(Self(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?))
+    }
+
+    /// Raised by SIGTERM, SIGINT and SIGHUP, which end nothing by themselves from here on: for a program that must not
+    /// leave without what it has started.
+    pub fn on_signals() -> io::Result<Arc<Self>> {
+        let stop = Arc::new(Self::new()?);
+        let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
+        let raised = Arc::clone(&stop);
+        std::thread::spawn(move || signals.forever().for_each(|_| raised.raise()));
+        Ok(stop)
     }
 
     /// Raised for good: runs in flight end with [`End::Stopped`], later ones too.
@@ -243,7 +263,7 @@ impl<'a> Exchange<'a> {
         let ready = poll_for(
             [
                 (pidfd, Event::Exit),
-                (stop.map(|stop| stop.0.as_fd()), Event::Stop),
+                (stop.map(AsFd::as_fd), Event::Stop),
                 (self.stdin.as_ref().map(AsFd::as_fd), Event::Stdin),
                 (self.stdout.as_ref().map(AsFd::as_fd), Event::Stdout),
                 (self.stderr.as_ref().map(AsFd::as_fd), Event::Stderr),
@@ -379,7 +399,8 @@ pub(crate) fn poll_for<const N: usize>(
     Ready(ready.fold(0, |all, (_, event)| all | event as u8))
 }
 
-fn has_exited(pid: Pid) -> bool {
+/// Whether a child of ours has ended; it is not reaped by this.
+pub(crate) fn has_exited(pid: Pid) -> bool {
     let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
     !matches!(rustix::process::waitid(WaitId::Pid(pid), look), Ok(None))
 }

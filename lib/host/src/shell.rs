@@ -9,7 +9,7 @@
 use crate::child::{Child, Stream, Streams, spawn};
 use crate::exchange::{Event, Tail, poll_for};
 use crate::quote::quoted;
-use crate::{End, Program};
+use crate::{End, Program, Stop};
 use notice::Secret;
 use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
@@ -17,6 +17,7 @@ use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::process::{ChildStdin, ChildStdout};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const READ_BYTES: usize = 16 << 10;
@@ -24,6 +25,8 @@ const READ_BYTES: usize = 16 << 10;
 const LAST_WORDS: Duration = Duration::from_secs(2);
 /// A shell that was told to leave is given so long.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// And so long when we are told to leave ourselves: whoever tells us waits two seconds.
+const ON_STOP: Duration = Duration::from_millis(500);
 
 /// A command that ran to its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +64,7 @@ pub struct Shell {
     stdout_bytes: usize,
     complaint: Option<Tail>,
     stderr_bytes: usize,
+    stop: Option<Arc<Stop>>,
 }
 
 impl Shell {
@@ -92,7 +96,14 @@ impl Shell {
             stdout_bytes: program.limits.stdout_bytes,
             complaint: None,
             stderr_bytes: program.limits.stderr_bytes,
+            stop: None,
         })
+    }
+
+    /// The same; once `stop` is raised the command that runs is lost, and its program's group is ended with it.
+    #[must_use]
+    pub fn until(self, stop: Arc<Stop>) -> Self {
+        Self { stop: Some(stop), ..self }
     }
 
     /// Runs one command, with nothing on its stdin, and waits for its end at most `within`. After a `Lost`
@@ -124,6 +135,9 @@ impl Shell {
             Err(end) => {
                 self.stdin = None;
                 self.stdout = None;
+                if end == End::Stopped {
+                    self.child.end_group(ON_STOP);
+                }
                 Err(Lost { end, stdout: talk.output, stderr_tail })
             }
         }
@@ -152,12 +166,16 @@ impl Shell {
             let stdin = self.stdin.as_ref().filter(|_| !talk.input.is_empty());
             let ready = poll_for(
                 [
+                    (self.stop.as_ref().map(|stop| stop.as_fd()), Event::Stop),
                     (stdin.map(AsFd::as_fd), Event::Stdin),
                     (Some(stdout.as_fd()), Event::Stdout),
                     (Some(self.stderr.as_fd()), Event::Stderr),
                 ],
                 left,
             );
+            if ready.has(Event::Stop) {
+                return Err(End::Stopped);
+            }
             if ready.has(Event::Stdout) && !read_into(stdout, &mut talk.output) {
                 self.stdout = None;
             }
@@ -374,6 +392,39 @@ mod tests {
         assert_eq!(lost.end, End::Deadline);
         let mut loud = shell_within(1000);
         assert_eq!(loud.run(&["yes"], SOON).unwrap_err().end, End::OutputLimit);
+    }
+
+    #[test]
+    fn a_stop_ends_what_runs_and_whatever_it_has_started() {
+        let stop = Arc::new(Stop::new().unwrap());
+        let mut shell = shell().until(Arc::clone(&stop));
+        let folder = tempfile::tempdir().unwrap();
+        let pid = folder.path().join("pid");
+        let script = format!(
+            "trap '' TERM; echo $$ > '{0}.new'; mv '{0}.new' '{0}'; sleep 100",
+            pid.display()
+        );
+        let raised = std::thread::spawn(move || {
+            let began = || std::fs::read_to_string(&pid).ok();
+            let pid = loop {
+                if let Some(pid) = began() {
+                    break pid;
+                }
+                std::thread::yield_now();
+            };
+            stop.raise();
+            pid
+        });
+        let lost = shell.run(&["sh", "-c", &script], SOON).unwrap_err();
+        assert_eq!(lost.end, End::Stopped);
+        let pid = raised.join().unwrap();
+        let stat = || std::fs::read_to_string(format!("/proc/{}/stat", pid.trim()));
+        let until = Instant::now() + SOON;
+        while stat().is_ok_and(|stat| !stat.contains(") Z")) {
+            assert!(Instant::now() < until, "the script lives on");
+            std::thread::yield_now();
+        }
+        assert!(shell.run(&["true"], SOON).is_err());
     }
 
     #[test]

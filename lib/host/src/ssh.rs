@@ -5,11 +5,12 @@
 //! another one is refused from then on (S1-11). The user's own ssh settings, agent and keys do not count.
 
 use crate::shell::{Lost, Shell};
-use crate::{End, Environment, Limits, Program};
-use config::{names, variable};
+use crate::{End, Environment, Limits, Program, Stop};
+use config::{Root, names, variable};
 use notice::Secret;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Who logs in (S1-7).
@@ -64,8 +65,13 @@ pub enum Server {
 }
 
 /// Starts a shell there and has its first answer: nothing has been asked of it but that. Fails with the
-/// reason in words: nothing has happened there. `dir` is ROOT.
-pub fn connect(server: &Server, dir: &Path, limits: Limits) -> Result<Shell, String> {
+/// reason in words: nothing has happened there. `dir` is ROOT. Once `stop` is raised the shell is ended with all it runs.
+pub fn connect(
+    server: &Server,
+    dir: &Path,
+    limits: Limits,
+    stop: &Arc<Stop>,
+) -> Result<Shell, String> {
     let (program, secret) = match server {
         Server::Here => (here(dir, limits), None),
         Server::There(address) => {
@@ -81,12 +87,24 @@ pub fn connect(server: &Server, dir: &Path, limits: Limits) -> Result<Shell, Str
             (there(address, dir, limits)?, secret)
         }
     };
-    let mut shell = Shell::start(&program, secret)?;
+    let mut shell = Shell::start(&program, secret)?.until(Arc::clone(stop));
     match (shell.run(&["true"], CONNECT), server) {
         (Ok(_), _) => Ok(shell),
         (Err(lost), Server::Here) => Err(format!("`sh` gave no answer: {}", last_line(&lost))),
         (Err(lost), Server::There(address)) => Err(why_not(&lost, address)),
     }
+}
+
+/// Who else than root and the owner of ROOT may put another script in the place of this one, with the command that
+/// ends it: by the file or by its folder. `dir` is ROOT. None: nobody, or it is not there.
+pub fn who_else_may_change(script: &Path, dir: &Path) -> Option<String> {
+    let root = Root::at(dir).ok()?;
+    let real = script.canonicalize().ok()?;
+    let places = [Some(real.as_path()), real.parent(), script.parent()];
+    places.into_iter().flatten().find_map(|place| {
+        let who = config::who_else_may_write(&root, place)?;
+        Some(format!("{}: {who}", place.display()))
+    })
 }
 
 fn here(dir: &Path, limits: Limits) -> Program {

@@ -3,10 +3,12 @@
 use crate::order::{Operation, Order};
 use crate::server::Settings;
 use crate::work::{Done, check, perform};
+use host::Stop;
 use notice::{Answer, Outcome};
 use std::io::{self, Read as _, Write as _};
 use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
+use std::sync::Arc;
 use wire::answer::answer_to_bytes;
 use wire::error::ErrorDocument;
 use wire::features::Features;
@@ -55,11 +57,14 @@ fn answer(command: &str) -> ExitCode {
     if io::stdin().lock().take(INPUT_LIMIT_BYTES).read_to_end(&mut input).is_err() {
         return ExitCode::from(EXIT_IO);
     }
+    // whoever ends us ends what we have started
+    let Ok(stop) = Stop::on_signals() else { return ExitCode::from(EXIT_IO) };
     let answered = match Operation::of(command) {
-        None => checked(&input),
+        None => checked(&input, &stop),
         Some(operation) => {
             // A program that panics may have started the script.
-            let done = panic::catch_unwind(AssertUnwindSafe(|| performed(operation, &input)));
+            let done =
+                panic::catch_unwind(AssertUnwindSafe(|| performed(operation, &input, &stop)));
             let unknown = || Answer::not_sent(Outcome::Unknown, "pmshell panicked, see its stderr");
             done.unwrap_or_else(|_| answer_to_bytes(&unknown()))
         }
@@ -67,14 +72,14 @@ fn answer(command: &str) -> ExitCode {
     print(&answered)
 }
 
-fn performed(operation: Operation, input: &[u8]) -> Vec<u8> {
+fn performed(operation: Operation, input: &[u8], stop: &Arc<Stop>) -> Vec<u8> {
     let order = Document::parse(input)
         .map_err(|error| {
             Answer::not_sent(Outcome::Never, format!("the input can't be read: {error}"))
         })
         .and_then(|document| Order::read(operation, &document.root));
     let Done { answer, itemparams, notes } = match order {
-        Ok(order) => perform(&order),
+        Ok(order) => perform(&order, stop),
         Err(answer) => Done { answer, ..Done::default() },
     };
     for note in notes {
@@ -91,11 +96,11 @@ fn performed(operation: Operation, input: &[u8]) -> Vec<u8> {
 }
 
 /// An accepted form comes back as it was given.
-fn checked(input: &[u8]) -> Vec<u8> {
+fn checked(input: &[u8], stop: &Arc<Stop>) -> Vec<u8> {
     let refusal = Document::parse(input)
         .map_err(|error| ErrorDocument::new("value").with_text(error.to_string()))
         .and_then(|form| Settings::read(&form.root))
-        .and_then(|settings| check(&settings));
+        .and_then(|settings| check(&settings, stop));
     match refusal {
         Ok(()) => input.to_vec(),
         Err(error) => error.to_document().to_bytes(),

@@ -27,10 +27,14 @@
 //! OUTCOMES
 //!     the server is not reached, or does not let us in   later, no attempt spent: nothing has happened
 //!     exit code but 0, no OK line; open: OK without id   open: never; the others: later
-//!     a script is missing, a service without id          never
+//!     a script is missing, or (transport local) others
+//!     may write it or its folder; a service without id   never
 //!     fields that make no sense                          hold
-//!     the connection was lost, or the time was up,
-//!     after the script's line had been written           unknown: a person is asked
+//!     the connection was lost, the time was up, or
+//!     SIGTERM came, after the script's line had been
+//!     written                                            unknown: a person is asked
+//!
+//! SIGTERM, SIGINT and SIGHUP end ssh, or the local script with all it has started, and are answered as above.
 
 #![expect(clippy::doc_markdown, reason = "the head is the manual: plain text, shown as it is")]
 

@@ -3,10 +3,11 @@
 use crate::order::{Operation, Order};
 use crate::reply::{self, NoReply};
 use crate::server::Settings;
-use host::ssh::connect;
-use host::{End, Limits, Lost, Replied, Shell};
+use host::ssh::{Server, connect, who_else_may_change};
+use host::{End, Limits, Lost, Replied, Shell, Stop};
 use notice::{Answer, Fields, Mask, Outcome};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use wire::error::ErrorDocument;
 
@@ -33,17 +34,17 @@ impl Default for Done {
 }
 
 /// Does it. Up to the script's own line whatever goes wrong is known not to have happened; from there on
-/// an end nobody saw is unknown (S1-26).
-pub(crate) fn perform(order: &Order) -> Done {
+/// an end nobody saw is unknown (S1-26). Once `stop` is raised, what runs on this host is ended.
+pub(crate) fn perform(order: &Order, stop: &Arc<Stop>) -> Done {
     let mask = order.mask();
     let mut done =
-        attempt(order, &mask).unwrap_or_else(|answer| Done { answer, ..Done::default() });
+        attempt(order, &mask, stop).unwrap_or_else(|answer| Done { answer, ..Done::default() });
     done.answer.reason = mask.apply(&done.answer.reason);
     done
 }
 
-fn attempt(order: &Order, mask: &Mask) -> Result<Done, Answer> {
-    let mut shell = connected(&order.settings)?;
+fn attempt(order: &Order, mask: &Mask, stop: &Arc<Stop>) -> Result<Done, Answer> {
+    let mut shell = connected(&order.settings, stop)?;
     let script = script_of(&mut shell, &order.settings, order.operation)?;
     let arguments = order.arguments();
     let words: Vec<&str> = std::iter::once(&script).chain(&arguments).map(String::as_str).collect();
@@ -56,10 +57,10 @@ fn attempt(order: &Order, mask: &Mask) -> Result<Done, Answer> {
 }
 
 /// The form's question (S1-11, S1-12): does the server let us in, are the scripts there.
-pub(crate) fn check(settings: &Settings) -> Result<(), ErrorDocument> {
+pub(crate) fn check(settings: &Settings, stop: &Arc<Stop>) -> Result<(), ErrorDocument> {
     let mask = settings.mask();
     let looked = || -> Result<(), Answer> {
-        let mut shell = connected(settings)?;
+        let mut shell = connected(settings, stop)?;
         for operation in REQUIRED {
             script_of(&mut shell, settings, operation)?;
         }
@@ -70,15 +71,17 @@ pub(crate) fn check(settings: &Settings) -> Result<(), ErrorDocument> {
         .map_err(|answer| ErrorDocument::new("connection").with_text(mask.apply(&answer.reason)))
 }
 
-/// Programs are started with ROOT as their folder.
-fn connected(settings: &Settings) -> Result<Shell, Answer> {
-    let root = std::path::absolute(Path::new("."));
-    let root =
-        root.map_err(|error| Answer::unreached(format!("our own folder is gone: {error}")))?;
-    connect(&settings.server, &root, Limits::default()).map_err(Answer::unreached)
+fn connected(settings: &Settings, stop: &Arc<Stop>) -> Result<Shell, Answer> {
+    connect(&settings.server, &root()?, Limits::default(), stop).map_err(Answer::unreached)
 }
 
-/// The script's path, if it is there and can be run.
+/// Programs are started with ROOT as their folder.
+fn root() -> Result<PathBuf, Answer> {
+    let root = std::path::absolute(Path::new("."));
+    root.map_err(|error| Answer::unreached(format!("our own folder is gone: {error}")))
+}
+
+/// The script's path, if it is there and can be run; on this host nobody else may change it.
 fn script_of(
     shell: &mut Shell,
     settings: &Settings,
@@ -98,7 +101,17 @@ fn script_of(
             return Err(Answer::not_sent(Outcome::Never, reason));
         }
     }
-    Ok(path)
+    let by = match settings.server {
+        Server::Here => who_else_may_change(Path::new(&path), &root()?),
+        Server::There(_) => None,
+    };
+    match by {
+        None => Ok(path),
+        Some(who) => {
+            let reason = format!("{} is not run: {who}", operation.script());
+            Err(Answer::not_sent(Outcome::Never, reason))
+        }
+    }
 }
 
 /// Exit code 0 and an OK line: both are needed, and nothing more is looked at (S1-19, S1-26, S1-42).
@@ -151,6 +164,7 @@ fn unknown(order: &Order, lost: &Lost) -> Answer {
     let why = match &lost.end {
         End::Deadline => format!("no end within {} s", order.settings.timeout.as_secs()),
         End::OutputLimit => "it printed more than 8 MiB".to_owned(),
+        End::Stopped => "we were told to leave while it ran".to_owned(),
         _ => "the connection was lost".to_owned(),
     };
     let reason = format!("{script} was started on {place}, and nobody knows how it ended: {why}");

@@ -515,6 +515,58 @@ fn a_noisy_login_and_a_child_that_stays_do_no_harm() {
     assert_eq!(gatepost.perform("open", &new_item("x")).kept()[0], "externalid=1");
 }
 
+/// Scripts of this host: each does what the text says.
+fn local(text: &str) -> (tempfile::TempDir, Gatepost) {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["open.sh", "suspend.sh", "resume.sh", "close.sh"] {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        set_mode(&path, 0o755);
+    }
+    let mut gatepost = Gatepost::new(1, folder.path());
+    gatepost.row.set("transport", "local");
+    gatepost.row.remove("ip");
+    (folder, gatepost)
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
+    fs::set_permissions(path, mode).unwrap();
+}
+
+#[test]
+fn a_script_of_this_host_that_others_may_write_is_not_run() {
+    let (folder, gatepost) = local("#!/bin/sh\ntouch ran\necho OK --id=1\n");
+    let script = folder.path().join("open.sh");
+    for (place, mode, usual) in [(script.as_path(), 0o757, 0o755), (folder.path(), 0o757, 0o700)] {
+        set_mode(place, mode);
+        let said = gatepost.perform("open", &new_item("x"));
+        said.failed("never", "open.sh is not run: ");
+        assert!(said.stdout.contains("chmod o-w"), "{}", said.stdout);
+        gatepost.check().failed("connection", "chmod o-w");
+        set_mode(place, usual);
+    }
+    assert!(!gatepost.root.path().join("ran").exists());
+    assert_eq!(gatepost.perform("open", &new_item("x")).kept()[0], "externalid=1");
+}
+
+#[test]
+fn who_ends_pmshell_ends_the_script_it_runs() {
+    // S1-26
+    let (_folder, gatepost) =
+        local("#!/bin/sh\ntrap '' TERM\necho $$ > pid.new\nmv pid.new pid\nsleep 100\n");
+    let child = gatepost.start("open", &gatepost.input(&new_item("hunter22")));
+    let pid = gatepost.root.path().join("pid");
+    assert!(comes_true(Duration::from_secs(20), || pid.exists()));
+    let script = fs::read_to_string(&pid).unwrap();
+    let ended = Command::new("kill").arg(child.id().to_string()).status();
+    assert!(ended.unwrap().success());
+    Said::of(child).is_unknown("we were told to leave while it ran");
+    let stat = format!("/proc/{}/stat", script.trim());
+    let is_gone = || fs::read_to_string(&stat).map_or(true, |stat| stat.contains(") Z"));
+    assert!(comes_true(Duration::from_secs(20), is_gone), "the script lives on");
+}
+
 #[test]
 fn on_this_host_there_is_no_ssh() {
     let folder = tempfile::tempdir().unwrap();
