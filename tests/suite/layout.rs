@@ -137,6 +137,16 @@ fn libraries_have_no_main_and_programs_no_lib() {
 }
 
 #[test]
+fn cron_runs_every_module_that_is_shipped() {
+    let lines = std::fs::read_to_string(repository().join("etc/system/gatepost.cron")).unwrap();
+    let lines: Vec<&str> = lines.lines().filter(|line| !line.starts_with('#')).collect();
+    for found in crates().into_iter().filter(|found| found.folder.starts_with("notify/")) {
+        let runs = format!("/{} --command process", found.folder);
+        assert!(lines.iter().any(|line| line.ends_with(&runs)), "no line runs {}", found.folder);
+    }
+}
+
+#[test]
 fn every_crate_has_the_lints_of_the_house() {
     for found in crates() {
         let manifest =
