@@ -90,6 +90,56 @@ fn a_refusal_is_a_problem_document_with_the_remedy() {
     leave(daemon);
 }
 
+/// Stands around functions and raises, for each another error.
+const RAISES: &str = r#"
+from error import InvalidDataInput, PermissionDenied, ProcessingError
+
+UCS_PLUGIN = 'Raises'
+ERRORS = {'project.delete': PermissionDenied, 'product.delete': InvalidDataInput,
+          'account.delete': ProcessingError, 'user.delete': KeyError}
+
+
+class Raises:
+    def __init__(self, ucs):
+        self.ucs = ucs
+        self.around = {name: self.raising(error) for name, error in ERRORS.items()}
+        for name, function in self.around.items():
+            ucs.api.addMiddleware(name, function)
+
+    def stop(self):
+        for name, function in self.around.items():
+            self.ucs.api.removeMiddleware(name, function)
+
+    def raising(self, error):
+        def around(handler, *args, **kwargs):
+            raise error('as it was asked to')
+        return around
+"#;
+
+// S4-49: an expected error is the caller's to mend, any other is the server's
+#[test]
+fn what_a_plugin_or_a_handler_raises_decides_the_status() {
+    let host = Host::new();
+    host.write("plugins/raises.py", RAISES);
+    host.program("addon/breaks", "#!/bin/sh\nexit 3\n");
+    host.write(
+        "etc/xml/gatepost_mod_breaks.xml",
+        "<mgrdata><handler name='breaks' type='cgi'><event name='gateway.delete' before='yes'/></handler></mgrdata>",
+    );
+    let daemon = daemon(&host);
+    for (function, expected, kind) in [
+        ("project.delete", 403, "PermissionDenied"),
+        ("product.delete", 422, "InvalidDataInput"),
+        ("account.delete", 422, "ProcessingError"),
+        ("user.delete", 500, "plugin_failed"),
+        ("gateway.delete", 500, "handler_failed"),
+    ] {
+        let (status, _, body) = curl(&host, &format!("/v1/func/{function}"), &["-d", "elid=1"]);
+        assert_eq!((status, json(&body)["kind"].as_str()), (expected, Some(kind)), "{body}");
+    }
+    leave(daemon);
+}
+
 #[test]
 fn the_openapi_document_names_every_function() {
     let host = Host::new();

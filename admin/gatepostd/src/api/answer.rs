@@ -96,12 +96,15 @@ impl Problem {
 fn status_of(refusal: &Refusal) -> StatusCode {
     match refusal.kind() {
         "missed" => StatusCode::NOT_FOUND,
-        "access" => StatusCode::FORBIDDEN,
+        "access" | "PermissionDenied" => StatusCode::FORBIDDEN,
         "auth" => StatusCode::UNAUTHORIZED,
         "exists" | "conflict" | "changed" => StatusCode::CONFLICT,
         "gate" => StatusCode::BAD_GATEWAY,
         "store" if refusal.exit_code() == 75 => StatusCode::SERVICE_UNAVAILABLE,
-        "store" | "config" | "file" => StatusCode::INTERNAL_SERVER_ERROR,
+        // code beside ours broke: the caller did nothing wrong (S4-49)
+        "store" | "config" | "file" | "plugin_failed" | "handler_failed" => {
+            StatusCode::INTERNAL_SERVER_ERROR
+        }
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     }
 }
