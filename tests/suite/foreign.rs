@@ -4,7 +4,9 @@
 use crate::stage::{LONG, Stage, notify};
 use gatepost_kit::host::{repository, wait_until};
 use gatepost_kit::tools::is_root;
+use std::os::unix::net::UnixStream;
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// A group and an account in it that exist for one test.
@@ -14,7 +16,9 @@ struct Account {
 
 impl Account {
     fn make() -> Self {
-        let name = format!("gp{}", std::process::id());
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        let name = format!("gp{}x{number}", std::process::id());
         for (program, arguments) in
             [("groupadd", vec![name.as_str()]), ("useradd", vec!["-M", "-N", "-g", &name, &name])]
         {
@@ -28,8 +32,8 @@ impl Account {
         Self { name }
     }
 
-    /// Runs a program as this account.
-    fn run(&self, program: &str, arguments: &[&str]) {
+    /// Runs a program as this account: what it printed.
+    fn run(&self, program: &str, arguments: &[&str]) -> String {
         let mut command = Command::new("setpriv");
         command.args([
             "--reuid",
@@ -42,6 +46,7 @@ impl Account {
         ]);
         let output = command.args(arguments).output().unwrap();
         assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
     }
 }
 
@@ -86,6 +91,36 @@ fn a_foreign_row_and_its_file_are_delivered_within_two_seconds() {
     let left = std::fs::read_dir(stage.host.path("var/notify")).unwrap().flatten();
     let left: Vec<_> = left.map(|entry| entry.file_name()).collect();
     assert!(left.iter().all(|name| !name.to_string_lossy().starts_with("foreign")), "{left:?}");
+    daemon.signal("TERM");
+    assert_eq!(daemon.wait(LONG), Some(0));
+}
+
+// the kernel says who calls: the level of another uid ends where things would act as the owner
+#[test]
+fn another_uid_calls_what_staff_may_and_nothing_above() {
+    if !is_root() {
+        return;
+    }
+    let stage = Stage::new();
+    let account = Account::make();
+    stage.host.gatepost(&["init", "--submit-group", &account.name]).ended(0);
+    let mut daemon = stage.host.start("bin/gatepostd", &[]);
+    let socket = stage.host.path("var/run/api.sock");
+    wait_until(LONG, "the socket is open", || UnixStream::connect(&socket).is_ok());
+    let curl = ["--silent", "--max-time", "60", "--write-out", " %{http_code}", "-X", "POST"];
+    let call = |function: &str| {
+        let url = format!("http://gatepost/v1/func/{function}");
+        let place = ["--unix-socket", socket.to_str().unwrap(), url.as_str()];
+        account.run("curl", &[&curl[..], &place].concat())
+    };
+    let listed = call("project");
+    assert!(listed.contains("Example") && listed.ends_with(" 200"), "{listed}");
+    for function in ["exit", "plugins.load?name=x", "token.add?name=mine"] {
+        let refused = call(function);
+        assert!(refused.ends_with(" 403") && refused.contains("the caller is admin"), "{refused}");
+    }
+    assert_eq!(stage.number("SELECT count(*) FROM token"), 0);
+    assert!(call("project").ends_with(" 200"), "the daemon has left");
     daemon.signal("TERM");
     assert_eq!(daemon.wait(LONG), Some(0));
 }
