@@ -30,7 +30,7 @@ impl For {
 struct Package {
     name: &'static str,
     sign: Sign,
-    needed: For,
+    needed: &'static [For],
 }
 
 enum Sign {
@@ -41,61 +41,65 @@ enum Sign {
 use Sign::{File, Program};
 
 const PACKAGES: &[Package] = &[
-    Package { name: "gcc", sign: Program("gcc"), needed: For::Building },
-    Package { name: "libc6-dev", sign: File("/usr/include/stdio.h"), needed: For::Building },
-    Package { name: "pkg-config", sign: Program("pkg-config"), needed: For::Building },
+    Package { name: "gcc", sign: Program("gcc"), needed: &[For::Building] },
+    Package { name: "libc6-dev", sign: File("/usr/include/stdio.h"), needed: &[For::Building] },
+    Package { name: "pkg-config", sign: Program("pkg-config"), needed: &[For::Building] },
     Package {
         name: "libxml2-dev",
         sign: File("/usr/include/libxml2/libxml/parser.h"),
-        needed: For::Building,
+        needed: &[For::Building],
     },
     Package {
         name: "libxslt1-dev",
         sign: File("/usr/include/libxslt/xslt.h"),
-        needed: For::Building,
+        needed: &[For::Building],
     },
-    Package { name: "python3", sign: Program("python3"), needed: For::Building },
-    Package { name: "xsltproc", sign: Program("xsltproc"), needed: For::Testing },
-    Package { name: "sqlite3", sign: Program("sqlite3"), needed: For::Showing },
-    Package { name: "postfix", sign: Program("postfix"), needed: For::Testing },
-    Package { name: "dovecot-imapd", sign: File("/usr/lib/dovecot/imap"), needed: For::Testing },
-    Package { name: "openssl", sign: Program("openssl"), needed: For::Testing },
-    Package { name: "golang-go", sign: Program("go"), needed: For::Showing },
-    Package { name: "php-cli", sign: Program("php"), needed: For::Testing },
+    Package { name: "python3", sign: Program("python3"), needed: &[For::Building] },
+    Package { name: "xsltproc", sign: Program("xsltproc"), needed: &[For::Testing] },
+    Package { name: "sqlite3", sign: Program("sqlite3"), needed: &[For::Showing, For::Measuring] },
+    Package { name: "time", sign: Program("time"), needed: &[For::Measuring] },
+    Package { name: "postfix", sign: Program("postfix"), needed: &[For::Testing] },
+    Package { name: "dovecot-imapd", sign: File("/usr/lib/dovecot/imap"), needed: &[For::Testing] },
+    Package { name: "openssl", sign: Program("openssl"), needed: &[For::Testing] },
+    Package { name: "golang-go", sign: Program("go"), needed: &[For::Showing] },
+    Package { name: "php-cli", sign: Program("php"), needed: &[For::Testing] },
     Package {
         name: "php-xml",
         sign: File("/var/lib/dpkg/info/php-xml.list"),
-        needed: For::Testing,
+        needed: &[For::Testing],
     },
-    Package { name: "python3-pip", sign: Program("pip3"), needed: For::Showing },
-    Package { name: "perl", sign: Program("perl"), needed: For::Showing },
-    Package { name: "libcgi-pm-perl", sign: File("/usr/share/perl5/CGI.pm"), needed: For::Showing },
+    Package { name: "python3-pip", sign: Program("pip3"), needed: &[For::Showing] },
+    Package { name: "perl", sign: Program("perl"), needed: &[For::Showing] },
+    Package {
+        name: "libcgi-pm-perl",
+        sign: File("/usr/share/perl5/CGI.pm"),
+        needed: &[For::Showing],
+    },
     Package {
         name: "php-sqlite3",
         sign: File("/var/lib/dpkg/info/php-sqlite3.list"),
-        needed: For::Testing,
+        needed: &[For::Testing],
     },
-    Package { name: "nodejs", sign: Program("node"), needed: For::Testing },
-    Package { name: "npm", sign: Program("npm"), needed: For::Testing },
+    Package { name: "nodejs", sign: Program("node"), needed: &[For::Testing] },
+    Package { name: "npm", sign: Program("npm"), needed: &[For::Testing] },
     Package {
         name: "python3-dkim",
         sign: File("/usr/lib/python3/dist-packages/dkim"),
-        needed: For::Testing,
+        needed: &[For::Testing],
     },
     Package {
         name: "python3-nacl",
         sign: File("/usr/lib/python3/dist-packages/nacl"),
-        needed: For::Testing,
+        needed: &[For::Testing],
     },
-    Package { name: "openssh-client", sign: Program("ssh-keygen"), needed: For::Showing },
-    Package { name: "openssh-server", sign: Program("sshd"), needed: For::Showing },
-    Package { name: "tmux", sign: Program("tmux"), needed: For::Testing },
-    Package { name: "curl", sign: Program("curl"), needed: For::Testing },
-    Package { name: "procps", sign: Program("ps"), needed: For::Showing },
+    Package { name: "openssh-client", sign: Program("ssh-keygen"), needed: &[For::Showing] },
+    Package { name: "openssh-server", sign: Program("sshd"), needed: &[For::Showing] },
+    Package { name: "curl", sign: Program("curl"), needed: &[For::Testing] },
+    Package { name: "procps", sign: Program("ps"), needed: &[For::Showing] },
     Package {
         name: "libsasl2-modules",
         sign: File("/usr/share/doc/libsasl2-modules"),
-        needed: For::Testing,
+        needed: &[For::Testing],
     },
 ];
 
@@ -103,7 +107,7 @@ const PACKAGES: &[Package] = &[
 pub(crate) fn provide(purpose: For) -> Result<()> {
     let missing: Vec<&str> = PACKAGES
         .iter()
-        .filter(|package| purpose.includes(package.needed))
+        .filter(|package| package.needed.iter().any(|needed| purpose.includes(*needed)))
         .filter(|package| !is_there(&package.sign))
         .map(|package| package.name)
         .collect();
@@ -174,4 +178,36 @@ fn is_there(sign: &Sign) -> bool {
 fn is_root() -> bool {
     use std::os::unix::fs::MetadataExt;
     std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A measurement on a fresh machine finds what the harness starts by its path or asks the database with.
+    #[test]
+    fn what_a_measurement_starts_is_installed() {
+        let mut sources = String::new();
+        for file in std::fs::read_dir(steps::repository().join("benches/src")).unwrap() {
+            sources.push_str(&std::fs::read_to_string(file.unwrap().path()).unwrap());
+        }
+        let is_provided = |name: &str| {
+            PACKAGES.iter().any(|package| {
+                matches!(package.sign, Program(program) if program == name)
+                    && package.needed.iter().any(|needed| For::Measuring.includes(*needed))
+            })
+        };
+        let mut started: Vec<&str> = sources
+            .split("\"/usr/bin/")
+            .skip(1)
+            .filter_map(|rest| rest.split('"').next())
+            .collect();
+        if sources.contains(".sql(") {
+            started.push("sqlite3");
+        }
+        assert!(started.len() >= 2, "{started:?}");
+        for name in started {
+            assert!(is_provided(name), "no package for measuring brings `{name}`");
+        }
+    }
 }
