@@ -2,7 +2,7 @@
 //! (queue 4.5, 4.8).
 
 use crate::judge::{Case, judge};
-use crate::stage::{LONG, Stage, ran, say};
+use crate::stage::{LONG, Stage, say};
 use gatepost_kit::host::{Ran, has, repository, wait_until};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -38,7 +38,7 @@ fn command(
 
 fn process(stage: &Stage, wishes: &[(&str, &str)]) -> Ran {
     let arguments = ["--command", "process", "--force"];
-    ran(&command(stage, "notify/ntemail", (&arguments, wishes)).output().unwrap())
+    Ran::of(&command(stage, "notify/ntemail", (&arguments, wishes)).output().unwrap())
 }
 
 fn follow(stage: &Stage, wishes: &[(&str, &str)]) -> Child {
@@ -154,7 +154,7 @@ fn what_enqueue_has_accepted_is_there_whatever_the_disk_did() {
                 assert_eq!(rows(), 1, "{wish}: accepted and not there");
             } else {
                 refused += 1;
-                assert_ne!(ran(&output).stderr, "", "{wish}");
+                assert_ne!(Ran::of(&output).stderr, "", "{wish}");
             }
             stage.host.gatepost(&send).ended(0);
             assert_eq!(rows(), 1, "{wish}: repeated with its key it is there once");

@@ -100,17 +100,3 @@ fn the_list_of_gates_names_the_logo() {
     assert!(gates.contains("etc/img/billmanager-plugin-gwjabber.png"), "S3-60: {gates}");
     assert!(gates.contains("billmanager-plugin-gwsmtp.png"), "S3-60: {gates}");
 }
-
-/// S3-56: the library and an example to copy are installed.
-#[test]
-fn the_library_for_gates_is_installed_with_examples() {
-    let host = Host::bare();
-    for file in [
-        "sdk/rust/Cargo.toml",
-        "sdk/rust/lib/gate/src/lib.rs",
-        "sdk/rust/lib/wire/Cargo.toml",
-        "sdk/rust/examples/gwfile/src/main.rs",
-    ] {
-        assert!(host.path(file).is_file(), "{file}");
-    }
-}

@@ -24,6 +24,7 @@ mod killed_daemon;
 mod killed_ledgers;
 mod layout;
 mod manual;
+mod new_gates;
 mod pages;
 mod provisioning;
 mod race;

@@ -3,7 +3,6 @@
 use gatepost_kit::host::{Host, Ran, beside_us, wait_until};
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::process::Output;
 use std::time::Duration;
 
 /// Nothing here takes longer, on a busy machine either.
@@ -141,7 +140,7 @@ impl Stage {
     pub(crate) fn sabotaged(&self, word: &str) -> Ran {
         let mut command = self.host.command("notify/ntemail", &["--command", "process", "--force"]);
         let output = command.env("GATEPOST_KILL_AT", word).output().unwrap();
-        ran(&output)
+        Ran::of(&output)
     }
 
     /// Drains until nothing is ready, in hand or waiting.
@@ -205,15 +204,6 @@ pub(crate) fn notify(number: u32, project: u32) -> String {
          <notice_xml>&lt;doc&gt;&lt;project&gt;&lt;id&gt;{project}&lt;/id&gt;&lt;/project&gt;&lt;n&gt;{number}&lt;/n&gt;&lt;noticeparams/&gt;&lt;/doc&gt;</notice_xml>\
          <user><id>{number}</id><name>u{number}</name><email>u{number}@example.com</email></user></notify>"
     )
-}
-
-/// What a program printed and how it ended.
-pub(crate) fn ran(output: &Output) -> Ran {
-    Ran {
-        code: output.status.code(),
-        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-    }
 }
 
 /// A line for whoever runs the tests, past the capture of the harness.

@@ -66,22 +66,56 @@ pub(crate) fn run(prefix: &Path, build: Build) -> Result<()> {
     Ok(())
 }
 
-/// The crates a gate in Rust needs, as a workspace of their own with the versions of this one.
+/// The crates a gate in Rust needs and the gate to copy, as a workspace of their own with the versions of this
+/// one. What tests them here stays here: it stands on the whole repository.
 fn lay_out_sdk(to: &Path) -> Result<()> {
-    for part in SDK {
-        copy_folder(&steps::repository().join(part), &to.join(part))?;
+    for (from, at) in SDK.iter().map(|part| (*part, *part)).chain([(EXAMPLE, "examples/gwfile")]) {
+        let tests = to.join(at).join("tests");
+        copy_folder(&steps::repository().join(from), &to.join(at))?;
+        fs::remove_dir_all(&tests).or_else(nothing_there)?;
     }
+    let example = to.join("examples/gwfile/Cargo.toml");
+    fs::write(&example, without_section(&fs::read_to_string(&example)?, "[dev-dependencies]"))?;
     let manifest = fs::read_to_string(steps::repository().join("Cargo.toml"))?;
-    let members = manifest
-        .lines()
-        .find(|line| line.starts_with("members"))
-        .context("Cargo.toml has no members")?;
-    fs::write(
-        to.join("Cargo.toml"),
-        manifest.replace(members, "members = [\"lib/*\", \"examples/*\"]"),
-    )?;
-    copy_folder(&steps::repository().join(EXAMPLE), &to.join("examples/gwfile"))?;
-    Ok(())
+    fs::write(to.join("Cargo.toml"), sdk_manifest(&manifest))?;
+    fs::copy(steps::repository().join("Cargo.lock"), to.join("Cargo.lock"))?;
+    // takes out of the lock what this workspace is without
+    let mut lock = steps::cargo();
+    lock.args(["update", "--workspace", "--offline", "--quiet", "--manifest-path"]);
+    steps::run(lock.arg(to.join("Cargo.toml")))
+}
+
+/// The workspace's manifest with the members that are shipped, and of our crates those alone.
+fn sdk_manifest(manifest: &str) -> String {
+    let is_shipped = |line: &str| {
+        let path = line.split_once("path = \"").and_then(|(_, rest)| rest.split('"').next());
+        path.is_none_or(|path| SDK.contains(&path))
+    };
+    let line = |line: &str| match line.split_once(" = ") {
+        Some(("members", _)) => "members = [\"lib/*\", \"examples/*\"]\n".to_owned(),
+        _ => format!("{line}\n"),
+    };
+    manifest.lines().filter(|line| is_shipped(line)).map(line).collect()
+}
+
+/// A manifest without one of its sections.
+fn without_section(manifest: &str, head: &str) -> String {
+    let mut is_in = false;
+    let mut kept = String::new();
+    for line in manifest.lines() {
+        if line.starts_with('[') {
+            is_in = line == head;
+        }
+        if !is_in {
+            kept.push_str(line);
+            kept.push('\n');
+        }
+    }
+    kept
+}
+
+fn nothing_there(error: std::io::Error) -> std::io::Result<()> {
+    if error.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
 }
 
 struct Program {

@@ -74,25 +74,36 @@ fn make(made: Made, source: &str, folder: &Path) -> Option<PathBuf> {
             Some(program)
         }
         Made::Rust => {
-            let target = repository().join("target/authors");
-            let manifest = scaffold("rust/Cargo.toml").replace(
-                "../../sdk/rust/lib/gate",
-                repository().join("lib/gate").to_str().unwrap(),
-            );
+            let manifest = scaffold("rust/Cargo.toml")
+                .replace("../../sdk/rust/lib/gate", library().join("lib/gate").to_str().unwrap());
             fs::create_dir_all(folder.join("src")).unwrap();
             fs::write(folder.join("Cargo.toml"), manifest).unwrap();
             fs::write(folder.join("src/main.rs"), source).unwrap();
-            fs::copy(repository().join("Cargo.lock"), folder.join("Cargo.lock")).unwrap();
-            let mut build = Command::new(env!("CARGO"));
-            build
-                .args(["build", "--offline", "--quiet"])
-                .current_dir(folder)
-                .env("CARGO_TARGET_DIR", &target);
-            built(build);
-            fs::copy(target.join("debug/gwexample"), &program).unwrap();
+            fs::copy(library().join("Cargo.lock"), folder.join("Cargo.lock")).unwrap();
+            built(cargo_build(folder));
+            fs::copy(target().join("debug/gwexample"), &program).unwrap();
             Some(program)
         }
     }
+}
+
+/// The library as it is installed.
+fn library() -> PathBuf {
+    gatepost_kit::host::prefix().join("sdk/rust")
+}
+
+/// Where everything in Rust is built, so that nothing is built twice.
+fn target() -> PathBuf {
+    repository().join("target/authors")
+}
+
+fn cargo_build(folder: &Path) -> Command {
+    let mut build = Command::new(env!("CARGO"));
+    build
+        .args(["build", "--offline", "--quiet"])
+        .current_dir(folder)
+        .env("CARGO_TARGET_DIR", target());
+    build
 }
 
 fn built(mut build: Command) {
@@ -171,10 +182,18 @@ fn the_gate_of_the_page_in_go_passes() {
     the_contract_holds_for(Made::Go, &page_gate("go"));
 }
 
-/// One test, for they share a target folder.
-/// S3-54: the library's trait, in a gate of its own.
+/// S3-56: the library and the gate to copy, as they are installed; S3-54: the library's trait, in a gate of its
+/// own. One test, for they share a target folder.
 #[test]
-fn the_gates_in_rust_pass() {
+fn the_installed_library_and_the_gates_in_rust_pass() {
+    let mut installed = cargo_build(&library());
+    installed.args(["--locked", "--workspace"]);
+    built(installed);
+    let folder = tempfile::tempdir().unwrap();
+    let copied = folder.path().join("gwfile");
+    fs::copy(target().join("debug/gwfile"), &copied).unwrap();
+    let features = Command::new(copied).args(["--command", "features"]).output().unwrap();
+    assert!(String::from_utf8_lossy(&features.stdout).contains("\"outgoing\""), "{features:?}");
     nothing_is_wrong_with(Made::Rust, "rust/src/main.rs");
     the_contract_holds_for(Made::Rust, &page_gate("rust"));
 }

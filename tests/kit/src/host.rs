@@ -26,7 +26,8 @@ pub struct Ran {
 }
 
 impl Ran {
-    pub(crate) fn of(output: &Output) -> Self {
+    /// What a program did that was run by other means than a [`Host`]'s.
+    pub fn of(output: &Output) -> Self {
         Self {
             code: output.status.code(),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
