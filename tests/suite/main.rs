@@ -38,5 +38,6 @@ mod settings;
 mod shipped;
 mod shipped_templates;
 mod stage;
+mod terminal;
 mod urgent;
 mod words;

@@ -20,12 +20,12 @@ pub(crate) fn line(question: &str, default: &str) -> Result<String> {
 
 /// Asks for a secret; what is typed is not shown.
 pub(crate) fn secret(question: &str) -> Result<String> {
-    output::prompt(&format!("{question} (not shown): "));
     let terminal = std::io::stdin();
     let before = tcgetattr(&terminal).map_err(std::io::Error::from)?;
     let mut hidden = before.clone();
     hidden.local_modes.remove(LocalModes::ECHO);
     tcsetattr(&terminal, OptionalActions::Now, &hidden).map_err(std::io::Error::from)?;
+    output::prompt(&format!("{question} (not shown): "));
     let answer = read_line();
     tcsetattr(&terminal, OptionalActions::Now, &before).map_err(std::io::Error::from)?;
     output::tell("");

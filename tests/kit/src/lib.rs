@@ -16,4 +16,5 @@ pub mod postfix;
 pub mod scenario;
 pub mod smtp_sink;
 pub mod sshd;
+pub mod terminal;
 pub mod tools;
