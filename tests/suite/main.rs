@@ -38,6 +38,7 @@ mod settings;
 mod shipped;
 mod shipped_templates;
 mod stage;
+mod surface;
 mod terminal;
 mod urgent;
 mod words;

@@ -256,13 +256,13 @@ pub(crate) fn pause(session: &mut Session, what: &Pause) -> Result<()> {
             "gateway.hold",
             &[("elid", gateway), ("reason", &what.reason), ("until", &until)],
         )?;
-        return session.report(
-            &answer,
-            &format!(
-                "gateway {gateway} is held: {}; `gatepost resume --gateway {gateway}` ends that",
-                what.reason
-            ),
+        let until = answer.text("until");
+        let end = if until.is_empty() { String::new() } else { format!(" until {until}") };
+        let words = format!(
+            "gateway {gateway} is held{end}: {}; `gatepost resume --gateway {gateway}` ends that",
+            what.reason
         );
+        return session.report(&answer, &words);
     }
     let now = session.platform.clock().now();
     let until = until.map(|until| when::read("for", &until, now, "")).transpose()?;
