@@ -2,8 +2,8 @@
 //!
 //! `gatepost-demo platform ROOT` goes through the eight steps of the platform and ends with 1 when one goes wrong.
 //! `gatepost-demo ROOT` takes a tree that `cargo xtask install` laid out, makes two projects, gateways and 500 users,
-//! queues a mix of notices, drains the queue as cron would, and says what was sent, refused and waits, and why. ROOT and
-//! what the receivers got stay to be looked at. It never touches a ROOT it did not make itself.
+//! queues a mix of notices, drains the queue as cron would, and says what was sent, refused and waits, and why; it ends
+//! with 1 and the reasons when that is not what should come out. ROOT and what the receivers got stay to be looked at. It never touches a ROOT it did not make itself.
 #![expect(
     clippy::print_stdout,
     clippy::unwrap_used,
@@ -28,14 +28,13 @@ fn main() -> ExitCode {
         }
         [root] => {
             scene::clear(Path::new(root), &["var", "etc", "templates", "receivers", "gate/gwdemo"]);
-            main_job(root, &Host::at(Path::new(root)));
-            ExitCode::SUCCESS
+            main_job(root, &Host::at(Path::new(root)))
         }
         _ => ExitCode::from(64),
     }
 }
 
-fn main_job(root: &str, host: &Host) {
+fn main_job(root: &str, host: &Host) -> ExitCode {
     let start = Instant::now();
     println!("== {root}: two projects, 500 users, five gateways");
     host.gatepost(&["init"]).ended(0);
@@ -64,10 +63,19 @@ fn main_job(root: &str, host: &Host) {
         print!("{}{}", ran.stdout, ran.stderr);
     }
     receivers.keep(host);
-    tell::outcome(host);
-    tell::place_of_the_urgent_one(&receivers);
+    let outcome = tell::Outcome::of(host, &receivers);
+    outcome.tell(host);
     tell::one_mail(host);
     println!("\n== {:.1} s in all. Look around:", start.elapsed().as_secs_f64());
     println!("   {root}/receivers/     mail as .eml, sms as JSON lines");
     println!("   {root}/bin/gatepost   status, log, queue, why ID, inbox USER, gateway list");
+    let faults = outcome.faults();
+    if faults.is_empty() {
+        println!("== everything came out as it should");
+        return ExitCode::SUCCESS;
+    }
+    for fault in faults {
+        println!("   FAILED  {fault}");
+    }
+    ExitCode::FAILURE
 }

@@ -10,9 +10,9 @@ use std::path::Path;
 /// Says that a ROOT was made by the demo and may be made anew.
 const MARK: &str = "made-by-the-demo";
 /// Users in each project.
-const USERS: usize = 250;
+pub(crate) const USERS: usize = 250;
 /// Of these, users that get a text message.
-const BY_SMS: usize = 20;
+pub(crate) const BY_SMS: usize = 20;
 /// A mailbox the relay does not know.
 const UNKNOWN_MAILBOX: &str = "nobody@north.example";
 
