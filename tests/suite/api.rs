@@ -91,7 +91,7 @@ fn a_refusal_is_a_problem_document_with_the_remedy() {
 }
 
 /// Stands around functions and raises, for each another error.
-const RAISES: &str = r#"
+const RAISES: &str = r"
 from error import InvalidDataInput, PermissionDenied, ProcessingError
 
 UCS_PLUGIN = 'Raises'
@@ -114,7 +114,7 @@ class Raises:
         def around(handler, *args, **kwargs):
             raise error('as it was asked to')
         return around
-"#;
+";
 
 // S4-49: an expected error is the caller's to mend, any other is the server's
 #[test]
