@@ -1,4 +1,4 @@
-//! `docs/conformance.md` names tests for every item of the five documents, and each of them exists. An item that is left
+//! `docs/conformance.md` names tests for every item of the five documents, and each of them exists and names it. An item that is left
 //! out stands below its document's table with the decision that says why.
 
 use crate::house::repository;
@@ -77,10 +77,51 @@ fn quoted(text: &str) -> Vec<&str> {
     text.split('`').skip(1).step_by(2).collect()
 }
 
-fn exists(test: &str) -> bool {
-    let Some((file, name)) = test.split_once("::") else { return false };
-    let source = fs::read_to_string(repository().join(file)).unwrap_or_default();
-    source.contains(&format!("fn {name}("))
+/// A test as it stands in its file: what is written above it, its name, and its body.
+fn text_of(test: &str) -> Option<String> {
+    let (file, name) = test.split_once("::")?;
+    let source = fs::read_to_string(repository().join(file)).ok()?;
+    text_in(&source, name)
+}
+
+fn text_in(source: &str, name: &str) -> Option<String> {
+    let lines: Vec<&str> = source.lines().collect();
+    let head = lines.iter().position(|line| line.contains(&format!("fn {name}(")))?;
+    let indent = lines[head].len() - lines[head].trim_start().len();
+    let above =
+        lines[..head].iter().rposition(|line| line.trim().is_empty() || line.ends_with('}'));
+    let end = format!("{}}}", " ".repeat(indent));
+    let below = lines[head..].iter().position(|line| *line == end)?;
+    Some(lines[above.map_or(0, |line| line + 1)..=head + below].join("\n"))
+}
+
+/// True if a text names an item: by itself, or within `S3-45 … S3-47`.
+fn names(text: &str, item: &str) -> bool {
+    let Some((document, wanted)) = item.split_once('-') else { return false };
+    let named = text.split(&format!("{document}-")).skip(1).map(|rest| {
+        let end = rest.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(rest.len());
+        rest.split_at(end)
+    });
+    let mut from = None;
+    for (number, between) in named {
+        let within = from.zip(number.parse::<u32>().ok()).zip(wanted.parse::<u32>().ok());
+        if number == wanted || within.is_some_and(|((from, to), one)| from <= one && one <= to) {
+            return true;
+        }
+        from = number.parse::<u32>().ok().filter(|_| between.trim() == "…");
+    }
+    false
+}
+
+#[test]
+fn an_item_counts_as_shown_only_where_its_test_names_it() {
+    let source =
+        "// S3-1\n#[test]\nfn a() {\n    x();\n}\n\n// S3-45 … S3-47, S2-33a\nfn b() {\n}\n";
+    let [a, b] = ["a", "b"].map(|name| text_in(source, name).unwrap());
+    assert!(names(&a, "S3-1") && !names(&a, "S3-45") && !names(&a, "S3-11"));
+    assert!(names(&b, "S3-46") && names(&b, "S2-33a") && !names(&b, "S2-33"), "{b}");
+    assert!(!names(&b, "S3-1") && !names(&b, "S3-48"));
+    assert_eq!(text_in(source, "c"), None);
 }
 
 fn page() -> String {
@@ -115,7 +156,8 @@ impl Contract {
         }
         for (item, tests) in &shown {
             for test in quoted(tests) {
-                assert!(exists(test), "{item}: {test} is not there");
+                let text = text_of(test).unwrap_or_else(|| panic!("{item}: no test {test}"));
+                assert!(names(&text, item), "{item}: {test} does not name it");
             }
         }
         assert!(places.is_sorted_by(|a, b| a < b), "{}: items stand once, in order", self.name);
@@ -156,7 +198,7 @@ fn a_row_is_seen_as_one() {
     let found: Vec<_> = rows(page).collect();
     assert_eq!(found, [("S0-1", "`a::b` · `c::d` |"), ("S2-33a", "left out: `x` |")]);
     assert_eq!(quoted(found[0].1), ["a::b", "c::d"]);
-    assert!(exists("tests/suite/conformance.rs::a_row_is_seen_as_one"));
-    assert!(!exists("tests/suite/conformance.rs::a_row_that_is_not_there"));
+    assert!(text_of("tests/suite/conformance.rs::a_row_is_seen_as_one").is_some());
+    assert!(text_of("tests/suite/conformance.rs::a_row_that_is_not_there").is_none());
     assert_eq!(CONTRACTS[2].expected()[33], "S2-33a");
 }

@@ -66,7 +66,7 @@ fn kill_at(point: &str) -> Killed {
     Killed { kills, messages, verdict, sent }
 }
 
-// S3-27, S3-50: what is promised of a death at any point
+// What is promised of a death at any point (queue 3.4)
 #[test]
 fn nothing_is_lost_at_any_kill_point_and_doubles_stay_in_the_window() {
     let mut wrong = Vec::new();

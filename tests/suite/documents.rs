@@ -79,7 +79,7 @@ fn from_form_to_wire(host: &Host, service: &HttpSink, more: &[&str]) {
     assert_eq!(host.sql("SELECT count(*) FROM notifytask"), "0");
 }
 
-/// The documents' own Go gate, built and run unchanged; with our own gate where the documents or Go are absent.
+/// S3-1, S3-68: the documents' own Go gate, built and run unchanged; with our own gate where the documents or Go are absent.
 #[test]
 fn the_documents_gate_goes_from_the_form_to_the_wire() {
     let service = service();
@@ -140,6 +140,14 @@ fn there_are_three_types_by_default() {
             "{features}"
         );
         assert!(features.contains("name=\"queue\""), "{features}");
+    }
+    for module in ["ntsms", "ntinternal"] {
+        let fetch = ["--command", "getmessage", "--gate", "all"];
+        let refused = host.run(&format!("notify/{module}"), &fetch);
+        assert!(
+            refused.code != Some(0) && refused.stderr.contains("only sends"),
+            "S3-4, S3-6, S3-7: {refused:?}"
+        );
     }
     host.gatepost(&["project", "add", "name=North", "notifyemail=a@north.example"]).ended(0);
     let refused = host.gatepost(&["gateway", "add", "gwfile", "module=ntinternal", "folder=var/x"]);

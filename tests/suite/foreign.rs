@@ -5,6 +5,7 @@ use crate::stage::{LONG, Stage, notify};
 use gatepost_kit::host::{repository, wait_until};
 use gatepost_kit::tools::is_root;
 use std::os::unix::net::UnixStream;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -67,6 +68,18 @@ fn a_foreign_row_and_its_file_are_delivered_within_two_seconds() {
     let stage = Stage::with_ledger(0);
     let account = Account::make();
     stage.host.gatepost(&["init", "--submit-group", &account.name]).ended(0);
+    // DESIGN 1
+    let modes = [
+        ("var", 0o2770),
+        ("var/notify", 0o3770),
+        ("var/attach", 0o3770),
+        ("var/gatepost.db", 0o660),
+        ("etc/secret.key", 0o600),
+    ];
+    for (name, mode) in modes {
+        let found = stage.host.path(name).metadata().unwrap().permissions().mode();
+        assert_eq!(found & 0o7777, mode, "{name}: {found:o}");
+    }
     let mut daemon = stage.host.start("bin/gatepostd", &[]);
     wait_until(LONG, "ntemail has begun", || {
         stage.number("SELECT count(*) FROM notifyworker WHERE owner LIKE 'ntemail%'") == 1

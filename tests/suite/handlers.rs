@@ -54,7 +54,7 @@ fn has_php() -> bool {
         && (Path::new("/var/lib/dpkg/info/php-sqlite3.list").exists() || missing("php-sqlite3"))
 }
 
-// S0-3, S0-5, S0-6, S0-8, S0-9, S0-27, S0-29, S0-56 … S0-62
+// S0-3, S0-5, S0-6, S0-8, S0-9, S0-27, S0-29, S0-30, S0-32, S0-56 … S0-62
 #[test]
 fn the_documents_samba_handler_runs_unchanged_by_mgrctl() {
     if !has_cgi() {
@@ -98,7 +98,7 @@ fn the_documents_samba_handler_runs_unchanged_by_mgrctl() {
     assert!(!log.contains("pw-of") && !journal.contains("pw-of"), "{log}\n{journal}");
 }
 
-// S0-31, S0-46, S0-49, S0-65
+// S0-31, S0-43, S0-46, S0-49, S0-65
 #[test]
 fn the_documents_test_py_takes_the_place_of_a_send() {
     let host = host();

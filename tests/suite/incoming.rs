@@ -106,27 +106,55 @@ fn a_gateway_that_can_not_receive_is_an_error() {
     assert_eq!(host.sql("SELECT count(*) FROM gateway_message"), "0");
 }
 
-/// S3-52: an SMS has no headers; the gate says who sent it. A mail's subject is kept as a person wrote it.
+/// S3-52: where a message has no headers the gate says who sent it. A mail's subject is kept as a person wrote it.
 #[test]
-fn the_sender_of_an_sms_and_an_encoded_subject_are_kept() {
+fn the_sender_that_a_gate_names_and_an_encoded_subject_are_kept() {
     let host = host_with_mailbox();
-    host.gatepost(&["user", "edit", "1", "phone=+79123456789"]).ended(0);
     host.program(
-        "gate/gwsms",
-        "#!/bin/sh\ncase $2 in\nfeatures) echo '<doc><features><feature name=\"ingoing\"/></features><notify_module>ntsms</notify_module></doc>';;\n\
-         ingoing) cat >/dev/null; echo '<doc><messages><message uid=\"1\" sender=\"79123456789\">STOP</message><message uid=\"2\" sender=\"+49\">hi</message><message uid=\"3\">who</message></messages></doc>';;\nesac\n",
+        "gate/gwchat",
+        "#!/bin/sh\ncase $2 in\nfeatures) echo '<doc><features><feature name=\"ingoing\"/></features><notify_module>ntemail</notify_module></doc>';;\n\
+         ingoing) cat >/dev/null; echo '<doc><messages><message uid=\"1\" sender=\"bob@north.example\">STOP</message><message uid=\"2\" sender=\"al@north.example\">hi</message><message uid=\"3\">who</message></messages></doc>';;\nesac\n",
     );
-    host.sql(
-        "INSERT INTO gateway(name,project,notify_module,gateway_module,gateway_type)
-         VALUES('sms',1,'ntsms','gwsms',2)",
-    );
-    host.run("notify/ntsms", &["--command", "getmessage", "--gate", "all"]).ended(0);
+    host.gatepost(&["gateway", "add", "gwchat", "name=chat", "gateway_type=2", "project=North"])
+        .ended(0);
+    assert_eq!(getmessage(&host, "2"), Some(0));
     let rows = "SELECT sender, \"user\", reason FROM gateway_message ORDER BY uid";
-    assert_eq!(host.sql(rows), "79123456789|1|\n+49||unknown_sender\n||no_sender");
+    let expected = "bob@north.example|1|\nal@north.example||unknown_sender\n||no_sender";
+    assert_eq!(host.sql(rows), expected);
     host.write(
         "var/box/one",
         "From: bob@north.example\nSubject: Re: =?UTF-8?B?0KHRh9GR?=\n =?UTF-8?B?0YI=?=\n\nx\n",
     );
     assert_eq!(getmessage(&host, "1"), Some(0));
     assert_eq!(host.sql("SELECT subject FROM gateway_message WHERE uid='one'"), "Re: Счёт");
+}
+
+/// Receipts are recorded once each; a failed one marks the contact.
+#[test]
+fn receipts_of_delivery_are_recorded_once() {
+    let host = host_with_mailbox();
+    host.program(
+        "gate/gwpost",
+        "#!/bin/sh\ncase $2 in\nfeatures) echo '<doc><features><feature name=\"outgoing\"/><feature name=\"ingoing\"/></features><notify_module>ntemail</notify_module></doc>';;\n\
+         outgoing) n=$(cat var/n 2>/dev/null || echo 0); n=$((n+1)); echo $n >var/n; cat >/dev/null; echo \"<doc><reference>r$n</reference></doc>\";;\n\
+         ingoing) cat >/dev/null; echo '<doc><messages/><receipts><receipt reference=\"r1\" state=\"delivered\"/><receipt reference=\"r2\" state=\"failed\"/><receipt reference=\"r9\" state=\"failed\"/></receipts></doc>';;\nesac\n",
+    );
+    for direction in ["1", "2"] {
+        let (name, kind) = (format!("name=p{direction}"), format!("gateway_type={direction}"));
+        host.gatepost(&["gateway", "add", "gwpost", &name, &kind, "project=North"]).ended(0);
+    }
+    host.write("templates/hello/en.ntemail.text.tera", "Hello\n");
+    host.write("templates/hello/notice.toml", "[subject]\nen = \"Hello\"\n");
+    for to in ["bob@north.example", "gone@north.example"] {
+        let send = ["send", "hello", "--to", to, "--lang", "en", "--module", "ntemail"];
+        host.gatepost(&send).ended(0);
+        host.process("ntemail").ended(0);
+    }
+    for _ in 0..2 {
+        assert_eq!(getmessage(&host, "3"), Some(0));
+        let rows =
+            "SELECT outcome, contact FROM notifylog WHERE outcome <> 'sent' ORDER BY outcome";
+        assert_eq!(host.sql(rows), "RECEIPTS");
+    }
+    assert_eq!(host.sql("SELECT contact, state FROM contact_state"), "gone@north.example|failing");
 }

@@ -61,6 +61,7 @@ fn host_with_jabber() -> Host {
     host
 }
 
+// S3-2, S3-22, S3-42, S3-57
 #[test]
 fn a_new_type_and_its_gate_come_as_files_and_nothing_else_changes() {
     let host = host_with_jabber();

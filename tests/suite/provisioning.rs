@@ -101,7 +101,7 @@ impl Drop for Ended {
     }
 }
 
-// S2-25, S2-26, S2-31, S2-32, S2-33, S2-33a, S2-34, S2-36
+// S2-25, S2-26, S2-31, S2-32, S2-33, S2-33a, S2-34
 #[test]
 fn the_documents_flask_handler_gets_one_post_and_its_answer_equals_the_request() {
     let Some(mut python) = python("flask") else { return };

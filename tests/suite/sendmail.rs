@@ -31,6 +31,7 @@ fn letter(stage: &Stage) -> &'static [&'static str] {
     &["send", "invoice", "--lang", "ru", "--module", "ntemail", "--data", "number=5"]
 }
 
+// S3-17
 #[test]
 fn mail_without_a_gateway_goes_through_a_real_sendmail_and_is_read_back() {
     let Some(postfix) = Postfix::start() else { return };

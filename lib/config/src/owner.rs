@@ -120,12 +120,12 @@ mod tests {
         let root = Root::at(folder.path()).unwrap();
         fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
         refuse_if_writable_by_others(&root).unwrap();
-        for name in ["var", "etc", "notify", "gate", "addon", "plugins"] {
+        for name in ["var", "etc", "notify", "gate", "addon", "plugins", "processing"] {
             fs::create_dir(root.path(name)).unwrap();
             fs::set_permissions(root.path(name), Permissions::from_mode(0o755)).unwrap();
         }
         refuse_if_writable_by_others(&root).unwrap();
-        for name in ["etc", "notify", "gate", "addon", "plugins"] {
+        for name in ["", "etc", "notify", "gate", "addon", "plugins", "processing"] {
             fs::set_permissions(root.path(name), Permissions::from_mode(0o757)).unwrap();
             let error = refuse_if_writable_by_others(&root).unwrap_err().to_string();
             let cure = format!("chmod o-w {}", root.path(name).display());

@@ -8,8 +8,8 @@ use host::{Caller, Folder, Programs};
 use notice::{GatewayId, Ms, TaskId, chain};
 use sha2::{Digest, Sha256};
 use store::{
-    ContactState, Direction, Durability, Gateway, Incoming, LogFilter, NewEvent, NewLog, Store,
-    StoreError, Told, Tx, UserFilter, write,
+    ContactState, Direction, Durability, Gateway, Incoming, LogFilter, LogRow, NewEvent, NewLog,
+    Snapshot, Store, StoreError, Told, Tx, UserFilter, write,
 };
 use wire::ingoing::{IncomingMessage, Ingoing, Receipt, ReceiptState, ingoing_input};
 
@@ -110,7 +110,7 @@ impl Desk<'_> {
             }
         }
         for receipt in &ingoing.receipts {
-            self.record(store, gateway.id, (receipt, opened)).map_err(|error| words(&error))?;
+            self.record(store, gateway, (receipt, opened)).map_err(|error| words(&error))?;
         }
         Ok(())
     }
@@ -163,22 +163,17 @@ impl Desk<'_> {
     fn record(
         &self,
         store: &mut dyn Store,
-        gateway: GatewayId,
+        gateway: &Gateway,
         (receipt, opened): (&Receipt, &Opened),
     ) -> Result<(), StoreError> {
-        let filter = LogFilter {
-            gateway: Some(gateway),
-            reference: Some(receipt.reference.clone()),
-            ..LogFilter::default()
-        };
-        let known = store::read(store, |snapshot| snapshot.log(&filter, None, 20))?;
+        let known = store::read(store, |snapshot| of_reference(snapshot, gateway, receipt))?;
         let state = receipt.state.word();
         if known.iter().any(|row| row.row.outcome == state) {
             return Ok(());
         }
         let now = self.site.clock.now();
         let first = known.into_iter().map(|row| row.row).find(|row| row.outcome == "sent");
-        let row = receipt_row(first, (gateway, receipt), (self.site.name.as_str(), now));
+        let row = receipt_row(first, (gateway.id, receipt), (self.site.name.as_str(), now));
         let kind = self.site.module.profile().contact_kind;
         let failing = row.contact.clone().filter(|_| receipt.state == ReceiptState::Failed);
         let failing = failing.map(|contact| ContactState {
@@ -196,6 +191,33 @@ impl Desk<'_> {
             }
         })
     }
+}
+
+/// What the log has of a receipt's reference. Who sends and who hears are two gateways: first those of the same
+/// gate are looked through, then the others of the module, at last what this one itself recorded.
+fn of_reference(
+    snapshot: &mut dyn Snapshot,
+    gateway: &Gateway,
+    receipt: &Receipt,
+) -> Result<Vec<LogRow>, StoreError> {
+    const MOST_ROWS: u32 = 20;
+    let mut senders = snapshot.gateways()?;
+    senders.retain(|other| {
+        let is_apart = other.project.is_some()
+            && gateway.project.is_some()
+            && other.project != gateway.project;
+        other.module == gateway.module && other.direction == Direction::Outgoing && !is_apart
+    });
+    senders.sort_by_key(|other| other.gate != gateway.gate);
+    for id in senders.iter().map(|other| other.id).chain([gateway.id]) {
+        let reference = Some(receipt.reference.clone());
+        let filter = LogFilter { gateway: Some(id), reference, ..LogFilter::default() };
+        let rows = snapshot.log(&filter, None, MOST_ROWS)?;
+        if !rows.is_empty() {
+            return Ok(rows);
+        }
+    }
+    Ok(Vec::new())
 }
 
 /// Stores a message once, and the news of it: what follows (a command with a reply token, one more open mail for

@@ -171,6 +171,8 @@ pub struct Profile {
     pub on_unknown: OnUnknown,
     /// How texts become a message.
     pub style: Style,
+    /// True if messages come in by its gateways; else `getmessage` is refused (S3-4 … S3-7).
+    pub receives: bool,
 }
 
 /// A line of the retry table (queue 3.2).

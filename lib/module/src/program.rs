@@ -81,6 +81,9 @@ pub fn main(module: impl Module + 'static, source: &str) -> ExitCode {
         Command::Version => say(format!("{name} {}\n", env!("CARGO_PKG_VERSION")).as_bytes()),
         Command::Process(options) => Site::open(arguments.root.as_deref(), Arc::new(module))
             .and_then(|site| site.process(&options)),
+        Command::GetMessage(_) if !module.profile().receives => {
+            Err(Exit::no_input(format!("{name} only sends: it has no messages to fetch")))
+        }
         Command::GetMessage(gates) => Site::open(arguments.root.as_deref(), Arc::new(module))
             .and_then(|site| site.get_message(gates)),
     };

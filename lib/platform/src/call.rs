@@ -62,6 +62,12 @@ pub(crate) enum Place {
     Final,
     /// A command that came by mail.
     Mail,
+    /// A gate that tunes its form.
+    Formtune,
+    /// A gate, or a program of `processing/`, that is asked whether it works.
+    Check,
+    /// A gate that hands over a test message.
+    Outgoing,
 }
 
 impl Place {
@@ -75,6 +81,9 @@ impl Place {
             Self::Late => "late",
             Self::Final => "final",
             Self::Mail => "mail",
+            Self::Formtune => "formtune",
+            Self::Check => "check_connection",
+            Self::Outgoing => "outgoing",
         }
     }
 }

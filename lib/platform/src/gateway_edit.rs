@@ -9,7 +9,6 @@ use crate::plan::{Change, Checked, Fact, Plan, Planned};
 use crate::projects;
 use crate::refusal::{Refusal, nearest};
 use config::{ConfigError, Secrets, Vault};
-use host::gates;
 use notice::{Fields, GatewayId, ModuleName, OnUnknown, Secret};
 use store::{Direction, Gateway};
 use wire::form::{FormDocument, Problem, ProblemKind};
@@ -312,12 +311,9 @@ fn checked(
     }
     asked.set_value("name", &gateway.name);
     asked.set_xmlparams(&all);
-    let answer =
-        gates::check_connection(context.starter, &gate.listed, asked.document(), &context.mask)
-            .map_err(|failure| Refusal::Gate {
-                gate: gateway.gate.clone(),
-                reason: words_of(&failure.to_string()),
-            })?;
+    let answer = context.check_connection(&gate.listed, asked.document()).map_err(|failure| {
+        Refusal::Gate { gate: gateway.gate.clone(), reason: words_of(&failure.to_string()) }
+    })?;
     let answer = FormDocument::from_document(answer);
     let mut public = public.clone();
     let names: Vec<_> = public.iter().map(|(name, _)| name.to_owned()).collect();

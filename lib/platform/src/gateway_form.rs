@@ -7,7 +7,7 @@ use crate::gateways::{columns, direction_number};
 use crate::modules;
 use crate::refusal::Refusal;
 use config::{ConfigError, Place, Secrets, Vault};
-use host::{Folder, Listed, gates};
+use host::{Folder, Listed};
 use notice::{Fields, ModuleName};
 use std::sync::Arc;
 use store::{Direction, Gateway};
@@ -175,7 +175,7 @@ pub(crate) fn tuned(
     if !gate.features.has("formtune") {
         return Tuned { form: plain, warning: None }; // S3-44
     }
-    match gates::formtune(context.starter, &gate.listed, plain.document(), &context.mask) {
+    match context.formtune(&gate.listed, plain.document()) {
         Ok(document) => Tuned { form: FormDocument::from_document(document), warning: None },
         Err(failure) => Tuned {
             form: plain,

@@ -11,7 +11,6 @@ use crate::plan::{Change, Plan, Planned};
 use crate::projects;
 use crate::refusal::Refusal;
 use config::Vault;
-use host::gates;
 use host::outcome::CallFailure;
 use notice::{Fields, Outcome, TaskId};
 use store::Gateway;
@@ -74,7 +73,7 @@ fn check(
         form.set_value(name, value);
     }
     form.set_xmlparams(fields);
-    match gates::check_connection(context.starter, &gate.listed, form.document(), &context.mask) {
+    match context.check_connection(&gate.listed, form.document()) {
         Ok(_) => Ok("passed"),
         Err(CallFailure::NotOffered { .. }) => Ok("not offered"),
         Err(failure) => Err(Refusal::Gate {
@@ -121,7 +120,5 @@ fn send(
             phone: None,
         },
     };
-    let judged =
-        gates::outgoing(context.starter, &gate.listed, &outgoing.to_bytes(), &context.mask);
-    Ok(judged.answer)
+    Ok(context.outgoing(&gate.listed, &outgoing.to_bytes()).answer)
 }

@@ -70,6 +70,14 @@ fn a_refused_check_saves_nothing_and_shows_no_secret() {
         "{refused}"
     );
     assert!(bench.refused("gateway.add", &good(&[("active", "off")])).contains("bad"));
+    let journal = bench.ok("journal", &[("limit", "2")]);
+    let runs: Vec<_> = journal
+        .rows()
+        .map(|run| ["place", "name", "outcome", "output"].map(|column| run.child_text(column)))
+        .collect();
+    assert_eq!(runs[0][..3], ["check_connection", "gwx", "failed"]);
+    assert!(runs[0][3].contains("bad *** for me"), "{runs:?}");
+    assert_eq!(runs[1], ["formtune", "gwx", "ok", ""]);
     assert!(bench.read(|snapshot| snapshot.gateways()).is_empty());
 }
 

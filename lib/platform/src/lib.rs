@@ -24,6 +24,7 @@ mod desktop;
 mod error;
 mod events;
 mod function;
+mod gate_calls;
 mod gateway_edit;
 mod gateway_form;
 mod gateway_test;

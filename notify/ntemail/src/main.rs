@@ -59,6 +59,7 @@ impl Module for Mail {
             patience: Patience::Mail,
             on_unknown: OnUnknown::Retry,
             style: Style::Mail,
+            receives: true,
         }
     }
 

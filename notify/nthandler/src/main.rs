@@ -75,6 +75,7 @@ impl Module for Handler {
             patience: Patience::Provisioning,
             on_unknown: OnUnknown::Retry,
             style: Style::Raw,
+            receives: false,
         }
     }
 

@@ -47,6 +47,7 @@ impl Module for Inbox {
             patience: Patience::Internal,
             on_unknown: OnUnknown::Retry,
             style: Style::Plain,
+            receives: false,
         }
     }
 

@@ -3,11 +3,10 @@
 //! SYNOPSIS
 //!     ntsms --command features
 //!     ntsms --command process [--follow] [--limit N] [--for SECS] [--force]
-//!     ntsms --command getmessage --gate ID|all
 //!
 //! Drains the tasks of `ntsms` by priority: renders the text of each, counts its segments (GSM-7 with
 //! the extension table, else UCS-2) and hands it to a gateway of the project. Started each minute by
-//! cron, by hand, or kept running by gatepostd.
+//! cron, by hand, or kept running by gatepostd. It sends only; getmessage is refused.
 //!
 //! CONTACT
 //!     The user's `phone`, read with the country of the user or project (country_default), else of
@@ -52,6 +51,7 @@ impl Module for Sms {
             patience: Patience::Sms,
             on_unknown: OnUnknown::Ask,
             style: Style::Sms,
+            receives: false,
         }
     }
 }

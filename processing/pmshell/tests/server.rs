@@ -258,7 +258,7 @@ fn a_value_with_a_space_may_make_the_script_complain_and_is_opened_all_the_same(
 
 #[test]
 fn hostile_values_arrive_as_they_are_and_do_nothing() {
-    // S1-31, S1-44
+    // S1-17, S1-31, S1-44
     let Some(sshd) = Sshd::start() else { return };
     recorder(&sshd, "open.sh", "echo OK --id=1");
     let gatepost = Gatepost::with_key(&sshd, &sshd.path("scripts"));
@@ -418,7 +418,7 @@ fn a_form_that_works_comes_back_and_its_scripts_were_not_run() {
 
 #[test]
 fn only_exit_0_with_an_ok_line_is_success() {
-    // S1-19, S1-21, S1-26, S1-27
+    // S1-19, S1-21, S1-26, S1-27, S1-33
     let Some(sshd) = Sshd::start() else { return };
     let gatepost = Gatepost::with_key(&sshd, &sshd.path("scripts"));
     for (script, reason) in [

@@ -96,7 +96,7 @@ fn what_can_not_be_a_handler_is_refused_when_it_is_saved() {
     assert!(names(&mut bench, &[]).is_empty());
 }
 
-// S2-16, S2-17, S2-23, S2-24
+// S2-16, S2-17, S2-18, S2-23, S2-24
 #[test]
 fn a_handler_acts_as_it_was_when_the_cache_manager_was_restarted() {
     let mut bench = Bench::empty();

@@ -14,7 +14,7 @@ use crate::plan::{Change, Fact, Plan, Planned};
 use crate::refusal::{Refusal, nearest};
 use config::{ConfigError, Place, Secrets, Vault};
 use host::outcome::CallFailure;
-use host::{Folder, Listed, gates};
+use host::{Folder, Listed};
 use notice::{Fields, ProcessingId, Secret};
 use std::sync::Arc;
 use store::Processing;
@@ -271,7 +271,7 @@ fn check(
         form.set_value(name, value);
     }
     form.set_xmlparams(fields);
-    match gates::check_connection(context.starter, listed, form.document(), &context.mask) {
+    match context.check_connection(listed, form.document()) {
         Ok(_) | Err(CallFailure::NotOffered { .. }) => Ok(()),
         Err(failure) => Err(Refusal::Conflict {
             operation: format!("save a processing row of {}", row.module),

@@ -5,7 +5,7 @@ use crate::sqlite::Order;
 use crate::{Effect, Finish, Gateway, LogFilter, NewTask, Retention, Settlement, StoredBody};
 use notice::{GatewayId, Ms, State, TaskId, UserId};
 
-// S3-30, S3-31, S3-41
+// S3-41: true removes the task
 pub(crate) fn a_sent_task_leaves_the_table_and_stays_in_the_log(fresh: Fresh) {
     let mut kit = fresh(Order::Ageing);
     let id = kit.enqueue(&task());
@@ -43,6 +43,7 @@ pub(crate) fn an_inbox_row_is_written_exactly_once(fresh: Fresh) {
     assert_eq!(kit.log().len(), 1);
 }
 
+// S3-30, S3-31, S3-41
 pub(crate) fn later_counts_an_error_and_waits(fresh: Fresh) {
     let mut kit = fresh(Order::Ageing);
     let id = kit.enqueue(&task());

@@ -253,7 +253,7 @@ fn secrets_are_in_no_log_and_in_no_journal() {
 
 #[test]
 fn the_documents_samba_handler_adds_and_removes_accounts() {
-    // S0-56, S0-57, S0-58, S0-61, S0-64
+    // S0-10, S0-56, S0-57, S0-58, S0-61, S0-64
     let place = Place::new();
     let Some(folder) = examples() else { return };
     let script = fs::read_to_string(folder.join("event-handlers/samba.pl")).unwrap();
@@ -283,7 +283,7 @@ fn the_documents_samba_handler_adds_and_removes_accounts() {
 
 #[test]
 fn the_documents_test_py_takes_the_place_of_a_function() {
-    // S0-31, S0-43, S0-46, S0-65, S0-66
+    // S0-10, S0-31, S0-32, S0-43, S0-46, S0-65, S0-66
     let place = Place::new();
     let text = examples().map_or_else(
         || "#!/usr/bin/env python3\nprint(\"<doc>\");\nprint(\"<skipaction/>\");\nprint(\"</doc>\");\n".to_owned(),

@@ -91,6 +91,7 @@ fn values_that_together_are_too_long_for_the_environment_come_with_postdata() {
 
 #[test]
 fn one_name_for_reading_changing_and_creating() {
+    // S0-14
     // S0-34, S0-35, S0-36, S0-37, S0-38
     let place = Place::new();
     place.script("tell.sh", TELL);
@@ -208,7 +209,7 @@ fn an_error_document_refuses_the_call_and_is_the_answer() {
 
 #[test]
 fn skipaction_takes_the_place_of_the_function() {
-    // S0-45, S0-47, S0-48
+    // S0-2, S0-45, S0-47, S0-48
     let place = Place::new();
     place.script(
         "skip.sh",

@@ -208,6 +208,7 @@ fn memory_is_limited() {
 
 #[test]
 fn bad_starts_and_stops_are_survived() {
+    // S4-9
     let stage = Stage::new().with("start_secs", "1");
     let made = |name: &str, start: &str, stop: &str| {
         let text = format!(

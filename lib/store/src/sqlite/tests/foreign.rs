@@ -19,7 +19,7 @@ fn foreign(kit: &Kit) -> Connection {
     Connection::open(kit.path()).unwrap()
 }
 
-// S3-25
+// S3-25, S3-26, S3-27, S3-28
 #[test]
 fn an_insert_that_names_only_documented_columns_is_a_claimable_row() {
     let mut kit = fresh(Order::Ageing);
