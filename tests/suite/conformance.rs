@@ -98,7 +98,8 @@ fn text_in(source: &str, name: &str) -> Option<String> {
 /// True if a text names an item: by itself, or within `S3-45 … S3-47`.
 fn names(text: &str, item: &str) -> bool {
     let Some((document, wanted)) = item.split_once('-') else { return false };
-    let named = text.split(&format!("{document}-")).skip(1).map(|rest| {
+    let document = format!("{document}-");
+    let named = text.split(&document).skip(1).map(|rest| {
         let end = rest.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(rest.len());
         rest.split_at(end)
     });
