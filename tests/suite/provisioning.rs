@@ -214,7 +214,7 @@ fn one_handlers_trouble_holds_neither_the_next_handler_nor_other_objects() {
     assert_eq!(bobs.len(), 4);
     let key = bobs[0].header("idempotency-key").to_owned();
     assert!(bobs.iter().all(|request| request.header("idempotency-key") == key), "{bobs:?}");
-    assert_eq!(host.sql("SELECT count(*) FROM notifylog WHERE reason='500: not now'"), "3");
+    assert_eq!(host.sql("SELECT count(*) FROM notifylog WHERE reason LIKE '% answered 500 Internal Server Error: not now'"), "3");
 }
 
 #[test]
@@ -230,7 +230,10 @@ fn gone_redirected_forbidden_and_busy_receivers() {
     assert_eq!(gone.requests().len(), 1, "after a 410 nobody is called");
     assert_eq!(host.sql(&format!("SELECT status FROM provisioning WHERE id={id}")), "disabled");
     let failed = host.sql("SELECT group_concat(err_info,'|') FROM notifytask WHERE modulename='nthandler' AND state=3");
-    assert!(failed.contains("410: leave me alone") && failed.contains("disabled"), "{failed}");
+    assert!(
+        failed.contains("answered 410 Gone: leave me alone") && failed.contains("disabled"),
+        "{failed}"
+    );
     // enabled again, what has failed is replayable
     let elid = format!("elid={id}");
     let ok = HttpSink::start(|_| Reply::ok(""));
@@ -290,7 +293,7 @@ fn slow_redirecting_and_endless_answers_are_named_kept_short_and_hold_nobody_up(
         "SELECT group_concat(err_info,'|') FROM notifytask WHERE modulename='nthandler' AND state=3",
     );
     assert!(failed.contains("no answer in time"), "{failed}");
-    assert!(failed.contains("307: redirects are not followed"), "{failed}");
+    assert!(failed.contains("307 Temporary Redirect: redirects are not followed"), "{failed}");
     let log = host.gatepost(&["func", "provisioning.log", "elid=3", "-o", "json"]).ended(0).stdout;
     let rows: serde_json::Value = serde_json::from_str(&log).unwrap();
     assert_eq!(rows[0]["response"].as_str().unwrap().len(), 64 << 10, "of 10 MiB");

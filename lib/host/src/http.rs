@@ -75,6 +75,17 @@ pub struct Answered {
     pub extent: Extent,
 }
 
+impl Answered {
+    /// `401 Unauthorized`; the number alone where it has no name (RFC 9110 15).
+    pub fn status_words(&self) -> String {
+        let known = reqwest::StatusCode::from_u16(self.status).ok();
+        match known.and_then(|status| status.canonical_reason()) {
+            Some(words) => format!("{} {words}", self.status),
+            None => self.status.to_string(),
+        }
+    }
+}
+
 /// How much of a body was kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extent {

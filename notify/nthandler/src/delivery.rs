@@ -43,7 +43,7 @@ impl Deliverer {
             Task::Post(address) => {
                 let headers = handler.headers(&claimed.key, now, body);
                 let post = Post { address: address.clone(), headers, body: body.to_vec() };
-                posted(id, self.http.post(&post), handler.mask())
+                posted((id, &address.place()), self.http.post(&post), handler.mask())
             }
         })
     }
@@ -51,7 +51,7 @@ impl Deliverer {
 
 /// What came of a POST: 2xx is done, whatever the body says (S2-27, S2-34); everything else is tried again
 /// (S2-28), since receivers know the key. Who answers 410 wants no more.
-fn posted(id: HandlerId, posted: Posted, mask: &Mask) -> Heard {
+fn posted((id, place): (HandlerId, &str), posted: Posted, mask: &Mask) -> Heard {
     let later = |why: String| Answer::not_sent(Outcome::Later, mask.apply(&why));
     let answered = match posted {
         Posted::Answered(answered) => answered,
@@ -60,7 +60,7 @@ fn posted(id: HandlerId, posted: Posted, mask: &Mask) -> Heard {
         }
         Posted::Unreached(why) | Posted::Broken(why) => return Heard::of(later(why), Vec::new()),
     };
-    let said = format!("{}{}", answered.status, excerpt(&answered.body));
+    let said = format!("{place} answered {}{}", answered.status_words(), excerpt(&answered.body));
     let mut effects = vec![response(Some(i64::from(answered.status)), &answered, mask)];
     let answer = match answered.status {
         200..=299 => Answer::sent(None),
@@ -145,7 +145,7 @@ mod tests {
         let body = b"why, whsec_s".to_vec();
         let answered = Answered { status, retry_after_secs, body, extent: Extent::Whole };
         let mask = Mask::new([&notice::Secret::new("whsec_secret_secret")]);
-        posted(HandlerId(3), Posted::Answered(answered), &mask)
+        posted((HandlerId(3), "shop.example:8443"), Posted::Answered(answered), &mask)
     }
 
     // S2-27, S2-28, S2-34
@@ -157,8 +157,11 @@ mod tests {
         for status in [100, 301, 302, 307, 400, 401, 404, 422, 429, 500, 503] {
             let heard = answer(status, None);
             assert_eq!(heard.answer.outcome, Outcome::Later, "{status}");
-            assert!(heard.answer.reason.starts_with(&status.to_string()));
+            let words = format!("shop.example:8443 answered {status} ");
+            assert!(heard.answer.reason.starts_with(&words), "{}", heard.answer.reason);
         }
+        let refused = answer(401, None).answer.reason;
+        assert_eq!(refused, "shop.example:8443 answered 401 Unauthorized: why, whsec_s");
         assert_eq!(answer(429, Some(90)).answer.retry_after_secs, Some(90));
         assert_eq!(answer(500, Some(90)).answer.retry_after_secs, None);
         let gone = answer(410, None);
@@ -168,7 +171,7 @@ mod tests {
 
     #[test]
     fn what_was_not_answered_is_tried_again_but_a_forbidden_address_is_not() {
-        let outcome = |what| posted(HandlerId(3), what, &Mask::default()).answer.outcome;
+        let outcome = |what| posted((HandlerId(3), "h"), what, &Mask::default()).answer.outcome;
         assert_eq!(outcome(Posted::Unreached("refused".into())), Outcome::Later);
         assert_eq!(outcome(Posted::Broken("cut".into())), Outcome::Later);
         assert_eq!(outcome(Posted::Forbidden("inside".into())), Outcome::Never);

@@ -69,6 +69,12 @@ impl Address {
         &self.host
     }
 
+    /// `host`, with the port where one is written: what a reason names, without path and query.
+    pub fn place(&self) -> String {
+        let host = self.url.host_str().unwrap_or_default();
+        self.url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+    }
+
     pub(crate) fn is_tls(&self) -> bool {
         self.url.scheme() == "https"
     }
