@@ -332,7 +332,7 @@ pub(crate) struct Log {
     /// Only since then: a time, or an age like 2h
     #[arg(long, value_name = "TIME")]
     pub(crate) since: Option<String>,
-    /// Only of the gateway of this id; for tasks of nthandler the id of its handler
+    /// Only of this gateway, by id or name; for tasks of nthandler its provisioning handler
     #[arg(long)]
     pub(crate) gateway: Option<String>,
     /// At most so many

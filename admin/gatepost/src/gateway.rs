@@ -20,7 +20,7 @@ pub(crate) enum Gateway {
     /// Configure a new one: asks the form of the gate, or takes K=V
     Add {
         /// The gate: a program in gate/
-        gate: String,
+        gate: Option<String>,
         /// Fields of the form
         #[arg(value_name = "K=V")]
         fields: Vec<String>,
@@ -78,6 +78,9 @@ const GATEWAY: &[&str] = &[
     "since",
 ];
 
+/// What every gateway has beside the fields of its form.
+const OWN: &str = "name project active priority concurrency rate on_unknown";
+
 /// Runs it.
 pub(crate) fn run(session: &mut Session, what: Gateway) -> Result<()> {
     match what {
@@ -85,7 +88,10 @@ pub(crate) fn run(session: &mut Session, what: Gateway) -> Result<()> {
             let answer = session.ask("gateway", &[])?;
             session.list(&answer, GATEWAY, 7)
         }
-        Gateway::Add { gate, fields } => save(session, &Target { gate: &gate, elid: "" }, &fields),
+        Gateway::Add { gate: None, .. } => Err(no_gate(session)?),
+        Gateway::Add { gate: Some(gate), fields } => {
+            save(session, &Target { gate: &gate, elid: "" }, &fields)
+        }
         Gateway::Edit { gateway, fields } => {
             save(session, &Target { gate: "", elid: &gateway }, &fields)
         }
@@ -103,6 +109,14 @@ pub(crate) fn run(session: &mut Session, what: Gateway) -> Result<()> {
             session.report(&answer, &format!("deleted gateway {gateway}"))
         }
     }
+}
+
+/// Which gates a gateway can be made of.
+fn no_gate(session: &mut Session) -> Result<Failure> {
+    let answer = session.ask("gate", &[])?;
+    let names: Vec<_> = answer.rows().map(|row| row.child_text("name")).collect();
+    let words = "name the gate first: `gatepost gateway add GATE`, and then its fields as NAME=VALUE; there are";
+    Ok(Failure::usage(format!("{words} {}", names.join(", "))))
 }
 
 fn test(session: &mut Session, gateway: &str, to: Option<&str>) -> Result<()> {
@@ -148,7 +162,7 @@ fn save(session: &mut Session, target: &Target<'_>, words: &[String]) -> Result<
     let answer = if words.is_empty() || is_new && form_is_empty && ask::can_ask() {
         if !ask::can_ask() {
             return Err(Failure::usage(format!(
-                "give the fields as NAME=VALUE: {}",
+                "give the fields as NAME=VALUE: {}; beside them any of {OWN}",
                 names_of(&form)
             )));
         }

@@ -12,8 +12,8 @@ const COLUMNS: &[&str] = &[
     "name",
     "event",
     "time",
-    "type",
     "state",
+    "type",
     "function",
     "postdata",
     "onfailure",
@@ -41,7 +41,7 @@ pub(crate) fn run(session: &mut Session, what: Handler) -> Result<()> {
                 ("event", event.as_deref().unwrap_or_default()),
             ];
             let answer = session.ask("handler", &given)?;
-            session.list(&answer, COLUMNS, 5)
+            session.list(&answer, COLUMNS, 4)
         }
         Handler::Test(test) => {
             let declared = Platform::function(&test.event);

@@ -5,6 +5,7 @@ use crate::failure::{Failure, Result};
 use crate::session::Session;
 use crate::{ask, output};
 use notice::Fields;
+use platform::Answer;
 use std::time::Duration;
 use store::Woken;
 
@@ -18,6 +19,8 @@ const TASK: &[&str] = &[
     "due",
     "attempt",
     "err_info",
+    "handler",
+    "object",
     "key",
     "project",
     "route",
@@ -49,6 +52,20 @@ const ATTEMPT: &[&str] = &[
     "id",
 ];
 
+/// What a person sees of a list with tasks of nthandler in it.
+const ERRANDS: [&str; 10] = [
+    "id",
+    "state",
+    "modulename",
+    "notice",
+    "object",
+    "handler",
+    "queued",
+    "due",
+    "attempt",
+    "err_info",
+];
+
 /// How many tasks may be changed without asking.
 const WITHOUT_ASKING: u64 = 100;
 
@@ -69,13 +86,24 @@ pub(crate) fn list(session: &mut Session, what: &Queue) -> Result<()> {
         if what.follow && output::is_terminal() {
             output::print("\x1b[H\x1b[2J")?;
         }
-        session.list(&answer, TASK, 9)?;
+        let (columns, narrow) = columns_of(&answer);
+        session.list(&answer, &columns, narrow)?;
         if !what.follow {
             return Ok(());
         }
         let mut waker = session.platform.store().waker()?;
         while waker.wait(Duration::from_secs(2)) == Woken::Timeout {}
     }
+}
+
+/// The same columns whatever is in the list; which come first depends on it.
+fn columns_of(answer: &Answer) -> (Vec<&'static str>, usize) {
+    let has_errands = answer.rows().any(|row| !row.child_text("handler").is_empty());
+    if !has_errands {
+        return (TASK.to_vec(), 9);
+    }
+    let rest = TASK.iter().copied().filter(|name| !ERRANDS.contains(name));
+    (ERRANDS.into_iter().chain(rest).collect(), ERRANDS.len())
 }
 
 fn rebuild(session: &Session, order: &str) -> Result<()> {

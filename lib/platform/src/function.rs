@@ -3,7 +3,7 @@
 use crate::caller::{Caller, Level};
 use crate::context::Context;
 use crate::plan::Planned;
-use crate::refusal::{Refusal, nearest};
+use crate::refusal::{Refusal, nearest_or_all};
 use notice::{Fields, Priority};
 use std::str::FromStr;
 
@@ -204,10 +204,11 @@ impl Request {
         if IGNORED.contains(&name) {
             return Ok(());
         }
+        let known: Vec<_> = self.function.parameters.iter().map(|p| p.name).collect();
         Err(Refusal::NoParameter {
             function: self.function.name.to_owned(),
             name: name.to_owned(),
-            nearest: nearest(name, self.function.parameters.iter().map(|p| p.name)),
+            nearest: nearest_or_all(name, &known),
         })
     }
 

@@ -156,7 +156,7 @@ fn save(
     let tuned = tuned(context, &gate, &gateway, &entered);
     refuse_unknown(request, &tuned.form)?;
     let values = with_defaults(entered, &tuned.form, known.is_none());
-    refuse_problems(&gateway, &tuned.form.problems(&values))?;
+    refuse_problems(&gateway.gate, &tuned.form.problems(&values))?;
     let split = Split::of(&values, &tuned.form, &stored.secrets);
     let vault = Vault::load(context.root)?;
     gateway.secret = sealed(&vault, &gateway, &split.secret)?;
@@ -224,18 +224,36 @@ fn entered(old: &Fields, request: &Request, secrets: &Secrets) -> Fields {
     values
 }
 
+/// What every gateway has beside the fields of its form.
+const OWN: [&str; 7] =
+    ["name", "project", "active", "priority", "concurrency", "rate", "on_unknown"];
+
 fn refuse_unknown(request: &Request, form: &FormDocument) -> Result<(), Refusal> {
-    let known = form.form();
-    let names: Vec<_> = known.controls().map(|control| control.name.as_str()).collect();
-    let stranger = request.extra.iter().find(|(name, _)| !names.contains(name));
-    match stranger {
-        Some((name, _)) if !names.is_empty() => Err(Refusal::NoParameter {
-            function: "gateway.edit".to_owned(),
-            name: name.to_owned(),
-            nearest: nearest(name, names),
-        }),
-        _ => Ok(()),
+    refuse_strangers(("gateway.edit", &OWN), &request.extra, form)
+}
+
+/// A field that no form has, with those there are. A program without a form takes what it is given.
+pub(crate) fn refuse_strangers(
+    (function, own): (&str, &[&str]),
+    given: &Fields,
+    form: &FormDocument,
+) -> Result<(), Refusal> {
+    let form = form.form();
+    let known: Vec<_> = form.controls().map(|control| control.name.as_str()).collect();
+    let Some((name, _)) = given.iter().find(|(name, _)| !known.contains(name)) else {
+        return Ok(());
+    };
+    if known.is_empty() {
+        return Ok(());
     }
+    let asked = form.controls().filter(|control| control.takes_value());
+    let mut names: Vec<_> = asked.map(|control| control.name.as_str()).collect();
+    names.extend(own.iter().filter(|name| !known.contains(name)));
+    Err(Refusal::NoParameter {
+        function: function.to_owned(),
+        name: name.to_owned(),
+        nearest: format!("{}; it takes {}", nearest(name, known), names.join(", ")),
+    })
 }
 
 /// What formtune put into a field that nobody filled is its default, for a new gateway.
@@ -249,21 +267,24 @@ fn with_defaults(mut values: Fields, form: &FormDocument, is_new: bool) -> Field
     values
 }
 
-fn refuse_problems(gateway: &Gateway, problems: &[Problem]) -> Result<(), Refusal> {
-    let Some(first) = problems.first() else { return Ok(()) };
-    let words: Vec<_> = problems.iter().map(ToString::to_string).collect();
+/// All of them, what is wrong before what is missing: a wrong choice may be why a field is asked for.
+pub(crate) fn refuse_problems(program: &str, problems: &[Problem]) -> Result<(), Refusal> {
+    let (missed, wrong): (Vec<_>, Vec<_>) =
+        problems.iter().partition(|problem| problem.kind == ProblemKind::Missed);
+    let words = wrong.iter().chain(&missed).map(ToString::to_string).collect::<Vec<_>>();
     let words = words.join("; ");
-    if first.kind == ProblemKind::Missed {
-        return Err(Refusal::Missing {
+    match (wrong.first(), missed.first()) {
+        (None, None) => Ok(()),
+        (None, Some(first)) => Err(Refusal::Missing {
             field: first.name.clone(),
-            remedy: format!("the form of {} says: {words}", gateway.gate),
-        });
+            remedy: format!("the form of {program} says: {words}"),
+        }),
+        (Some(first), _) => Err(Refusal::Value {
+            field: first.name.clone(),
+            value: first.value.clone().unwrap_or_default(),
+            reason: words,
+        }),
     }
-    Err(Refusal::Value {
-        field: first.name.clone(),
-        value: first.value.clone().unwrap_or_default(),
-        reason: words,
-    })
 }
 
 /// Fields by where they are stored.

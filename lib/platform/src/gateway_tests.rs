@@ -231,3 +231,30 @@ fn a_password_sealed_with_a_lost_key_is_given_anew_and_never_dropped_in_passing(
     bench.ok("gateway.edit", &anew);
     bench.ok("gateway.edit", &[("elid", "1"), ("sok", "ok"), ("name", "x")]);
 }
+
+#[test]
+fn everything_wrong_with_a_form_is_said_and_a_wrong_choice_before_what_it_brings_along() {
+    let mut bench = bench(TUNE, "");
+    let wrong = [("gateway_module", "gwx"), ("mode", "loud")];
+    let refused = bench.refused("gateway.add", &wrong);
+    assert!(refused.starts_with("`mode` can't be `loud`"), "{refused}");
+    for words in ["one of plain, digest", "`login` is required", "`password` is required"] {
+        assert!(refused.contains(words), "{words}: {refused}");
+    }
+    let refused = bench.refused("gateway.add", &good(&[("zzzzzzzz", "x")]));
+    assert!(refused.contains("it takes login, password, port, mode, realm, name"), "{refused}");
+}
+
+#[test]
+fn a_gateway_that_is_not_there_is_answered_with_those_that_are() {
+    let mut bench = bench(TUNE, "");
+    assert!(bench.refused("gateway.test", &[("elid", "relay")]).contains("gateway add GATE"));
+    bench.ok("gateway.add", &good(&[]));
+    for unknown in ["relay", "99"] {
+        let refused = bench.refused("gateway.test", &[("elid", unknown)]);
+        assert!(refused.contains("by its id or its name: 1 me;"), "{refused}");
+    }
+    bench.ok("log", &[("gateway", "me")]);
+    bench.ok("log", &[("gateway", "99")]);
+    assert!(bench.refused("log", &[("gateway", "relay")]).contains("1 me;"));
+}

@@ -85,6 +85,21 @@ pub(crate) fn direction_number(direction: Direction) -> &'static str {
     }
 }
 
+/// What to type in place of a gateway that is not there.
+fn instead(all: &[Gateway]) -> String {
+    const SHOWN: usize = 10;
+    if all.is_empty() {
+        return "none is configured yet: `gatepost gateway add GATE` makes one, `gatepost gate list` shows the gates"
+            .to_owned();
+    }
+    let known: Vec<_> =
+        all.iter().take(SHOWN).map(|gateway| format!("{} {}", gateway.id, gateway.name)).collect();
+    format!(
+        "name one by its id or its name: {}; `gatepost gateway list` shows them",
+        known.join(", ")
+    )
+}
+
 /// The gateway of that id or name.
 pub(crate) fn find(snapshot: &mut dyn Snapshot, text: &str) -> Result<Gateway, Refusal> {
     if let Ok(id) = text.parse::<GatewayId>()
@@ -92,13 +107,13 @@ pub(crate) fn find(snapshot: &mut dyn Snapshot, text: &str) -> Result<Gateway, R
     {
         return Ok(gateway);
     }
-    let mut named = snapshot.gateways()?;
-    named.retain(|gateway| gateway.name == text);
+    let all = snapshot.gateways()?;
+    let mut named: Vec<_> = all.iter().filter(|gateway| gateway.name == text).cloned().collect();
     match named.len() {
         0 => Err(Refusal::NotFound {
             noun: "gateway",
             value: text.to_owned(),
-            remedy: "`gatepost gateway list` shows them".to_owned(),
+            remedy: instead(&all),
         }),
         1 => Ok(named.remove(0)),
         _ => Err(Refusal::Ambiguous {

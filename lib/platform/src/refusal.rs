@@ -266,6 +266,15 @@ impl Refusal {
     }
 }
 
+/// ` (did you mean `x`?)` when one of the names is near, else all of them.
+pub(crate) fn nearest_or_all(given: &str, known: &[&str]) -> String {
+    let near = nearest(given, known.iter().copied());
+    if near.is_empty() && !known.is_empty() {
+        return format!("; it takes {}", known.join(", "));
+    }
+    near
+}
+
 /// ` (did you mean `x`?)` when one of the names is near, else nothing.
 pub(crate) fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     known

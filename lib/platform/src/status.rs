@@ -7,7 +7,7 @@ use crate::refusal::Refusal;
 use crate::status_findings;
 use crate::why::Pause;
 use host::{Folder, Listed};
-use notice::{GatewayId, Mask, Ms, Route, State};
+use notice::{GatewayId, Mask, ModuleName, Ms, Route, State};
 use std::collections::BTreeMap;
 use store::{
     Condition, Count, Direction, Gateway, GatewayState, LogFilter, LogRow, Project, TaskRow,
@@ -148,7 +148,8 @@ fn see(context: &mut Context<'_>, paused: Option<Pause>) -> Result<Seen, Refusal
         .map(|name| {
             let program = programs.iter().find(|program| program.name == name);
             let broken = program.and_then(|program| program.features.clone().err());
-            let runner = locks::runner(context.root, context.config, (&name, &workers), now);
+            let worker = worker_of(&name, &counts);
+            let runner = locks::runner(context.root, context.config, (worker, &workers), now);
             module_status(name, runner, broken, &counts)
         })
         .collect();
@@ -166,6 +167,12 @@ fn see(context: &mut Context<'_>, paused: Option<Pause>) -> Result<Seen, Refusal
     let oldest = context.read(|snapshot| oldest_ready(snapshot, &counts))?;
     let refused = recent.refused;
     Ok(Seen { now, paused, modules, gateways, counts, projects, gates, oldest, tested, refused })
+}
+
+/// The module whose program works on these rows: nthandler does the operations of a program in `processing/`.
+pub(crate) fn worker_of<'a>(module: &'a str, counts: &[Count]) -> &'a str {
+    let is_errand = |count: &Count| count.module == module && count.route.row().is_some();
+    if counts.iter().any(is_errand) { ModuleName::HANDLER } else { module }
 }
 
 fn module_status(

@@ -3,10 +3,10 @@
 use crate::context::Context;
 use crate::descriptions::descriptions;
 use crate::locks::Runner;
-use crate::status::{Finding, GatewayStatus, ModuleStatus, Seen, Severity, serves};
+use crate::status::{Finding, GatewayStatus, ModuleStatus, Seen, Severity, serves, worker_of};
 use crate::when::distance;
 use config::{Config, Vault, refuse_if_writable_by_others};
-use notice::{ModuleName, State};
+use notice::{ModuleName, ProjectId, State};
 use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 use store::{Condition, Count};
@@ -117,8 +117,14 @@ fn of_runner(module: &ModuleStatus, seen: &Seen) -> Option<Finding> {
             (waits > PATIENCE_MS).then(|| {
                 critical(
                     "daemon_missing",
-                    format!("nobody delivers for {name}: its oldest task waits for {}", distance(waits)),
-                    format!("systemctl start gatepostd (or run notify/{name} --command process from cron)"),
+                    format!(
+                        "nobody delivers for {name}: its oldest task waits for {}",
+                        distance(waits)
+                    ),
+                    format!(
+                        "systemctl start gatepostd (or run notify/{} --command process from cron)",
+                        worker_of(name, &seen.counts)
+                    ),
                 )
             })
         }
@@ -156,10 +162,6 @@ fn no_gateway(count: &Count, seen: &Seen) -> Option<Finding> {
         return None;
     }
     let known = seen.projects.iter().find(|one| one.id == project);
-    let gate = seen.gates.iter().find(|gate| {
-        let module = gate.features.as_ref().ok().and_then(|known| known.notify_module.as_ref());
-        module.is_some_and(|module| *module == count.module)
-    });
     let name = known.map(|project| project.fields.text("name")).unwrap_or_default();
     Some(critical(
         "no_gateway",
@@ -168,17 +170,31 @@ fn no_gateway(count: &Count, seen: &Seen) -> Option<Finding> {
             count.module,
             tasks_wait(count.tasks)
         ),
-        format!(
-            "gatepost gateway add {} project={project} notify_module={}",
-            gate.map_or("GATE", |gate| gate.name.as_str()),
-            count.module
-        ),
+        cure_of_no_gateway(count, (project, seen)),
     ))
 }
 
 /// `1 task waits`, `5 tasks wait`.
 fn tasks_wait(count: u64) -> String {
     if count == 1 { "1 task waits".to_owned() } else { format!("{count} tasks wait") }
+}
+
+/// A command that can be typed as it stands: the gateway that is off, else a gate for it, else what makes one.
+fn cure_of_no_gateway(count: &Count, (project, seen): (ProjectId, &Seen)) -> String {
+    if let Some(off) = seen.gateways.iter().find(|status| serves(&status.gateway, count)) {
+        return format!("gatepost gateway edit {} active=on", off.gateway.id);
+    }
+    let gate = seen.gates.iter().find(|gate| {
+        let module = gate.features.as_ref().ok().and_then(|known| known.notify_module.as_ref());
+        module.is_some_and(|module| *module == count.module)
+    });
+    match gate {
+        Some(gate) => format!(
+            "gatepost gateway add {} project={project} notify_module={}",
+            gate.name, count.module
+        ),
+        None => "gatepost gate list".to_owned(),
+    }
 }
 
 /// A foreign module's rows need no gateway of ours.

@@ -492,7 +492,11 @@ static FUNCTIONS: &[Function] = &[
             optional("contact", Kind::Line, "only to this contact"),
             optional("user", Kind::Line, "only to this user"),
             optional("module", Kind::Line, "only of this module: `nthandler` for provisioning"),
-            optional("gateway", Kind::Number(1, i64::MAX), "only by this gateway, or handler"),
+            optional(
+                "gateway",
+                Kind::Line,
+                "only by this gateway, or provisioning handler: id or name",
+            ),
             optional("reference", Kind::Line, "only with this reference of the service"),
             optional("since", Kind::Line, "only since then: `1h`, or a time"),
             optional("after", Kind::Number(0, i64::MAX), "only ids above it"),

@@ -2,6 +2,7 @@
 
 use crate::answer::Answer;
 use crate::context::Context;
+use crate::errands::{self, Errand};
 use crate::function::Request;
 use crate::plan::{Change, Plan, Planned};
 use crate::refusal::Refusal;
@@ -27,7 +28,11 @@ pub(crate) fn list(context: &mut Context<'_>, request: &Request) -> Result<Plann
         let found = filter.find(snapshot, before, limit as usize)?;
         found
             .iter()
-            .map(|row| Ok(element(row, notice_of(snapshot, row.id)?.as_deref())))
+            .map(|row| {
+                let notice = notice_of(snapshot, row.id)?;
+                let errand = errands::of(snapshot, row)?;
+                Ok(element(row, notice.as_deref(), errand.as_ref()))
+            })
             .collect::<Result<Vec<_>, Refusal>>()
     })?;
     Ok(Planned::Answer(Answer::list(rows)))
@@ -36,12 +41,15 @@ pub(crate) fn list(context: &mut Context<'_>, request: &Request) -> Result<Plann
 /// `task.show`: one task with its attempts.
 pub(crate) fn show(context: &mut Context<'_>, request: &Request) -> Result<Planned, Refusal> {
     let id = id_of(request.text("elid"))?;
-    let (row, notice, log) = context.read(|snapshot| {
+    let (row, notice, errand, log) = context.read(|snapshot| {
         let filter = LogFilter { task: Some(id), ..LogFilter::default() };
-        Ok((snapshot.task(id)?, notice_of(snapshot, id)?, snapshot.log(&filter, None, 1_000)?))
+        let row = snapshot.task(id)?;
+        let errand = row.as_ref().map(|row| errands::of(snapshot, row)).transpose()?.flatten();
+        let log = snapshot.log(&filter, None, 1_000)?;
+        Ok((row, notice_of(snapshot, id)?, errand, log))
     })?;
     let mut document = match &row {
-        Some(row) => element(row, notice.as_deref()),
+        Some(row) => element(row, notice.as_deref(), errand.as_ref()),
         None if log.is_empty() => return Err(not_found(id)),
         None => Element::new("doc")
             .with_child(Element::new("id").with_text(id.to_string()))
@@ -76,7 +84,7 @@ pub(crate) fn log(context: &mut Context<'_>, request: &Request) -> Result<Planne
         module: module_of(request)?,
         task: request.number("task").map(TaskId),
         contact: request.given("contact").map(str::to_owned),
-        gateway: request.number("gateway").map(GatewayId),
+        gateway: None,
         reference: request.given("reference").map(str::to_owned),
         since: since.transpose()?.map(|moment| moment.at),
         after: request.number("after").map(notice::LogId),
@@ -85,12 +93,25 @@ pub(crate) fn log(context: &mut Context<'_>, request: &Request) -> Result<Planne
     let before = request.number("before").map(notice::LogId);
     let rows = context.read(|snapshot| {
         let mut filter = filter.clone();
+        filter.gateway = request.given("gateway").map(|text| outlet(snapshot, text)).transpose()?;
         if let Some(user) = request.given("user") {
             filter.user = Some(crate::users::find(snapshot, user, None)?.id);
         }
         Ok(snapshot.log(&filter, before, limit)?)
     })?;
     Ok(Planned::Answer(Answer::list(rows.iter().map(|row| log_element(row, "elem")))))
+}
+
+/// A gateway or a provisioning handler by its number, which may be gone, or by its name.
+fn outlet(snapshot: &mut dyn Snapshot, text: &str) -> Result<GatewayId, Refusal> {
+    if let Ok(number) = text.parse() {
+        return Ok(number);
+    }
+    let handlers = snapshot.provisionings()?;
+    match handlers.iter().find(|handler| handler.name == text) {
+        Some(handler) => Ok(GatewayId(handler.id.0)),
+        None => Ok(gateways::find(snapshot, text)?.id),
+    }
 }
 
 /// `task.retry`, `task.done`, `task.cancel`; with `dry_run=on` only the count.
@@ -241,17 +262,18 @@ impl Filter {
     }
 }
 
-/// The name of the notice in a task's bundle.
+/// The name of the notice in a task's bundle; the event or the operation of a task without one.
 pub(crate) fn notice_of(
     snapshot: &mut dyn Snapshot,
     id: TaskId,
 ) -> Result<Option<String>, Refusal> {
-    let Some(bundle) = snapshot.body(id)?.and_then(|body| body.bundle) else { return Ok(None) };
+    let Some(body) = snapshot.body(id)? else { return Ok(None) };
+    let Some(bundle) = body.bundle else { return Ok(errands::event_of(&body.notice.bytes)) };
     Ok(Bundle::parse(&bundle.bytes).ok().map(|bundle| bundle.notice).filter(|n| !n.is_empty()))
 }
 
 /// A row for lists: the documented columns first, times in RFC 3339.
-fn element(row: &TaskRow, notice: Option<&str>) -> Element {
+fn element(row: &TaskRow, notice: Option<&str>, errand: Option<&Errand>) -> Element {
     let time = |at: Option<notice::Ms>| at.map(when::shown).unwrap_or_default();
     let on_off = |yes: bool| if yes { "on" } else { "off" }.to_owned();
     let columns = [
@@ -267,6 +289,8 @@ fn element(row: &TaskRow, notice: Option<&str>) -> Element {
         ("createdate", row.createdate.clone()),
         ("key", row.key.clone().unwrap_or_default()),
         ("route", row.route.to_string()),
+        ("handler", errand.map(|errand| errand.handler.clone()).unwrap_or_default()),
+        ("object", errand.map(|errand| errand.object.clone()).unwrap_or_default()),
         ("project", row.project.map(|id| id.to_string()).unwrap_or_default()),
         ("attempt", row.attempt.to_string()),
         ("maybe_sent", on_off(row.maybe_sent)),

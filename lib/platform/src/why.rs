@@ -3,6 +3,7 @@
 //! [`Platform::why`] gathers, [`crate::why_text::sentences`] says it.
 
 use crate::context::Context;
+use crate::errands::{self, Errand};
 use crate::locks::{self, Runner};
 use crate::modules::QueueOf;
 use crate::pipeline::Platform;
@@ -62,6 +63,8 @@ pub struct TaskStory {
     pub notice: Option<String>,
     /// The module.
     pub module: String,
+    /// What it is about when it is no message.
+    pub errand: Option<Errand>,
     /// For whom: the contact in its snapshot, else that of the log.
     pub contact: Option<String>,
     /// Its attempts, from the oldest.
@@ -218,11 +221,13 @@ fn contacts_in(user: &str) -> Vec<String> {
 }
 
 fn story(context: &mut Context<'_>, id: TaskId) -> Result<TaskStory, Refusal> {
-    let (row, notice, mut attempts, user) = context.read(|snapshot| {
+    let (row, notice, mut attempts, user, errand) = context.read(|snapshot| {
         let filter = LogFilter { task: Some(id), ..LogFilter::default() };
         let log = snapshot.log(&filter, None, MOST_ATTEMPTS)?;
         let user = snapshot.body(id)?.map(|body| body.user);
-        Ok((snapshot.task(id)?, tasks::notice_of(snapshot, id)?, log, user))
+        let row = snapshot.task(id)?;
+        let errand = row.as_ref().map(|row| errands::of(snapshot, row)).transpose()?.flatten();
+        Ok((row, tasks::notice_of(snapshot, id)?, log, user, errand))
     })?;
     attempts.reverse();
     let name = row.as_ref().map(|row| row.module.clone());
@@ -247,15 +252,17 @@ fn story(context: &mut Context<'_>, id: TaskId) -> Result<TaskStory, Refusal> {
         None => Vec::new(),
     };
     let notice = notice.or_else(|| attempts.last().and_then(|last| last.row.notice.clone()));
+    let worker = if errand.is_some() { ModuleName::HANDLER } else { &module };
     Ok(TaskStory {
         id,
         notice,
         contact,
         attempts,
         gateways,
-        runner: runner_of(context, &module)?,
+        runner: runner_of(context, worker)?,
         foreign: known.as_ref().is_some_and(|module| module.queue == QueueOf::Itself),
-        module_broken: broken_program(context, &module),
+        module_broken: broken_program(context, worker),
+        errand,
         contact_state,
         module,
         row,

@@ -244,6 +244,15 @@ fn a_route_without_a_gateway_is_critical_and_comes_with_its_cure() {
     assert_eq!(found.severity, Severity::Critical);
     assert!(found.cure.starts_with("gatepost gateway add gwx project=1"), "{}", found.cure);
     assert_eq!(findings(&mut bench)[0].severity, Severity::Critical, "the worst comes first");
+    // each can be typed as it stands
+    gateway(&mut bench, "main");
+    let mut row = bench.read(|snapshot| snapshot.gateways()).remove(0);
+    row.active = false;
+    write(&mut bench, |tx| tx.save_gateway(&row).map(drop));
+    assert_eq!(finding(&mut bench, "no_gateway").cure, "gatepost gateway edit 1 active=on");
+    write(&mut bench, |tx| tx.delete_gateway(GatewayId(1), NOW).map(drop));
+    std::fs::remove_file(bench.folder.path().join("gate/gwx")).unwrap();
+    assert_eq!(finding(&mut bench, "no_gateway").cure, "gatepost gate list");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Says in plain sentences what [`crate::why`] gathered. Pure.
 
+use crate::errands::{self, Errand};
 use crate::locks::Runner;
 use crate::when::{distance, shown};
 use crate::why::{ContactStory, GatewayStory, Pause, TaskStory, Why};
@@ -42,10 +43,30 @@ fn of_task(task: &TaskStory, why: &Why) -> Vec<String> {
 }
 
 fn heading(task: &TaskStory) -> String {
+    if let Some(about) = of_errand(task) {
+        return about;
+    }
     let notice = task.notice.as_deref().map(|name| format!("notice {name}"));
     let notice = notice.unwrap_or_else(|| "a notification file".to_owned());
     let contact = task.contact.as_deref().map(|to| format!(" to {to}")).unwrap_or_default();
     format!("Task {}: {notice} by {}{contact}.", task.id, task.module)
+}
+
+/// `Task 5: clients.create about 12, for handler 2 Billing.`
+fn of_errand(task: &TaskStory) -> Option<String> {
+    let event = task.notice.as_deref().unwrap_or("an event");
+    if let Some(Errand { handler, object }) = &task.errand {
+        return Some(format!("Task {}: {event} about {object}, for {handler}.", task.id));
+    }
+    // the row is gone: the log knows for whom it was, and what
+    let last = task.attempts.last().filter(|last| errands::is_errand(&last.row))?;
+    let outlet = errands::outlet(&last.row).map(|to| format!(", for {to}")).unwrap_or_default();
+    Some(format!("Task {}: {event}{outlet}.", task.id))
+}
+
+/// The program whose `process` works on its row.
+fn worker_of(task: &TaskStory) -> &str {
+    if task.errand.is_some() { ModuleName::HANDLER } else { &task.module }
 }
 
 fn of_row(task: &TaskStory, row: &TaskRow, why: &Why) -> Vec<String> {
@@ -56,7 +77,7 @@ fn of_row(task: &TaskStory, row: &TaskRow, why: &Why) -> Vec<String> {
     )];
     match row.state {
         State::Ready => said.extend(of_ready(task, row, why)),
-        State::Sending => said.push(of_sending(row, why.now)),
+        State::Sending => said.push(of_sending(task, row, why.now)),
         State::Waiting => said.push(of_waiting(row, why.now)),
         State::Failed => said.push(format!(
             "It failed {} and stays for a person: {}. `gatepost retry {id}` tries again, `gatepost cancel {id}` drops it.",
@@ -103,7 +124,7 @@ fn of_ready(task: &TaskStory, row: &TaskRow, why: &Why) -> Vec<String> {
     }
     let mut said = vec![format!("It is ready since {}.", moment(row.ready, why.now))];
     if let Some(reason) = &task.module_broken {
-        said.push(format!("notify/{} can't be used: {reason}", task.module));
+        said.push(format!("notify/{} can't be used: {reason}", worker_of(task)));
     }
     said.extend(of_runner(task, why.now));
     said.extend(of_gateways(task, row, why.now));
@@ -136,20 +157,20 @@ fn of_runner(task: &TaskStory, now: Ms) -> Option<String> {
         Runner::Daemon { .. } | Runner::Process { .. } => None,
         Runner::Hung { beat, pid } => Some(format!(
             "The daemon of {} holds its lock but gave no sign of life{}{}; `notify/{} --command process` delivers all the same.",
-            task.module,
+            worker_of(task),
             beat.map(|at| format!(" since {}", moment(at, now))).unwrap_or_default(),
             pid.map(|pid| format!(" (process {pid})")).unwrap_or_default(),
-            task.module
+            worker_of(task)
         )),
         Runner::Nobody => Some(format!(
             "Nobody works on the rows of {m} at this moment: it goes out when cron runs `notify/{m} --command process`, or gatepostd is started.",
-            m = task.module
+            m = worker_of(task)
         )),
     }
 }
 
 fn of_gateways(task: &TaskStory, row: &TaskRow, now: Ms) -> Vec<String> {
-    if task.module == ModuleName::INTERNAL || row.route.is_unread() {
+    if task.module == ModuleName::INTERNAL || row.route.is_unread() || task.errand.is_some() {
         return Vec::new();
     }
     let project = row.route.project_id().map(|id| id.to_string()).unwrap_or_default();
@@ -228,8 +249,11 @@ pub(crate) fn unusable(story: &GatewayStory, now: Ms) -> Option<String> {
     }
 }
 
-fn of_sending(row: &TaskRow, now: Ms) -> String {
-    let gateway = row.last_gateway.map(|id| format!(" for gateway {id}")).unwrap_or_default();
+fn of_sending(task: &TaskStory, row: &TaskRow, now: Ms) -> String {
+    let gateway = match &task.errand {
+        Some(errand) => format!(" for {}", errand.handler),
+        None => row.last_gateway.map(|id| format!(" for gateway {id}")).unwrap_or_default(),
+    };
     let owner = row.lease_owner.as_deref().unwrap_or("a worker");
     let until = row.lease_until.map(|at| moment(at, now)).unwrap_or_default();
     format!(
@@ -259,7 +283,9 @@ fn of_end(last: Option<&LogRow>, now: Ms) -> String {
     };
     let log = &last.row;
     let at = moment(log.at, now);
-    let gateway = log.gateway.map(|id| format!(" through gateway {id}")).unwrap_or_default();
+    let word = if errands::is_errand(log) { "to" } else { "through" };
+    let gateway =
+        errands::outlet(log).map(|outlet| format!(" {word} {outlet}")).unwrap_or_default();
     let reference =
         log.reference.as_deref().map(|number| format!(", reference {number}")).unwrap_or_default();
     match log.outcome.as_str() {
@@ -289,12 +315,13 @@ fn attempt(row: &LogRow) -> String {
     if log.attempt > 0 {
         let _ = write!(words, " (attempt {})", log.attempt);
     }
+    let hands = if errands::is_errand(log) { "its hands" } else { "the gate's hands" };
     let parts = [
-        log.gateway.map(|id| format!("gateway {id}")),
+        errands::outlet(log),
         log.contact.as_ref().map(|to| format!("to {to}")),
         log.reference.as_ref().map(|number| format!("reference {number}")),
         log.segments.map(|count| format!("{count} segments")),
-        log.took_ms.map(|took| format!("{took} ms in the gate's hands")),
+        log.took_ms.map(|took| format!("{took} ms in {hands}")),
         Some(log.reason.clone()).filter(|reason| !reason.is_empty()),
     ];
     for part in parts.into_iter().flatten() {

@@ -222,3 +222,20 @@ fn past_events_are_told_once_more_to_one_handler_or_to_all() {
     assert_eq!(deliveries(&mut bench).len(), 3);
     assert!(bench.refused("provisioning.replay", &[]).contains("`from`"));
 }
+
+#[test]
+fn a_delivery_is_told_by_its_event_its_object_and_its_handler() {
+    let mut bench = Bench::empty();
+    let id = add(&mut bench, "Billing", &[]);
+    bench.ok("cachemanager.restart", &[]);
+    bench.add_user();
+    let list = bench.ok("task", &[("notice", "clients.create")]);
+    let row = list.rows().next().unwrap();
+    let text = |name: &str| row.child_text(name);
+    assert_eq!((text("handler"), text("object")), (format!("handler {id} Billing"), "1".into()));
+    let told = crate::sentences(&bench.platform.why(&text("id")).unwrap()).join("\n");
+    let heading = format!("Task {}: clients.create about 1, for handler {id} Billing.", text("id"));
+    assert!(told.starts_with(&heading), "{told}");
+    assert!(told.contains("`notify/nthandler --command process`"), "{told}");
+    assert!(!told.contains("gateway"), "{told}");
+}

@@ -8,17 +8,17 @@ use crate::answer::Answer;
 use crate::context::Context;
 use crate::descriptions::descriptions;
 use crate::function::{Asked, Request};
-use crate::gateway_edit::{Split, words_of};
+use crate::gateway_edit::{Split, refuse_problems, refuse_strangers, words_of};
 use crate::gateway_form::{Given, lift_choices, opened};
 use crate::plan::{Change, Fact, Plan, Planned};
-use crate::refusal::{Refusal, nearest};
+use crate::refusal::Refusal;
 use config::{ConfigError, Place, Secrets, Vault};
 use host::outcome::CallFailure;
 use host::{Folder, Listed};
 use notice::{Fields, ProcessingId, Secret};
 use std::sync::Arc;
 use store::Processing;
-use wire::form::{FormDocument, FormRequest, Occasion, ProblemKind};
+use wire::form::{FormDocument, FormRequest, Occasion};
 use wire::params::{read_xmlparams, xmlparams_text};
 use wire::xml::{Document, Element, Node};
 
@@ -155,8 +155,8 @@ fn save(
     for name in form.form().secret_names() {
         context.mask.add(&Secret::new(values.text(name)));
     }
-    refuse_unknown(request, &form)?;
-    refuse_problems(&row, &form, &values)?;
+    refuse_strangers(("processing.edit", &[]), &request.extra, &form)?;
+    refuse_problems(&row.module, &form.problems(&values))?;
     let split = Split::of(&values, &form, &secrets);
     let vault = Vault::load(context.root)?;
     row.secret = sealed(&vault, place_of(&row), &split.secret)?;
@@ -228,36 +228,6 @@ fn entered(request: &Request, mut values: Fields, secrets: &Secrets) -> Fields {
         }
     }
     values
-}
-
-fn refuse_unknown(request: &Request, form: &FormDocument) -> Result<(), Refusal> {
-    let known = form.form();
-    let names: Vec<_> = known.controls().map(|control| control.name.as_str()).collect();
-    match request.extra.iter().find(|(name, _)| !names.contains(name)) {
-        // A program without a description takes what it is given.
-        Some((name, _)) if !names.is_empty() => Err(Refusal::NoParameter {
-            function: "processing.edit".to_owned(),
-            name: name.to_owned(),
-            nearest: nearest(name, names),
-        }),
-        _ => Ok(()),
-    }
-}
-
-fn refuse_problems(row: &Processing, form: &FormDocument, values: &Fields) -> Result<(), Refusal> {
-    let problems = form.problems(values);
-    let Some(first) = problems.first() else { return Ok(()) };
-    let words: Vec<_> = problems.iter().map(ToString::to_string).collect();
-    let words = words.join("; ");
-    if first.kind == ProblemKind::Missed {
-        let remedy = format!("the form of {} says: {words}", row.module);
-        return Err(Refusal::Missing { field: first.name.clone(), remedy });
-    }
-    Err(Refusal::Value {
-        field: first.name.clone(),
-        value: first.value.clone().unwrap_or_default(),
-        reason: words,
-    })
 }
 
 /// Asks the program; one that refuses, or fails, saves nothing.

@@ -400,3 +400,24 @@ fn a_task_survives_its_text() {
         assert_eq!(ServiceTask::read(body.as_bytes()), None, "{body}");
     }
 }
+
+#[test]
+fn a_service_task_is_told_by_its_operation_its_service_and_its_server() {
+    let mut bench = bench();
+    let task = order(&mut bench);
+    let list = bench.ok("task", &[]);
+    let row = list.rows().next().unwrap();
+    let text = |name: &str| row.child_text(name);
+    assert_eq!((text("notice"), text("object")), ("service.open".into(), "1".into()));
+    assert!(text("handler").starts_with("server 1 "), "{}", text("handler"));
+    let told = crate::sentences(&bench.platform.why(&task).unwrap()).join("\n");
+    assert!(
+        told.starts_with(&format!("Task {task}: service.open about 1, for server 1 ")),
+        "{told}"
+    );
+    assert!(told.contains("notify/nthandler") && !told.contains("notify/pmshell"), "{told}");
+    bench.clock.advance(3 * 3_600_000);
+    let findings = bench.platform.status().unwrap().findings;
+    let missing = findings.iter().find(|finding| finding.code == "daemon_missing").unwrap();
+    assert!(missing.cure.contains("notify/nthandler --command process"), "{}", missing.cure);
+}
