@@ -31,8 +31,9 @@ pub use queue::{
 };
 pub use retention::Retention;
 pub use rows::{
-    Condition, ContactState, Direction, Downtime, Gateway, GatewayState, InboxRow, Incoming,
-    IncomingRow, Owner, PROJECT_FIELDS, Project, Subscription, USER_FIELDS, User, UserFilter,
+    Condition, ContactState, Direction, Downtime, Followed, Gateway, GatewayState, InboxRow,
+    Incoming, IncomingRow, Owner, PROJECT_FIELDS, Project, Subscription, USER_FIELDS, User,
+    UserFilter,
 };
 pub use services::{
     Account, Agent, AgentStatus, HandlerStatus, ItemParam, NewPayment, Paid, ParamKind, Payment,
@@ -181,6 +182,8 @@ pub trait Snapshot: CallsSnapshot + ServicesSnapshot {
         before: Option<i64>,
         limit: u32,
     ) -> Result<Vec<IncomingRow>>;
+    /// Incoming messages that not everything is done of which follows from them, by id upwards.
+    fn unfollowed(&mut self, limit: u32) -> Result<Vec<i64>>;
     /// Uids that were stored from a gateway and that the gate has not been told yet (at most 1,000).
     fn stored_uids(&mut self, gateway: GatewayId) -> Result<Vec<String>>;
     /// What is known of contacts; those without a row are fine.
@@ -255,6 +258,8 @@ pub trait Tx: Snapshot + CallsTx + ServicesTx {
     fn mark_read(&mut self, user: UserId, ids: &[i64], now: Ms) -> Result<u32>;
     /// Stores an incoming message once per gateway and uid; None: it was there.
     fn accept_incoming(&mut self, message: &Incoming, now: Ms) -> Result<Option<i64>>;
+    /// More is done of what follows from an incoming message; false: it is gone, or was not at `from` any more.
+    fn follow(&mut self, id: i64, from: Followed, to: Followed) -> Result<bool>;
     /// The gate has been told of these uids.
     fn mark_told(&mut self, gateway: GatewayId, uids: &[String]) -> Result<()>;
     /// Sets what is known of a contact.

@@ -191,6 +191,40 @@ pub struct IncomingRow {
     pub message: Incoming,
     /// When.
     pub at: Ms,
+    /// How much of what follows from it is done.
+    pub followed: Followed,
+}
+
+/// How much of what follows from an incoming message is done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Followed {
+    /// Nothing yet.
+    #[default]
+    Nothing,
+    /// Its command, if it is one.
+    Command,
+    /// Everything.
+    Whole,
+}
+
+impl Followed {
+    /// As it is stored.
+    pub(crate) fn number(self) -> i64 {
+        match self {
+            Self::Nothing => 0,
+            Self::Command => 1,
+            Self::Whole => 2,
+        }
+    }
+
+    /// Reads the number.
+    pub(crate) fn from_number(number: i64) -> Self {
+        match number {
+            0 => Self::Nothing,
+            1 => Self::Command,
+            _ => Self::Whole,
+        }
+    }
 }
 
 /// What is known of a contact: blocked, bounced, gone.

@@ -114,6 +114,7 @@ macro_rules! conformance {
             subscriptions_are_rewritten
             the_inbox_is_read_and_pages
             an_incoming_message_is_stored_once
+            what_follows_from_a_message_is_noted_step_by_step
             contacts_have_a_state
             a_forgotten_person_leaves_no_trace
             settings_are_kept

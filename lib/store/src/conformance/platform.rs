@@ -3,8 +3,8 @@
 use super::{Fresh, Kit};
 use crate::sqlite::Order;
 use crate::{
-    ContactState, Effect, Incoming, NewLog, PROJECT_FIELDS, Project, Settlement, StoreError,
-    Subscription, USER_FIELDS, User, UserFilter,
+    ContactState, Effect, Followed, Incoming, NewLog, PROJECT_FIELDS, Project, Settlement,
+    StoreError, Subscription, USER_FIELDS, User, UserFilter,
 };
 use notice::{Fields, GatewayId, ProjectId, TaskId, UserId};
 
@@ -234,6 +234,29 @@ pub(crate) fn an_incoming_message_is_stored_once(fresh: Fresh) {
     // Handed over once more: the gate is told once more.
     assert_eq!(kit.change(|tx| tx.accept_incoming(&first, now)), None);
     assert_eq!(told(&mut kit), ["u1", "u2"]);
+}
+
+pub(crate) fn what_follows_from_a_message_is_noted_step_by_step(fresh: Fresh) {
+    let mut kit = fresh(Order::Ageing);
+    let now = kit.now;
+    for uid in ["u1", "u2"] {
+        kit.change(|tx| tx.accept_incoming(&incoming(1, uid, None), now));
+    }
+    let left = |kit: &mut Kit| kit.look(|seen| seen.unfollowed(10));
+    assert_eq!((left(&mut kit), kit.look(|seen| seen.unfollowed(1))), (vec![1, 2], vec![1]));
+    let step = |kit: &mut Kit, id, from, to| kit.change(|tx| tx.follow(id, from, to));
+    assert!(!step(&mut kit, 1, Followed::Command, Followed::Whole), "not so far yet");
+    assert!(step(&mut kit, 1, Followed::Nothing, Followed::Command));
+    assert!(!step(&mut kit, 1, Followed::Nothing, Followed::Command), "once");
+    assert_eq!(left(&mut kit), [1, 2]);
+    assert!(step(&mut kit, 1, Followed::Command, Followed::Whole));
+    assert_eq!(left(&mut kit), [2]);
+    let rows = kit.look(|seen| seen.incoming(None, None, 10));
+    assert_eq!([rows[0].followed, rows[1].followed], [Followed::Nothing, Followed::Whole]);
+    assert!(!step(&mut kit, 9, Followed::Nothing, Followed::Whole), "there is none");
+    // Handed over once more: nothing follows twice.
+    kit.change(|tx| tx.accept_incoming(&incoming(1, "u1", None), now));
+    assert_eq!(left(&mut kit), [2]);
 }
 
 pub(crate) fn contacts_have_a_state(fresh: Fresh) {

@@ -3,8 +3,9 @@
 use super::{Down, Tables};
 use crate::sqlite::{ASK_MS, fits, is_column_name};
 use crate::{
-    Condition, ContactState, Downtime, Gateway, GatewayState, InboxRow, Incoming, IncomingRow,
-    PROJECT_FIELDS, Project, Result, StoreError, Subscription, USER_FIELDS, User, UserFilter,
+    Condition, ContactState, Downtime, Followed, Gateway, GatewayState, InboxRow, Incoming,
+    IncomingRow, PROJECT_FIELDS, Project, Result, StoreError, Subscription, USER_FIELDS, User,
+    UserFilter,
 };
 use notice::{Fields, GatewayId, Ms, ProjectId, State, UserId};
 
@@ -266,7 +267,10 @@ impl Tables {
         }
         self.last_incoming += 1;
         let id = self.last_incoming;
-        self.incoming.insert(id, IncomingRow { id, message: message.clone(), at: now });
+        self.incoming.insert(
+            id,
+            IncomingRow { id, message: message.clone(), at: now, followed: Followed::Nothing },
+        );
         self.untold.insert(id);
         Some(id)
     }
@@ -282,6 +286,16 @@ impl Tables {
                 && before.is_none_or(|before| row.id < before)
         });
         rows.take(limit as usize).cloned().collect()
+    }
+
+    pub(super) fn list_unfollowed(&self, limit: u32) -> Vec<i64> {
+        let rows = self.incoming.values().filter(|row| row.followed != Followed::Whole);
+        rows.map(|row| row.id).take(limit as usize).collect()
+    }
+
+    pub(super) fn mark_followed(&mut self, id: i64, from: Followed, to: Followed) -> bool {
+        let row = self.incoming.get_mut(&id).filter(|row| row.followed == from);
+        row.map(|row| row.followed = to).is_some()
     }
 
     pub(super) fn list_untold(&self, gateway: GatewayId) -> Vec<String> {

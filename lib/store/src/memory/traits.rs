@@ -2,10 +2,10 @@
 
 use super::Tables;
 use crate::{
-    Accepted, Blob, ContactState, Count, Demand, Done, Downtime, Finish, Gateway, GatewayState,
-    Hash, InboxRow, Incoming, IncomingRow, Lease, LogFilter, LogRow, NewLog, NewTask, Owner,
-    Project, Result, Retention, Snapshot, StoredBody, Subscription, TaskFilter, TaskRow, Turn, Tx,
-    User, UserFilter, Worker,
+    Accepted, Blob, ContactState, Count, Demand, Done, Downtime, Finish, Followed, Gateway,
+    GatewayState, Hash, InboxRow, Incoming, IncomingRow, Lease, LogFilter, LogRow, NewLog, NewTask,
+    Owner, Project, Result, Retention, Snapshot, StoredBody, Subscription, TaskFilter, TaskRow,
+    Turn, Tx, User, UserFilter, Worker,
 };
 use notice::{GatewayId, LogId, ModuleName, Ms, ProjectId, Route, TaskId, UserId};
 use std::sync::Arc;
@@ -144,6 +144,10 @@ impl Snapshot for Tables {
         Ok(self.list_incoming(gateway, before, limit))
     }
 
+    fn unfollowed(&mut self, limit: u32) -> Result<Vec<i64>> {
+        Ok(self.list_unfollowed(limit))
+    }
+
     fn stored_uids(&mut self, gateway: GatewayId) -> Result<Vec<String>> {
         Ok(self.list_untold(gateway))
     }
@@ -270,6 +274,10 @@ impl Tx for Tables {
 
     fn accept_incoming(&mut self, message: &Incoming, now: Ms) -> Result<Option<i64>> {
         Ok(self.accept(message, now))
+    }
+
+    fn follow(&mut self, id: i64, from: Followed, to: Followed) -> Result<bool> {
+        Ok(self.mark_followed(id, from, to))
     }
 
     fn mark_told(&mut self, gateway: GatewayId, uids: &[String]) -> Result<()> {

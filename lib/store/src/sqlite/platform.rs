@@ -8,8 +8,8 @@ use super::session::{Next, Session, count, text, text_or_none};
 use super::statements::{self as queue};
 use super::wide::{self, PROJECT, USER};
 use crate::{
-    Condition, ContactState, Direction, Downtime, Gateway, GatewayState, InboxRow, Incoming,
-    IncomingRow, Project, Result, StoreError, Subscription, User, UserFilter,
+    Condition, ContactState, Direction, Downtime, Followed, Gateway, GatewayState, InboxRow,
+    Incoming, IncomingRow, Project, Result, StoreError, Subscription, User, UserFilter,
 };
 use notice::{GatewayId, ModuleName, Ms, OnUnknown, ProjectId, UserId};
 use rusqlite::types::Value;
@@ -299,6 +299,15 @@ impl Session<'_> {
         }
     }
 
+    pub(super) fn list_unfollowed(&self, limit: u32) -> Result<Vec<i64>> {
+        self.all(sql::UNFOLLOWED, named_params! {":count": limit}, |row| row.get(0))
+    }
+
+    pub(super) fn mark_followed(&self, id: i64, from: Followed, to: Followed) -> Result<bool> {
+        let params = named_params! {":id": id, ":before": from.number(), ":after": to.number()};
+        Ok(self.change(sql::FOLLOW, params)? > 0)
+    }
+
     pub(super) fn untold(&self, gateway: GatewayId) -> Result<Vec<String>> {
         self.all(sql::UNTOLD, named_params! {":gateway": gateway.0}, |row| text(row, "uid"))
     }
@@ -461,5 +470,6 @@ fn incoming_row(row: &Row<'_>) -> rusqlite::Result<IncomingRow> {
             source: row.get("source")?,
         },
         at: Ms(row.get("date_post")?),
+        followed: Followed::from_number(row.get("followed")?),
     })
 }

@@ -83,8 +83,8 @@ statements! {
     MARK_READ "mark a row of an inbox as read"
     "UPDATE inbox SET read_ms=:now WHERE id=:id AND user=:user AND read_ms IS NULL"
     ACCEPT_INCOMING "store an incoming message"
-    "INSERT INTO gateway_message(gateway,uid,sender,user,project,reason,subject,source,date_post)
-     VALUES(:gateway,:uid,:sender,:user,:project,:reason,:subject,:source,:now)
+    "INSERT INTO gateway_message(gateway,uid,sender,user,project,reason,subject,source,date_post,followed)
+     VALUES(:gateway,:uid,:sender,:user,:project,:reason,:subject,:source,:now,0)
      ON CONFLICT(gateway,uid) DO NOTHING"
     TELL_AGAIN "tell a gate again"
     "UPDATE gateway_message SET told=0 WHERE gateway=:gateway AND uid=:uid"
@@ -92,6 +92,10 @@ statements! {
     "SELECT * FROM gateway_message WHERE id<:before ORDER BY id DESC LIMIT :count"
     INCOMING_OF "read the incoming messages of a gateway"
     "SELECT * FROM gateway_message WHERE gateway=:gateway AND id<:before ORDER BY id DESC LIMIT :count"
+    UNFOLLOWED "read which incoming messages are to be followed"
+    "SELECT id FROM gateway_message INDEXED BY gm_unfollowed WHERE followed<2 AND id>0 ORDER BY id LIMIT :count"
+    FOLLOW "note what was done of an incoming message"
+    "UPDATE gateway_message SET followed=:after WHERE id=:id AND followed=:before"
     UNTOLD "read what a gate has not been told"
     "SELECT uid FROM gateway_message INDEXED BY gm_untold WHERE told=0 AND gateway=:gateway ORDER BY id LIMIT 1000"
     MARK_TOLD "note what a gate was told"

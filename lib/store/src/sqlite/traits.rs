@@ -5,10 +5,10 @@ use super::platform_statements as platform;
 use super::session::{Session, text};
 use super::statements as queue;
 use crate::{
-    Accepted, Blob, ContactState, Count, Demand, Done, Downtime, Finish, Gateway, GatewayState,
-    Hash, InboxRow, Incoming, IncomingRow, Lease, LogFilter, LogRow, NewLog, NewTask, Owner,
-    Project, Result, Retention, Snapshot, StoredBody, Subscription, TaskFilter, TaskRow, Turn, Tx,
-    User, UserFilter, Worker,
+    Accepted, Blob, ContactState, Count, Demand, Done, Downtime, Finish, Followed, Gateway,
+    GatewayState, Hash, InboxRow, Incoming, IncomingRow, Lease, LogFilter, LogRow, NewLog, NewTask,
+    Owner, Project, Result, Retention, Snapshot, StoredBody, Subscription, TaskFilter, TaskRow,
+    Turn, Tx, User, UserFilter, Worker,
 };
 use notice::{GatewayId, LogId, ModuleName, Ms, ProjectId, Route, TaskId, UserId};
 use rusqlite::named_params;
@@ -147,6 +147,10 @@ impl Snapshot for Session<'_> {
         self.list_incoming(gateway, before, limit)
     }
 
+    fn unfollowed(&mut self, limit: u32) -> Result<Vec<i64>> {
+        self.list_unfollowed(limit)
+    }
+
     fn stored_uids(&mut self, gateway: GatewayId) -> Result<Vec<String>> {
         self.untold(gateway)
     }
@@ -267,6 +271,10 @@ impl Tx for Session<'_> {
 
     fn accept_incoming(&mut self, message: &Incoming, now: Ms) -> Result<Option<i64>> {
         self.accept(message, now)
+    }
+
+    fn follow(&mut self, id: i64, from: Followed, to: Followed) -> Result<bool> {
+        self.mark_followed(id, from, to)
     }
 
     fn mark_told(&mut self, gateway: GatewayId, uids: &[String]) -> Result<()> {
