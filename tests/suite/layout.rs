@@ -71,7 +71,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("hyper-util", &["admin/gatepostd"]),
     ("http-body-util", &["admin/gatepostd"]),
     ("bytes", &["admin/gatepostd"]),
-    ("httparse", &["admin/gatepost"]),
+    ("httparse", &["lib/host"]),
     ("form_urlencoded", &["admin/gatepost", "admin/gatepostd"]),
 ];
 

@@ -3,7 +3,7 @@
 //! [`run`] gives a program its input and brings back what became of it as a fact, [`Ran`]; what that
 //! means is decided in [`outcome`], purely. [`spawn`] starts a child that stays. [`Programs`] knows what
 //! stands in `notify/`, `gate/` and `processing/` and what each says it can do; [`gates`] speaks the
-//! gate contract, [`http`] makes one POST to an address that others wrote, a [`Shell`] is a conversation with
+//! gate contract, [`http`] makes one POST to an address that others wrote, [`Daemon`] calls a function over the daemon's socket, a [`Shell`] is a conversation with
 //! `sh -s`, here or behind [`ssh`]. The rules of extensions.md 1.6 live here and nowhere else.
 //!
 //! This crate uses a shell in that one place, where every word is quoted. It never starts a program in a way
@@ -12,6 +12,7 @@
 
 mod caller;
 mod child;
+mod daemon;
 mod exchange;
 pub mod gates;
 pub mod http;
@@ -27,6 +28,7 @@ mod start;
 
 pub use caller::Caller;
 pub use child::{Child, Signal, Stream, Streams, spawn};
+pub use daemon::{Called, Daemon, DaemonCall, DaemonError};
 pub use exchange::{Stop, run, run_until};
 pub use program::{End, Environment, Limits, Program, Ran};
 pub use programs::{Folder, Listed, Programs};
