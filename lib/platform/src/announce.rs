@@ -48,7 +48,7 @@ impl Announcer {
         let registry = context.registry.clone();
         let waiting: Vec<Notice> = registry
             .iter()
-            .flat_map(|registry| &registry.notices)
+            .flat_map(|registry| &registry.notices.list)
             .filter(|notice| notice.event.as_deref().is_some_and(|kind| events.contains(&kind)))
             .cloned()
             .collect();

@@ -4,12 +4,15 @@ use crate::call::Outside;
 use crate::error::PlatformError;
 use crate::once::KeyedCalls;
 use crate::refusal::Refusal;
-use crate::registry::Registry;
+use crate::registry::{Notices, Registry};
 use config::{Config, Log, Root};
-use notice::Clock;
+use notice::{Clock, Ms};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use store::Store;
+
+/// Files of notices are looked at that often, at most.
+const LOOK_MS: i64 = 1_000;
 
 /// One installation: settings, programs, and the registry of the moment.
 pub(crate) struct Installation {
@@ -21,6 +24,8 @@ pub(crate) struct Installation {
     pub(crate) log: Option<Log>,
     /// None until the first call: who never calls never pays for it.
     registry: RwLock<Option<Arc<Registry>>>,
+    /// The notices of events, and when their files were last looked at.
+    notices: Mutex<Option<(Arc<Notices>, Ms)>>,
     /// Held while a registry is made; never while one is used.
     making: Mutex<()>,
     /// `exit` was called.
@@ -49,6 +54,7 @@ impl Installation {
             programs,
             log,
             registry,
+            notices: Mutex::new(None),
             making,
             leaving: AtomicBool::new(false),
             keyed_calls: KeyedCalls::default(),
@@ -75,10 +81,11 @@ impl Installation {
         }
     }
 
-    /// The registry of this moment; made by the first who asks.
+    /// The registry of this moment; made by the first who asks. A changed `notice.toml` counts from the next call on;
+    /// all else waits for a reload.
     pub(crate) fn registry(self: &Arc<Self>) -> Result<Arc<Registry>, Refusal> {
         if let Some(registry) = self.known() {
-            return Ok(registry);
+            return Ok(self.with_current_notices(registry));
         }
         let _one = self.making.lock().unwrap_or_else(PoisonError::into_inner);
         match self.known() {
@@ -87,24 +94,62 @@ impl Installation {
         }
     }
 
+    fn with_current_notices(&self, registry: Arc<Registry>) -> Arc<Registry> {
+        let notices = self.notices();
+        if Arc::ptr_eq(&notices, &registry.notices) {
+            return registry;
+        }
+        // one that is being made, by whoever it may be that waits for us, reads them itself
+        let Ok(_one) = self.making.try_lock() else { return registry };
+        let latest = self.known().unwrap_or(registry);
+        self.put(latest.with_notices(notices))
+    }
+
     /// The registry of this moment; if there is none, one that knows what events send and nothing else: who
     /// only fans events out, beside a daemon, starts no second worker of the plugins.
     pub(crate) fn registry_of_notices(&self) -> Arc<Registry> {
-        self.known().unwrap_or_else(|| Arc::new(Registry::of_notices(self)))
+        match self.known() {
+            Some(registry) => self.with_current_notices(registry),
+            None => Arc::new(Registry::of_notices(self.notices())),
+        }
+    }
+
+    /// The notices that events send: read again when a file has changed since.
+    pub(crate) fn notices(&self) -> Arc<Notices> {
+        let now = self.clock.now();
+        let mut kept = self.notices.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((notices, looked)) = kept.as_mut() {
+            // a clock that was set back is no reason to wait
+            if (0..LOOK_MS).contains(&now.since(*looked)) {
+                return Arc::clone(notices);
+            }
+            *looked = now;
+            if notices.are_current(&self.root) {
+                return Arc::clone(notices);
+            }
+        }
+        let notices = Arc::new(Notices::read(self));
+        *kept = Some((Arc::clone(&notices), now));
+        notices
     }
 
     /// A new registry in place of the old one.
     pub(crate) fn reload(self: &Arc<Self>) -> Result<Arc<Registry>, Refusal> {
         let _one = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        *self.notices.lock().unwrap_or_else(PoisonError::into_inner) = None;
         let old = self.known();
         self.make(old.as_deref())
     }
 
     fn make(self: &Arc<Self>, old: Option<&Registry>) -> Result<Arc<Registry>, Refusal> {
-        let registry = Arc::new(Registry::load(self, old)?);
+        Ok(self.put(Registry::load(self, old)?))
+    }
+
+    fn put(&self, registry: Registry) -> Arc<Registry> {
+        let registry = Arc::new(registry);
         let new = Some(Arc::clone(&registry));
         *self.registry.write().unwrap_or_else(PoisonError::into_inner) = new;
-        Ok(registry)
+        registry
     }
 
     /// The registry of this moment, if there is one.

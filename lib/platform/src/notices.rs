@@ -10,6 +10,7 @@ use notice::{ModuleName, OnUnknown, Priority};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::time::SystemTime;
 use wire::xml::Element;
 
 /// The folder of templates that several notices share; no notice can have its name.
@@ -137,6 +138,19 @@ pub fn names(root: &Root) -> Vec<String> {
         }
     }
     names.into_iter().collect()
+}
+
+/// A `notice.toml` as it stands: its path, when it was changed, how long it is; None: there is no such file.
+pub(crate) type Seen = (PathBuf, Option<(SystemTime, u64)>);
+
+/// The `notice.toml` of every notice, without opening one: so cheap that events may look each second.
+pub(crate) fn seen(root: &Root) -> Vec<Seen> {
+    let paths = names(root).into_iter().map(|name| {
+        let path = root.overlay(format!("templates/{name}/notice.toml"));
+        let known = path.metadata().ok();
+        (path, known.and_then(|known| Some((known.modified().ok()?, known.len()))))
+    });
+    paths.collect()
 }
 
 /// The user's own templates, then the shipped ones.

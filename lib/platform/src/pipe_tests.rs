@@ -307,76 +307,6 @@ fn the_registry_is_swapped_as_a_whole_and_only_when_asked() {
     assert!(bench.platform.is_to_leave());
 }
 
-/// A message of an unknown sender, and its event that nobody was told of yet.
-fn come_in(bench: &mut Bench, uid: &str, source: &str) {
-    let message = store::Incoming {
-        gateway: notice::GatewayId(1),
-        uid: uid.into(),
-        sender: "forged@example.com".into(),
-        user: None,
-        project: None,
-        reason: String::new(),
-        subject: String::new(),
-        source: source.into(),
-    };
-    let mut write = |tx: &mut dyn store::Tx| {
-        let id = tx.accept_incoming(&message, Ms(1))?.unwrap();
-        let event = NewEvent {
-            events_id: "incoming.message".into(),
-            object_id: id.to_string(),
-            data: "{}".into(),
-            at: Ms(1),
-        };
-        tx.add_event(&event, Told::NotYet).map(drop)
-    };
-    bench.platform.store().write(Durability::Crash, &mut write).unwrap();
-}
-
-#[test]
-fn a_mail_commands_with_its_token_once_and_is_stored_else() {
-    let mut bench = with_notice("news", "modules = [\"ntemail\"]\nreply_token = true");
-    bench.add_user();
-    bench.ok("notify.send", &[("notice", "news"), ("user", "bob")]);
-    let body = bench.read(|snapshot| snapshot.body(notice::TaskId(1))).unwrap();
-    let token =
-        body.user.split("<reply_token>").nth(1).unwrap().split('<').next().unwrap().to_owned();
-    let receive = |bench: &mut Bench, uid: &str, source: String| {
-        come_in(bench, uid, &source);
-        bench.platform.fan_out(10).unwrap();
-        bench.ok("subscription", &[("user", "bob")]).rows().count()
-    };
-    let without = "From: bob@example.com\r\nSubject: stop\r\n\r\nstop\r\n".to_owned();
-    assert_eq!(receive(&mut bench, "1", without), 0, "From can be forged");
-    let mail =
-        |token: &str, line: &str| format!("Subject: Re: [{token}]\r\n\r\n{line}\r\n> old\r\n");
-    assert_eq!(receive(&mut bench, "2", mail(&format!("gp-{}", "0".repeat(40)), "stop")), 0);
-    assert_eq!(receive(&mut bench, "3", mail(&token, "thank you")), 0, "no command: not used up");
-    assert_eq!(receive(&mut bench, "4", mail(&token, "stop")), 1);
-    assert_eq!(receive(&mut bench, "5", mail(&token, "start")), 1, "good once");
-    let row = bench.ok("subscription", &[("user", "bob")]);
-    assert!(row.document.to_xml().contains("<active>off</active>"), "{}", row.document.to_xml());
-    let journal = bench.ok("journal", &[]);
-    assert_eq!(journal.rows().next().unwrap().child_text("place"), "mail");
-    assert_eq!(bench.ok("incoming", &[]).rows().count(), 5, "all are stored");
-    // Another user's data is out of reach, whatever the line says.
-    bench.ok("notify.send", &[("notice", "news"), ("user", "bob")]);
-    let incoming = bench.ok("incoming", &[]).rows().count();
-    assert_eq!(incoming, 5);
-}
-
-#[test]
-fn a_mail_that_comes_in_is_one_more_open_mail_of_an_agent() {
-    let mut bench = Bench::with_user();
-    bench.ok("user.add", &[("name", "jana"), ("level", "admin")]);
-    bench.ok("agent.status", &[("agent", "jana"), ("status", "ready")]);
-    for uid in ["1", "2"] {
-        come_in(&mut bench, uid, "Subject: hi\r\n\r\nhi");
-    }
-    bench.platform.fan_out(10).unwrap();
-    let value = bench.ok("shared", &[("id", "agent_emails")]).text("value");
-    assert_eq!(value, r#"{"jana":2}"#);
-}
-
 #[test]
 fn shared_values_are_json_or_text() {
     let mut bench = Bench::empty();
@@ -385,6 +315,33 @@ fn shared_values_are_json_or_text() {
     bench.ok("shared.set", &[("id", "a"), ("value", "plain words")]);
     assert_eq!(bench.ok("shared", &[("id", "a")]).text("value"), "\"plain words\"");
     assert!(bench.refused("shared", &[("id", "b")]).contains("shared.set"));
+}
+
+#[test]
+fn a_line_in_a_notice_toml_counts_without_a_reload() {
+    let mut bench = with_notice("welcome", "modules = [\"ntemail\"]");
+    bench.add_user();
+    let mut other = bench.platform.another().unwrap();
+    let created = |bench: &mut Bench, name: &str| {
+        bench.ok("user.add", &[("name", name), ("email", &format!("{name}@example.com"))]);
+        bench.ok("task", &[]).rows().count()
+    };
+    assert_eq!(created(&mut bench, "eve"), 0);
+    let toml = "modules = [\"ntemail\"]\nevent = \"clients.create\"";
+    bench.write("templates/welcome/notice.toml", toml);
+    assert_eq!(created(&mut bench, "ann"), 0, "the files are looked at once a second");
+    bench.clock.advance(1_000);
+    assert_eq!(created(&mut bench, "jim"), 1);
+    bench.write("templates/later/notice.toml", toml);
+    bench.write("templates/later/en.ntemail.text.ejs", "Later");
+    bench.clock.advance(1_000);
+    let params = [("name", "kim"), ("email", "kim@example.com")].into_iter().collect();
+    other.call("user.add", &params, &Caller::operator()).unwrap();
+    assert_eq!(bench.ok("task", &[]).rows().count(), 3, "a new notice, by another door");
+    std::fs::remove_dir_all(bench.folder.path().join("templates/later")).unwrap();
+    bench.write("templates/welcome/notice.toml", "event = 1");
+    bench.clock.advance(1_000);
+    assert_eq!(created(&mut bench, "lea"), 3, "one is gone, the other can't be read");
 }
 
 #[test]

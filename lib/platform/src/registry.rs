@@ -15,15 +15,39 @@ use store::NewEvent;
 /// Event handlers, plugins, and the notices that events send. Provisioning handlers are read from
 /// `provisioning_active` in the transaction that writes the event: every process acts from the same rows.
 pub(crate) struct Registry {
-    pub(crate) handlers: Handlers,
+    pub(crate) handlers: Arc<Handlers>,
     /// None: there are no plugins.
     pub(crate) plugins: Option<Arc<PluginHost>>,
-    pub(crate) notices: Vec<Notice>,
+    pub(crate) notices: Arc<Notices>,
+}
+
+/// The notices that events send, and the files as they were when they were read.
+pub(crate) struct Notices {
+    pub(crate) list: Vec<Notice>,
+    seen: Vec<notices::Seen>,
+}
+
+impl Notices {
+    /// Reads `templates`; what is wrong with a file is logged and the others count.
+    pub(crate) fn read(installation: &Installation) -> Self {
+        // looked at first: what changes while it is read is read again
+        let seen = notices::seen(&installation.root);
+        let (list, wrong) = notices_of_events(&installation.root);
+        for text in wrong {
+            installation.outside().line(Level::Warning, &text);
+        }
+        Self { list, seen }
+    }
+
+    /// Whether every file is still as it was.
+    pub(crate) fn are_current(&self, root: &Root) -> bool {
+        self.seen == notices::seen(root)
+    }
 }
 
 impl Registry {
-    /// Reads `etc/xml` and `templates`; takes the plugins over from the old one, else starts them. What is
-    /// wrong with a file is logged and the others count; plugins without a worker are a refusal.
+    /// Reads `etc/xml`; takes the plugins over from the old one, else starts them. What is wrong with a file is
+    /// logged and the others count; plugins without a worker are a refusal.
     pub(crate) fn load(
         installation: &Arc<Installation>,
         old: Option<&Self>,
@@ -35,16 +59,17 @@ impl Registry {
             Some(plugins) => Some(plugins),
             None => PluginHost::start(root, config, Arc::new(PlatformServer::of(installation)))?,
         };
-        Ok(Self { handlers, plugins, ..Self::of_notices(installation) })
+        Ok(Self { handlers: Arc::new(handlers), plugins, notices: installation.notices() })
     }
 
     /// The notices of events alone.
-    pub(crate) fn of_notices(installation: &Installation) -> Self {
-        let (notices, wrong) = notices_of_events(&installation.root);
-        for text in wrong {
-            installation.outside().line(Level::Warning, &text);
-        }
-        Self { handlers: Handlers::default(), plugins: None, notices }
+    pub(crate) fn of_notices(notices: Arc<Notices>) -> Self {
+        Self { handlers: Arc::default(), plugins: None, notices }
+    }
+
+    /// The same with these notices.
+    pub(crate) fn with_notices(&self, notices: Arc<Notices>) -> Self {
+        Self { handlers: Arc::clone(&self.handlers), plugins: self.plugins.clone(), notices }
     }
 
     /// Step 10: callbacks of plugins; they never hold the answer up.
