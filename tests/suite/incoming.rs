@@ -1,6 +1,8 @@
 //! Incoming messages: `getmessage` of a module through the gates of its type.
 
-use gatepost_kit::host::Host;
+use crate::stage::LONG;
+use gatepost_kit::host::{Host, wait_until};
+use std::os::unix::net::UnixStream;
 
 /// Hands over what lies in `var/box`, one message a file, until it is told that it is stored.
 const GWIN: &str = r#"#!/usr/bin/env python3
@@ -157,4 +159,65 @@ fn receipts_of_delivery_are_recorded_once() {
         assert_eq!(host.sql(rows), expected);
     }
     assert_eq!(host.sql("SELECT contact, state FROM contact_state"), "gone@north.example|failing");
+}
+
+/// Writes down each start and each question, and takes a hundred for every mail.
+const HUNDREDS: &str = r#"
+import os
+
+UCS_PLUGIN = 'Hundreds'
+
+
+def note(name):
+    with open('LEDGER/' + name, 'a') as file:
+        file.write('%d\n' % os.getpid())
+
+
+class Hundreds:
+    def __init__(self, ucs):
+        self.ucs = ucs
+        note('started')
+        ucs.shared.addChangeHook('agent_emails', self.asked)
+
+    def stop(self):
+        self.ucs.shared.removeChangeHook('agent_emails')
+
+    def asked(self, identificator, old, new):
+        note('asked')
+        return {agent: count + 99 for agent, count in new.items()}
+"#;
+
+/// What follows from a mail follows in the daemon: by the plugins it has at that moment, and by no others; without a
+/// daemon by plugins that are started for it.
+#[test]
+fn a_mail_is_followed_by_the_daemon_and_its_plugins_of_the_moment() {
+    let host = host_with_mailbox();
+    let ledger = host.path("var").display().to_string();
+    host.write("plugins/hundreds.py", HUNDREDS.replace("LEDGER", &ledger));
+    host.gatepost(&["func", "user.add", "name=jana", "level=admin", "quiet=on"]).ended(0);
+    let started = || host.read("var/started").lines().count();
+    host.gatepost(&["func", "agent.status", "agent=jana", "status=ready"]).ended(0);
+    std::fs::remove_file(host.path("var/started")).unwrap();
+    let comes = |uid: &str, count: &str| {
+        host.write(&format!("var/box/{uid}"), "From: bob@north.example\nSubject: hi\n\nhi\n");
+        assert_eq!(getmessage(&host, "all"), Some(0));
+        let counted = format!("{{\"jana\":{count}}}");
+        wait_until(LONG, "the mail is counted", || {
+            host.run("notify/nthandler", &["--command", "process"]).ended(0);
+            host.sql("SELECT value FROM shared WHERE id='agent_emails'") == counted
+        });
+    };
+    let mut daemon = host.start("bin/gatepostd", &[]);
+    let socket = host.path("var/run/api.sock");
+    wait_until(LONG, "the socket is open", || UnixStream::connect(&socket).is_ok());
+    comes("one", "100");
+    assert_eq!((started(), host.read("var/asked").lines().count()), (1, 1), "one worker");
+    host.gatepost(&["plugin", "unload", "hundreds"]).ended(0);
+    comes("two", "101");
+    assert_eq!((started(), host.read("var/asked").lines().count()), (1, 1), "it is unloaded");
+    daemon.signal("TERM");
+    assert_eq!(daemon.wait(LONG), Some(0));
+    comes("three", "201");
+    assert_eq!((started(), host.read("var/asked").lines().count()), (2, 2));
+    assert_eq!(host.sql("SELECT count(*) FROM gateway_message WHERE followed<2"), "0");
 }

@@ -102,7 +102,7 @@ impl Called {
 
 fn head_of(call: &DaemonCall<'_>) -> String {
     let more: String =
-        call.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        call.headers.iter().map(|(name, value)| [name, ": ", value, "\r\n"].concat()).collect();
     format!(
         "POST /v1/func/{} HTTP/1.1\r\nHost: gatepost\r\nAccept: application/xml\r\n{more}\
          Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",

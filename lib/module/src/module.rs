@@ -34,8 +34,8 @@ pub trait Module: Send + Sync {
         Ok(Heard::of(gone, Vec::new()))
     }
 
-    /// Makes tasks of events that nobody was told of: called, where the module drains deliveries, after a turn that has
-    /// seen such events or may have written some. Fails in words for the log; the next turn is taken all the same.
+    /// Makes tasks of events that nobody was told of, and has incoming messages followed: called, where the module drains
+    /// deliveries, after a turn that has seen such events or messages or may have written some. Fails in words for the log; the next turn is taken all the same.
     fn tell(&self, tools: &Tools<'_>) -> Result<(), String> {
         let _ = tools;
         Ok(())

@@ -99,7 +99,12 @@ impl View {
             lease_owners: snapshot.lease_owners()?,
             next_due: snapshot.next_due()?,
             untold: match rules.processing {
-                Some(_) if !snapshot.untold_events(1)?.is_empty() => Untold::Some,
+                Some(_)
+                    if !snapshot.untold_events(1)?.is_empty()
+                        || !snapshot.unfollowed(1)?.is_empty() =>
+                {
+                    Untold::Some
+                }
                 Some(_) | None => Untold::None,
             },
             pause: if is_paused { Pause::On } else { Pause::Off },

@@ -3,6 +3,7 @@
 use crate::caller::Caller;
 use crate::function::Function;
 use crate::once::Keyed;
+use crate::replies::Step;
 use config::{Level, Log};
 use notice::{Fields, Mask, Ms};
 use std::fmt;
@@ -41,8 +42,19 @@ pub(crate) struct Call {
     pub(crate) params: Fields,
     /// Every secret the call knows so far: runs are written to the journal under it.
     pub(crate) mask: Mask,
-    /// The key its answer is kept under.
-    pub(crate) keyed: Option<Keyed>,
+    /// What its transaction does beside what is asked.
+    pub(crate) along: Along,
+}
+
+/// What the transaction of a call does beside what is asked: both happen or neither.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Along {
+    #[default]
+    Nothing,
+    /// The answer is kept under this key.
+    Key(Keyed),
+    /// A step of what follows from an incoming message is taken.
+    Step(Step),
 }
 
 /// Where a run belongs (extensions 3.5).

@@ -1,8 +1,7 @@
 //! What a plan may look at.
 
-use crate::call::Run;
+use crate::call::{Along, Run};
 use crate::installation::Installation;
-use crate::once::Keyed;
 use crate::refusal::Refusal;
 use crate::registry::Registry;
 use config::{Config, Root};
@@ -28,8 +27,8 @@ pub(crate) struct Context<'a> {
     pub(crate) journal: Vec<Run>,
     /// Secrets that this call knows: added as they are met.
     pub(crate) mask: Mask,
-    /// The key that the answer is kept under, in the transaction that does what is asked.
-    pub(crate) keyed: Option<Keyed>,
+    /// What the transaction does beside what is asked.
+    pub(crate) along: Along,
 }
 
 impl Context<'_> {

@@ -2,7 +2,7 @@
 
 use crate::access;
 use crate::answer::Answer;
-use crate::call::Call;
+use crate::call::{Along, Call};
 use crate::caller::Caller;
 use crate::pipeline::Platform;
 use crate::refusal::Refusal;
@@ -95,7 +95,7 @@ impl Platform {
         {
             return known(&mine, &first);
         }
-        match self.call_under(Some(keyed), (name, params), caller) {
+        match self.call_with(Along::Key(keyed), (name, params), caller) {
             Ok(answer) => {
                 // What handlers have added since.
                 let text = answer.document.to_xml();
@@ -223,7 +223,7 @@ mod tests {
         taken_by_the_dead(&mut bench, called);
         let keyed = Keyed { caller: operator(), key: "k".to_owned() };
         // As if the process died right after it: nobody keeps the answer by hand.
-        bench.platform.call_under(Some(keyed), called, &Caller::operator()).unwrap();
+        bench.platform.call_with(Along::Key(keyed), called, &Caller::operator()).unwrap();
         assert!(matches!(under_key(&mut bench, "North").unwrap(), Once::Known(_)));
         assert_eq!(bench.ok("project", &[]).rows().count(), 1);
     }
@@ -238,7 +238,7 @@ mod tests {
         let keyed = Keyed { caller: operator(), key: "k".to_owned() };
         taken_by_the_dead(&mut bench, called);
         // The pages are written; nobody lives to keep the answer.
-        bench.platform.call_under(Some(keyed), called, &Caller::operator()).unwrap();
+        bench.platform.call_with(Along::Key(keyed), called, &Caller::operator()).unwrap();
         let refusal = bench.platform.call_once("k", called, &Caller::operator()).unwrap_err();
         assert!(refusal.to_string().contains("cut short after a part of its work"), "{refusal}");
         assert_eq!(bench.ok("task", &[]).rows().count(), 1);

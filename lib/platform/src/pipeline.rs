@@ -3,7 +3,7 @@
 use crate::access;
 use crate::announce::Announcer;
 use crate::answer::Answer;
-use crate::call::{Call, CallId, Outside};
+use crate::call::{Along, Call, CallId, Outside};
 use crate::caller::Caller;
 use crate::context::Context;
 use crate::error::PlatformError;
@@ -12,11 +12,9 @@ use crate::handlers::Before;
 use crate::installation::Installation;
 use crate::journal;
 use crate::late;
-use crate::once::Keyed;
 use crate::plan::{self, Applied, NotApplied, Pages, Plan, Planned};
 use crate::refusal::{Refusal, nearest};
 use crate::registry::Registry;
-use crate::replies;
 use crate::table;
 use config::{Config, Level, Log, Root};
 use notice::{Clock, Fields, Mask, Secret, SystemClock};
@@ -121,7 +119,7 @@ impl Platform {
             registry: None,
             journal: Vec::new(),
             mask,
-            keyed: None,
+            along: Along::Nothing,
         }
     }
 
@@ -133,19 +131,19 @@ impl Platform {
         params: &Fields,
         caller: &Caller,
     ) -> Result<Answer, Refusal> {
-        self.call_under(None, (name, params), caller)
+        self.call_with(Along::Nothing, (name, params), caller)
     }
 
-    /// The same; what it answers is kept under the key in the transaction that does what is asked.
-    pub(crate) fn call_under(
+    /// The same; its transaction does something beside what is asked.
+    pub(crate) fn call_with(
         &mut self,
-        keyed: Option<Keyed>,
+        along: Along,
         (name, params): (&str, &Fields),
         caller: &Caller,
     ) -> Result<Answer, Refusal> {
         let registry = self.shared.registry()?;
         let shared = Arc::clone(&self.shared);
-        let mut call = Call { keyed, ..self.new_call((name, params), caller)? };
+        let mut call = Call { along, ..self.new_call((name, params), caller)? };
         let mut outside = shared.outside();
         let mut told = Vec::new();
         let result = self.steps(&registry, &mut call, (&mut outside, &mut told));
@@ -169,7 +167,7 @@ impl Platform {
             caller: caller.clone(),
             params: params.clone(),
             mask: mask_of(function, params),
-            keyed: None,
+            along: Along::Nothing,
         })
     }
 
@@ -200,16 +198,17 @@ impl Platform {
         (outside, told): (&mut Outside<'_>, &mut Vec<NewEvent>),
     ) -> Result<Answer, Refusal> {
         let mut mask = call.mask.clone();
+        let mut along = call.along.clone();
         let mut hooks = Vec::new();
         let mut inner = |params: &Fields| {
             let mut context = self.context(mask.clone());
             context.registry = Some(Arc::clone(registry));
-            context.keyed.clone_from(&call.keyed);
+            context.along = std::mem::take(&mut along);
             add_secrets(&mut context.mask, call.function, params);
             let result = Request::check(call.function, &call.called_as, params, &call.caller)
                 .and_then(|request| run(&mut context, &request, told));
             hooks.append(&mut context.journal);
-            mask = context.mask;
+            (mask, along) = (context.mask, context.along);
             result
         };
         let result = match &registry.plugins {
@@ -222,7 +221,8 @@ impl Platform {
     }
 
     /// Turns events that nobody was told of yet into tasks: those that a settling turn has written (the
-    /// finished opening of a service, a dead task). At most `limit`; answers with how many there were.
+    /// finished opening of a service, a dead task). At most `limit`; answers with how many there were. It acts from
+    /// the notices of this moment and needs nothing else of the registry, so it starts no plugins.
     pub fn fan_out(&mut self, limit: u32) -> Result<usize, Refusal> {
         let waiting = |snapshot: &mut dyn store::Snapshot| Ok(snapshot.untold_events(limit)?);
         let events = self.context(Mask::default()).read(waiting)?;
@@ -243,10 +243,12 @@ impl Platform {
         }
         report(&context, &told.problems);
         registry.emit(&told.told);
-        for event in events.iter().filter(|event| event.event.events_id == replies::INCOMING) {
-            self.follow_incoming(event);
-        }
-        Ok(events.len())
+        Ok(events)
+    }
+
+    /// Incoming messages that are still to be followed (function `incoming.follow`), at most `limit`.
+    pub fn unfollowed(&mut self, limit: u32) -> Result<Vec<i64>, Refusal> {
+        self.context(Mask::default()).read(|snapshot| Ok(snapshot.unfollowed(limit)?))
     }
 }
 
@@ -309,11 +311,14 @@ fn commit(
 ) -> Result<Result<(Applied, Answer), String>, Refusal> {
     let announcer = Announcer::prepare(context, plan.events());
     let now = context.now();
-    let keyed = context.keyed.clone();
+    let along = context.along.clone();
     let written = store::write(context.store, Durability::Power, |tx| {
+        if let Along::Step(step) = &along {
+            step.take(tx, now)?;
+        }
         let applied = plan::apply(plan, tx, (&announcer, now))?;
         let answer = (plan.answer)(&applied);
-        if let Some(keyed) = &keyed {
+        if let Along::Key(keyed) = &along {
             let text = match kept {
                 Kept::Answer => answer.document.to_xml(),
                 Kept::Begun => String::new(),
@@ -325,6 +330,9 @@ fn commit(
     remove_unused(context, plan, written.as_ref().map_or(&[], |(applied, _)| &applied.accepted));
     match written {
         Ok((applied, answer)) => {
+            if matches!(along, Along::Step(_)) {
+                context.along = Along::Nothing;
+            }
             if !applied.accepted.is_empty() || applied.touched > 0 {
                 context.store.wake();
             }

@@ -315,7 +315,7 @@ pub(crate) fn tell(
     tx: &mut dyn Tx,
     limit: u32,
     (announcer, now): (&Announcer, Ms),
-) -> store::Result<(Applied, Vec<Event>)> {
+) -> store::Result<(Applied, usize)> {
     let mut applied = Applied::default();
     let events = tx.untold_events(limit)?;
     for event in &events {
@@ -325,7 +325,7 @@ pub(crate) fn tell(
     let ids: Vec<_> = events.iter().map(|event| event.id).collect();
     tx.mark_events_told(&ids)?;
     applied.told = events.iter().map(|event| event.event.clone()).collect();
-    Ok((applied, events))
+    Ok((applied, events.len()))
 }
 
 fn make(change: &Change, tx: &mut dyn Tx, now: Ms, applied: &mut Applied) -> store::Result<()> {

@@ -1,5 +1,6 @@
 //! Why a call was refused: what is wrong, where, and what to do.
 
+use crate::error::PlatformError;
 use config::ConfigError;
 use notice::Mask;
 use std::path::PathBuf;
@@ -153,6 +154,15 @@ pub enum Refusal {
     /// The configuration.
     #[error(transparent)]
     Config(#[from] ConfigError),
+}
+
+impl From<PlatformError> for Refusal {
+    fn from(error: PlatformError) -> Self {
+        match error {
+            PlatformError::Config(error) => error.into(),
+            PlatformError::Store(error) => error.into(),
+        }
+    }
 }
 
 impl Refusal {

@@ -7,7 +7,7 @@ use crate::caller::Level;
 use crate::function::{Alias, Extra, Function, Kind, PRIORITY, Parameter, optional, required};
 use crate::{
     gateway_edit, gateway_test, gateways, inbox, mass, notices, programs, projects, ready_files,
-    sending, subscriptions, tasks, templates, user_import, users,
+    replies, sending, subscriptions, tasks, templates, user_import, users,
 };
 
 const SOK: Parameter =
@@ -545,6 +545,16 @@ static FUNCTIONS: &[Function] = &[
         extra: Extra::Refused,
         events: &[],
         plan: inbox::incoming,
+    },
+    Function {
+        name: "incoming.follow",
+        aliases: &[],
+        level: Level::Super,
+        help: "Does what follows from a message that came in and is not done yet; nthandler calls it.",
+        parameters: &[required("elid", Kind::Number(1, i64::MAX), "the message by number")],
+        extra: Extra::Refused,
+        events: &[],
+        plan: replies::follow,
     },
     Function {
         name: "contact_state",

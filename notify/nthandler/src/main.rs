@@ -5,7 +5,8 @@
 //!     nthandler --command process [--follow] [--limit N] [--for SECS] [--force]
 //!
 //! Drains two kinds of tasks: deliveries of events to provisioning handlers, and the tasks of
-//! services, which programs in processing/ carry out. It turns no notice into a message and sends
+//! services, which programs in processing/ carry out. It also has done what follows from messages that
+//! came in: a command of a mail with a reply token, one more open mail of an agent. It turns no notice into a message and sends
 //! nothing to users; getmessage is refused.
 //!
 //! DELIVERIES
@@ -35,6 +36,7 @@
 #![expect(clippy::doc_markdown, reason = "the head is the manual: plain text, shown as it is")]
 
 mod delivery;
+mod incoming;
 mod service;
 
 use delivery::Deliverer;
@@ -83,7 +85,7 @@ impl Module for Handler {
         platform::provisioning::subject_of(body).or_else(|| service::subject_of(body))
     }
 
-    /// Events that settling turns wrote become tasks.
+    /// Events that settling turns wrote become tasks; messages that came in are followed.
     fn tell(&self, tools: &Tools<'_>) -> Result<(), String> {
         let mut teller = self.teller.lock().unwrap_or_else(PoisonError::into_inner);
         let platform = match teller.take() {
@@ -93,7 +95,9 @@ impl Module for Handler {
         };
         let platform = teller.insert(platform);
         platform.fan_out(EVENTS).map_err(|refusal| format!("can't tell events: {refusal}"))?;
-        Ok(())
+        let waiting = platform.unfollowed(incoming::MESSAGES);
+        let waiting = waiting.map_err(|refusal| format!("can't read messages: {refusal}"))?;
+        incoming::follow(&waiting, tools)
     }
 
     fn user_notify(&self, message: &Message, tools: &Tools<'_>) -> Result<Heard, How> {

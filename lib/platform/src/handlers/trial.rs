@@ -4,7 +4,7 @@
 use super::registration::{Event, OnFailure, Transfer, When};
 use super::{Handlers, decide_before, input, take_answer};
 use crate::answer::Answer;
-use crate::call::{Call, CallId};
+use crate::call::{Along, Call, CallId};
 use crate::caller::Level;
 use crate::context::Context;
 use crate::function::{Extra, Function, Kind, Request, optional, required};
@@ -155,7 +155,7 @@ fn test(context: &mut Context<'_>, request: &Request) -> Result<Planned, Refusal
         caller: request.caller.clone(),
         mask: context.mask.clone(),
         params,
-        keyed: None,
+        along: Along::Nothing,
     };
     let answer = match request.given("answer") {
         Some(text) => {

@@ -11,7 +11,7 @@ mod samples;
 
 use super::{Agent, Event, PluginHost, Server, Weight};
 use crate::answer::Answer;
-use crate::call::{Call, CallId, Run};
+use crate::call::{Along, Call, CallId, Run};
 use crate::caller::Caller;
 use crate::refusal::Refusal;
 use config::{Config, DEFAULTS, Root};
@@ -201,7 +201,7 @@ pub(super) fn call(name: &str, params: &[(&str, &str)]) -> Call {
         caller: Caller::operator(),
         params: params.iter().copied().collect(),
         mask: Mask::default(),
-        keyed: None,
+        along: Along::Nothing,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Real scripts, registered as authors do it. The documents' own programs are run where they are present.
 
 use super::{Before, Handlers, Line};
-use crate::call::{Call, CallId, Outside};
+use crate::call::{Along, Call, CallId, Outside};
 use crate::caller::Caller;
 use crate::pipeline::Platform;
 use crate::refusal::Refusal;
@@ -156,7 +156,7 @@ fn call(name: &str, params: &[(&str, &str)]) -> Call {
         caller: Caller::operator(),
         mask: Mask::new([&Secret::new("hunter2")]),
         params: all,
-        keyed: None,
+        along: Along::Nothing,
     }
 }
 
