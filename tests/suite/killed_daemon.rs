@@ -1,5 +1,6 @@
-//! Kill -9 of the daemon in the middle of the platform's work, round after round: users, payments, services, notices
-//! and deliveries go through its socket, and at the end the ledgers of the sink, the scripts and the gate are compared
+//! Kill -9 of the daemon in the middle of the platform's work, round after round: users, payments past a before handler,
+//! agents past a plugin's hook, services, notices and deliveries go through its socket, mails with commands come in, and at
+//! the end the ledgers of the sink, the scripts and the gate are compared
 //! with what was answered and with what the database says.
 
 use crate::killed_ledgers::{Books, compare};
@@ -8,6 +9,7 @@ use gatepost_kit::host::{Running, wait_until};
 use gatepost_kit::http_sink::{HttpSink, Reply};
 use gatepost_kit::tools::{comes_true, descendants};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -21,6 +23,46 @@ const WITHIN_MS: u64 = 800;
 
 /// The sink takes its time with a delivery, so that some are cut.
 const TAKES: Duration = Duration::from_millis(30);
+
+/// Hands over what lies in `var/box` until it is told that it is stored.
+const GWIN: &str = r#"#!/usr/bin/env python3
+import os, sys
+import xml.etree.ElementTree as ET
+if sys.argv[2] == "ingoing":
+    for uid in ET.fromstring(sys.stdin.buffer.read()).findall("stored/uid"):
+        if os.path.exists("var/box/" + uid.text):
+            os.unlink("var/box/" + uid.text)
+    doc = ET.Element("doc")
+    messages = ET.SubElement(doc, "messages")
+    for uid in sorted(os.listdir("var/box")):
+        ET.SubElement(messages, "message", uid=uid).text = open("var/box/" + uid).read()
+    print(ET.tostring(doc, encoding="unicode"))
+else:
+    print('<doc><features><feature name="ingoing"/></features><notify_module>ntemail</notify_module></doc>')
+"#;
+
+/// Holds the hook of agents' status: the reason tells that it was asked.
+const HOOKED: &str = "
+UCS_PLUGIN = 'Hooked'
+
+
+class Hooked:
+    def __init__(self, ucs):
+        self.ucs = ucs
+        ucs.agents.addChangeStatusHook(self.asked)
+
+    def stop(self):
+        self.ucs.agents.removeChangeStatusHook()
+
+    def asked(self, agent, status, reason):
+        return status, reason + ' hooked'
+";
+
+/// Stands before `payment.add`: the comment tells that it was asked.
+const BEFORE: &str = "#!/bin/sh\necho '<doc><param name=\"comment\">handled</param></doc>'\n";
+
+const BEFORE_XML: &str = "<mgrdata><handler name='before.sh' type='cgi'>\
+    <event name='payment.add' before='yes'/></handler></mgrdata>";
 
 /// What a script of the services does: two lines in a ledger of its own, some time between them.
 const SCRIPT: &str = r#"#!/bin/sh
@@ -72,6 +114,8 @@ struct Rounds {
     socket: PathBuf,
     sink: HttpSink,
     calls: Vec<Call>,
+    /// Reply tokens that came in by mail, each once.
+    commands: BTreeSet<String>,
     chance: u64,
 }
 
@@ -87,7 +131,7 @@ fn a_daemon_killed_again_and_again_loses_nothing_and_repeats_no_open() {
     all.rest();
     daemon.signal("TERM");
     assert_eq!(daemon.wait(LONG), Some(0));
-    let Rounds { stage, sink, calls, .. } = all;
+    let Rounds { stage, sink, calls, commands, .. } = all;
     let scripts = stage.host.read("var/scripts");
     let verdict = compare(&Books {
         host: &stage.host,
@@ -95,6 +139,7 @@ fn a_daemon_killed_again_and_again_loses_nothing_and_repeats_no_open() {
         requests: &sink.requests(),
         scripts: &scripts,
         mails: &stage.ledger(),
+        incoming: (rounds() as usize, commands.len()),
     });
     say(&format!("{} kills: {}", rounds(), verdict.figures));
     assert!(verdict.wrong.is_empty(), "{:#?}", verdict.wrong);
@@ -116,7 +161,8 @@ impl Rounds {
             Reply::ok("{}")
         });
         let socket = stage.host.path("var/run/api.sock");
-        let rounds = Self { stage, socket, sink, calls: Vec::new(), chance: 0x2545_f491_4f6c_dd1d };
+        let (calls, commands, chance) = (Vec::new(), BTreeSet::new(), 0x2545_f491_4f6c_dd1d);
+        let rounds = Self { stage, socket, sink, calls, commands, chance };
         rounds.lay_out();
         rounds
     }
@@ -134,7 +180,8 @@ impl Rounds {
         let subject = "[subject]\nen = \"x\"\n";
         let both = "modules = [\"ntemail\", \"ntinternal\"]\nevent = \"clients.create\"\n";
         notice("registration", &format!("{both}{subject}"));
-        notice("tell", &format!("modules = [\"ntinternal\"]\n{subject}"));
+        notice("tell", &format!("reply_token = true\nmodules = [\"ntinternal\"]\n{subject}"));
+        host.write("templates/tell/en.ntinternal.text.ejs", "tell __reply_token__\n");
         let ledger = host.path("var/scripts").display().to_string();
         for operation in ["open", "suspend", "resume", "close"] {
             let text = SCRIPT.replace("OPERATION", operation).replace("LEDGER", &ledger);
@@ -151,6 +198,17 @@ impl Rounds {
             call(&["provisioning.add", &name, &event, "type=http", &task, "status=enabled"]);
         }
         call(&["cachemanager.restart"]);
+        host.program("gate/gwin", GWIN);
+        host.write("var/box/.keep", "");
+        std::fs::remove_file(host.path("var/box/.keep")).unwrap();
+        host.sql(
+            "INSERT INTO gateway(name,project,notify_module,gateway_module,gateway_type)
+             VALUES('box',1,'ntemail','gwin',2)",
+        );
+        host.program("addon/before.sh", BEFORE);
+        host.write("etc/xml/gatepost_mod_before.xml", BEFORE_XML);
+        host.write("plugins/hooked.py", HOOKED);
+        call(&["user.add", "name=jana", "email=jana@example.com", "level=admin", "language=en"]);
     }
 
     fn start(&self) -> Running {
@@ -162,6 +220,9 @@ impl Rounds {
     /// The calls of a round, one after the other, until the daemon does not answer any more.
     fn work_until_the_kill(&mut self, round: u32, daemon: &mut Running) {
         let calls = self.calls_of(round);
+        self.send_a_mail(round);
+        let getmessage = ["--command", "getmessage", "--gate", "all"];
+        let mut fetching = self.stage.host.start("notify/ntemail", &getmessage);
         let wait = Duration::from_millis(self.chance_below(WITHIN_MS));
         let death = DEATHS[(round / 3) as usize % DEATHS.len()];
         let socket = self.socket.clone();
@@ -172,7 +233,19 @@ impl Rounds {
         comes_true(wait, runs);
         kill(daemon, death);
         daemon.wait(LONG);
+        assert_eq!(fetching.wait(LONG), Some(0));
         self.calls.extend(caller.join().unwrap());
+    }
+
+    /// A mail that is to come in: with the token of a notice that somebody got in a round before, it is a command.
+    fn send_a_mail(&mut self, round: u32) {
+        let got = "SELECT substr(text, 6, 43) FROM inbox WHERE text LIKE 'tell gp-%' ORDER BY id";
+        let got = self.stage.host.sql(got);
+        let token = got.lines().find(|token| !self.commands.contains(*token));
+        let text =
+            format!("From: any@example.com\nSubject: Re: {}\n\nstop\n", token.unwrap_or("nothing"));
+        self.commands.extend(token.map(str::to_owned));
+        self.stage.host.write(&format!("var/box/m{round}"), text);
     }
 
     fn calls_of(&self, round: u32) -> Vec<Call> {
@@ -182,6 +255,7 @@ impl Rounds {
         let mut calls = vec![
             call("user.add", json!({"name": user, "email": email, "language": "en"})),
             call("payment.add", json!({"account": "1", "amount": "1.25", "key": user})),
+            call("agent.status", json!({"agent": "jana", "status": "ready", "reason": user})),
             call("service.open", json!({"user": user, "product": "FTP"})),
         ];
         for (state, function) in [("active", "service.suspend"), ("suspended", "service.resume")] {
@@ -216,9 +290,12 @@ impl Rounds {
 
     /// Until nothing goes on by itself any more.
     fn rest(&self) {
-        let left = "SELECT (SELECT count(*) FROM notifytask WHERE state<3) + (SELECT count(*) FROM event WHERE told=0)";
+        let left = "SELECT (SELECT count(*) FROM notifytask WHERE state<3) + (SELECT count(*) FROM event WHERE told=0) \
+                    + (SELECT count(*) FROM gateway_message WHERE followed<2)";
         let tasks =
             "SELECT modulename, state, count(*), min(err_info) FROM notifytask GROUP BY 1,2";
+        let getmessage = ["--command", "getmessage", "--gate", "all"];
+        self.stage.host.run("notify/ntemail", &getmessage).ended(0);
         let came = comes_true(2 * LONG, || self.stage.number(left) == 0);
         assert!(came, "{}", self.stage.host.sql(tasks));
     }

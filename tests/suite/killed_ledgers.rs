@@ -23,6 +23,8 @@ pub(crate) struct Books<'a> {
     /// Lines `start|end OPERATION USERNAME`.
     pub(crate) scripts: &'a str,
     pub(crate) mails: &'a [Entry],
+    /// Messages that came in, and how many of them were commands.
+    pub(crate) incoming: (usize, usize),
 }
 
 /// What is wrong, and the counts.
@@ -38,8 +40,11 @@ pub(crate) fn compare(books: &Books<'_>) -> Verdict {
     let deliveries = deliveries(books, &mut wrong);
     let services = services(books, &mut wrong);
     let mails = mails(books, &mut wrong);
+    let guarded = guarded(books, &mut wrong);
+    let incoming = incoming(books, &mut wrong);
     tasks(books, &mut wrong);
-    Verdict { wrong, figures: [calls, deliveries, services, mails].join("; ") }
+    let figures = [calls, deliveries, services, mails, guarded, incoming].join("; ");
+    Verdict { wrong, figures }
 }
 
 impl Books<'_> {
@@ -56,6 +61,7 @@ impl Books<'_> {
 
 /// What was answered is there once, with its event; what was not answered is there once and whole, or not at all.
 fn calls(books: &Books<'_>, wrong: &mut Vec<String>) -> String {
+    let (mut lost, mut doubled) = (0, 0);
     for call in books.calls {
         let round = call.round;
         let user = format!("(SELECT id FROM user WHERE name='u{round}')");
@@ -67,6 +73,8 @@ fn calls(books: &Books<'_>, wrong: &mut Vec<String>) -> String {
             _ => continue,
         };
         let count = books.number(&format!("SELECT count(*) FROM {count}"));
+        lost += usize::from(call.is_done() && count == 0);
+        doubled += usize::from(count > 1);
         if count > 1 || (call.is_done() && count == 0) {
             wrong.push(format!("{count} after {call:?}"));
         }
@@ -89,7 +97,7 @@ fn calls(books: &Books<'_>, wrong: &mut Vec<String>) -> String {
     }
     let done = books.calls.iter().filter(|call| call.is_done()).count();
     let unknown = books.calls.iter().filter(|call| call.answer.is_none()).count();
-    format!("{done} calls done, {unknown} without an answer, lost 0")
+    format!("{done} calls done, {unknown} without an answer, {lost} lost, {doubled} done twice")
 }
 
 /// Every event has reached each handler of it: once under one key, in order for each object.
@@ -149,11 +157,12 @@ fn services(books: &Books<'_>, wrong: &mut Vec<String>) -> String {
         .map(|row| row[0].clone())
         .collect();
     let rows = books.rows("SELECT id, username, state, externalid FROM service");
-    let (mut opened, mut cut) = (0, 0);
+    let (mut opened, mut cut, mut twice) = (0, 0, 0);
     for row in &rows {
         let (started, ended) = (ran("start", "open", &row[1]), ran("end", "open", &row[1]));
         let is_open = row[2] != "opening";
         opened += usize::from(is_open);
+        twice += usize::from(started > 1);
         cut += usize::from(started > 0 && !is_open);
         let is_right = if is_open {
             (started, ended) == (1, 1) && row[3] == row[1]
@@ -166,7 +175,7 @@ fn services(books: &Books<'_>, wrong: &mut Vec<String>) -> String {
     }
     let ordered = changes(books, (&rows, &asked), wrong);
     format!(
-        "{} services, {opened} opened once, {} asked, of these {cut} with a script that had begun, 0 opened twice; {ordered}",
+        "{} services, {opened} opened once, {} asked, of these {cut} with a script that had begun, {twice} opened twice; {ordered}",
         rows.len(),
         rows.len() - opened,
     )
@@ -227,6 +236,42 @@ fn mails(books: &Books<'_>, wrong: &mut Vec<String>) -> String {
     }
     let doubled = books.mails.len() - tasks.len();
     format!("{} mails, {doubled} handed over twice (and told)", tasks.len())
+}
+
+/// No payment is there that its handler was not asked about, no switch of an agent that the hook was not.
+fn guarded(books: &Books<'_>, wrong: &mut Vec<String>) -> String {
+    let payments = books.number("SELECT count(*) FROM payment");
+    let handled = books.number("SELECT count(*) FROM payment WHERE comment='handled'");
+    let of_agents = "SELECT count(*) FROM event WHERE events_id='agents.status'";
+    let switches = books.number(of_agents);
+    let hooked = books.number(&format!("{of_agents} AND data LIKE '% hooked\"%'"));
+    let answered =
+        books.calls.iter().filter(|call| call.function == "agent.status" && call.is_done());
+    let answered = answered.count();
+    if handled != payments || hooked != switches || switches < answered {
+        wrong.push(format!(
+            "{handled} of {payments} payments, {hooked} of {switches} switches, {answered} answered"
+        ));
+    }
+    format!(
+        "{handled} of {payments} payments handled before, {hooked} of {switches} switches of agents hooked"
+    )
+}
+
+/// Each mail is stored, counts once, and commands once if it is a command.
+fn incoming(books: &Books<'_>, wrong: &mut Vec<String>) -> String {
+    let (sent, commands) = books.incoming;
+    let stored = books.number("SELECT count(*) FROM gateway_message");
+    let counted =
+        books.number("SELECT json_extract(value,'$.jana') FROM shared WHERE id='agent_emails'");
+    let obeyed = books.number("SELECT count(*) FROM subscription WHERE active=0");
+    let used = books.number("SELECT count(*) FROM reply_token WHERE used_ms IS NOT NULL");
+    if (stored, counted, obeyed, used) != (sent, sent, commands, commands) {
+        wrong.push(format!("of {sent} mails {stored} stored, {counted} counted; of {commands} commands {obeyed} done, {used} tokens used"));
+    }
+    format!(
+        "{sent} mails in, {stored} stored, {counted} counted, {obeyed} of {commands} commands done"
+    )
 }
 
 /// A task has ended as sent, or is asked: nothing failed, nothing vanished.
