@@ -4,8 +4,8 @@
 use crate::stage::{LONG, Stage, notify};
 use gatepost_kit::host::{repository, wait_until};
 use gatepost_kit::tools::is_root;
-use std::os::unix::net::UnixStream;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};

@@ -162,7 +162,7 @@ fn receipts_of_delivery_are_recorded_once() {
 }
 
 /// Writes down each start and each question, and takes a hundred for every mail.
-const HUNDREDS: &str = r#"
+const HUNDREDS: &str = r"
 import os
 
 UCS_PLUGIN = 'Hundreds'
@@ -185,7 +185,7 @@ class Hundreds:
     def asked(self, identificator, old, new):
         note('asked')
         return {agent: count + 99 for agent, count in new.items()}
-"#;
+";
 
 /// What follows from a mail follows in the daemon: by the plugins it has at that moment, and by no others; without a
 /// daemon by plugins that are started for it.

@@ -86,6 +86,9 @@ pub(crate) fn follow(context: &mut Context<'_>, request: &Request) -> Result<Pla
     Ok(Planned::Answer(Answer::ok()))
 }
 
+/// The agents, and the counts as they stand.
+type Counted = (Vec<(Agent, User)>, Option<String>);
+
 impl Platform {
     /// What can't be done now is left for the next time: the database is busy, others count at the same moment.
     fn follow_incoming(&mut self, id: i64) -> Result<(), Refusal> {
@@ -225,7 +228,7 @@ impl Platform {
         moved.map_or(Ok(()), Err)
     }
 
-    fn agents_and_counts(&mut self) -> Result<(Vec<(Agent, User)>, Option<String>), Refusal> {
+    fn agents_and_counts(&mut self) -> Result<Counted, Refusal> {
         store::read(self.store.as_mut(), |snapshot| {
             let mut agents = Vec::new();
             for agent in snapshot.agents()? {

@@ -34,7 +34,7 @@ fn mail(token: &str, line: &str) -> String {
 }
 
 fn emails(bench: &mut Bench) -> String {
-    bench.ok("shared", &[("id", AGENT_EMAILS)]).text("value").to_owned()
+    bench.ok("shared", &[("id", AGENT_EMAILS)]).text("value")
 }
 
 fn subscriptions(bench: &mut Bench) -> usize {
@@ -121,7 +121,7 @@ fn a_command_and_its_token_are_one_transaction_and_are_not_repeated() {
     let hash = Hash::of(token.as_bytes());
     let params = [("notice", "news"), ("active", "off")].into_iter().collect();
     let bob = Caller { user: Some(UserId(1)), ..Caller::new("bob", Level::User) };
-    let step = Step::command(1, Some(hash.clone()));
+    let step = Step::command(1, Some(hash));
     let along = || Along::Step(step.clone());
     // refused: nothing of it is done, the token is good
     let wrong = [("notice", "nothing"), ("active", "off")].into_iter().collect();
