@@ -280,8 +280,8 @@ pub(crate) fn pause(session: &mut Session, what: &Pause) -> Result<()> {
     }
     let now = session.platform.clock().now();
     let until = until.map(|until| when::read("for", &until, now, "")).transpose()?;
-    let [path, _] = config::pause_files(session.platform.root());
-    fs::write(path, config::pause_words(&what.reason, until.as_ref().map(|until| until.at)))?;
+    let words = config::pause_words(&what.reason, until.as_ref().map(|until| until.at));
+    config::pause(session.platform.root(), &words)?;
     session.platform.store().wake();
     let end = until.map(|until| format!(", and so does {}", when::shown(until.at)));
     output::tell(&format!(
@@ -299,8 +299,9 @@ pub(crate) fn resume(session: &mut Session, gateway: Option<&str>) -> Result<()>
     }
     let ended = session.platform.paused().is_some();
     for path in config::pause_files(session.platform.root()) {
-        if path.symlink_metadata().is_ok() {
-            fs::remove_file(path)?;
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
         }
     }
     session.platform.store().wake();

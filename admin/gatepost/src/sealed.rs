@@ -10,7 +10,7 @@ pub(crate) fn find(snapshot: &mut dyn Snapshot) -> store::Result<Vec<String>> {
     let mut rows = Vec::new();
     for gateway in snapshot.gateways()?.iter().filter(|row| !row.secret.is_empty()) {
         let id = gateway.id;
-        rows.push(format!("gateway {id} {}: gatepost gateway edit {id} password=@-", gateway.name));
+        rows.push(format!("gateway {id} {}: gatepost gateway edit {id}", gateway.name));
     }
     for server in snapshot.processings()?.iter().filter(|row| !row.secret.is_empty()) {
         let id = server.id.0;

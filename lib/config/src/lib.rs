@@ -28,7 +28,7 @@ pub use keys::{
 };
 pub use log::{Level, Log, log_of_gate};
 pub use owner::{open_own, refuse_if_writable_by_others, take_owner, who_else_may_write};
-pub use pause::{pause_end, pause_files, pause_words, paused};
+pub use pause::{pause, pause_end, pause_files, pause_text, pause_words, paused};
 pub use root::Root;
 pub use source::with_key;
 pub use vault::{Place, Secrets, Vault};

@@ -2,10 +2,11 @@
 
 use crate::Root;
 use notice::Ms;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 const UNTIL: &str = "until ";
+const WORDS_BYTES: u64 = 65_536;
 
 /// The file that pauses delivery, if there is one. Its existence is all that counts, a dangling link
 /// pauses too, and so does a folder we can't look into: doubt never sends. Only one whose own words set it
@@ -38,12 +39,35 @@ pub fn pause_end(words: &str) -> Option<Ms> {
     words.lines().skip(1).find_map(|line| line.strip_prefix(UNTIL)?.trim().parse().ok()).map(Ms)
 }
 
+/// What such a file says; nothing if it is no small file: a link or a pipe is not read, and pauses.
+pub fn pause_text(path: &Path) -> String {
+    let is_small =
+        |found: std::fs::Metadata| found.is_file() && found.len() <= WORDS_BYTES;
+    if !path.symlink_metadata().is_ok_and(is_small) {
+        return String::new();
+    }
+    std::fs::read_to_string(path).unwrap_or_default()
+}
+
+/// Pauses: a file of these words takes the place of whatever stands there, a link too, at once.
+pub fn pause(root: &Root, words: &str) -> std::io::Result<()> {
+    let [path, _] = root.pauses();
+    let new = path.with_extension("new");
+    match std::fs::remove_file(&new) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = std::fs::File::create_new(&new)?;
+    file.write_all(words.as_bytes())?;
+    std::fs::rename(&new, path)
+}
+
 fn has_ended(path: &Path, now: Ms) -> bool {
-    let end = std::fs::read_to_string(path).ok().and_then(|words| pause_end(&words));
-    let Some(end) = end.filter(|end| *end <= now) else { return false };
-    let touched = path.metadata().and_then(|found| found.modified()).ok();
+    let end = pause_end(&pause_text(path)).filter(|end| *end <= now);
+    let Some(end) = end.and_then(|end| u128::try_from(end.0).ok()) else { return false };
+    let touched = path.symlink_metadata().and_then(|found| found.modified()).ok();
     let touched = touched.and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
-    touched.is_some_and(|at| at.as_millis() <= u128::from(end.0.unsigned_abs()))
+    touched.is_some_and(|at| at.as_millis() <= end)
 }
 
 #[cfg(test)]
@@ -83,8 +107,18 @@ mod tests {
         assert_eq!(paused(&root, NOW), None);
         touch(NOW.plus(5_000));
         assert!(paused(&root, NOW.plus(6_000)).is_some());
-        fs::write(&path, "until 1\n").unwrap();
-        assert!(paused(&root, NOW).is_some(), "the first line is a reason");
+        for doubtful in ["until 1\n", "x\nuntil -9223372036854775808\n", "x\nuntil soon\n"] {
+            fs::write(&path, doubtful).unwrap();
+            touch(Ms(0));
+            assert!(paused(&root, NOW).is_some(), "{doubtful}");
+        }
+        fs::write(folder.path().join("else"), "x\nuntil 1\n").unwrap();
+        fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink("../else", &path).unwrap();
+        assert!(paused(&root, NOW).is_some(), "a link is not read");
+        pause(&root, "y\n").unwrap();
+        assert_eq!(fs::read_to_string(folder.path().join("else")).unwrap(), "x\nuntil 1\n");
+        assert_eq!(pause_text(&path), "y\n");
     }
 
     #[test]

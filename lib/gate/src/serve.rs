@@ -49,7 +49,7 @@ pub(crate) fn serve(
     thread::scope(|scope| {
         scope.spawn(|| serving.line.write_out(output));
         let staff = || {
-            while serving.workers.wants_thread(window.min(THREADS_MOST)) {
+            if serving.workers.wants_thread(window.min(THREADS_MOST)) {
                 scope.spawn(|| work(gate, &serving));
             }
         };

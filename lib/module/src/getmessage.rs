@@ -166,29 +166,27 @@ impl Desk<'_> {
         gateway: &Gateway,
         (receipt, opened): (&Receipt, &Opened),
     ) -> Result<(), StoreError> {
-        let known = store::read(store, |snapshot| of_reference(snapshot, gateway, receipt))?;
         let state = receipt.state.word();
-        if known.iter().any(|row| row.row.outcome == state) {
-            return Ok(());
-        }
         let now = self.site.clock.now();
-        let first = known.into_iter().map(|row| row.row).find(|row| row.outcome == "sent");
-        let row = receipt_row(first, (gateway.id, receipt), (self.site.name.as_str(), now));
         let kind = self.site.module.profile().contact_kind;
-        let failing = row.contact.clone().filter(|_| receipt.state == ReceiptState::Failed);
-        let failing = failing.map(|contact| ContactState {
-            kind: kind.to_owned(),
-            contact,
-            state: "failing".into(),
-            reason: opened.mask.apply("a receipt said that a message did not arrive"),
-            since: now,
-        });
+        // one transaction: another run may hear the same
         write(store, Durability::Power, |tx| {
-            tx.add_log(std::slice::from_ref(&row))?;
-            match &failing {
-                Some(state) => tx.set_contact_state(state),
-                None => Ok(()),
+            let known = of_reference(tx, gateway, receipt)?;
+            if known.iter().any(|row| row.row.outcome == state) {
+                return Ok(());
             }
+            let first = known.into_iter().map(|row| row.row).find(|row| row.outcome == "sent");
+            let row = receipt_row(first, (gateway.id, receipt), (self.site.name.as_str(), now));
+            tx.add_log(std::slice::from_ref(&row))?;
+            let failing = row.contact.filter(|_| receipt.state == ReceiptState::Failed);
+            let Some(contact) = failing else { return Ok(()) };
+            tx.set_contact_state(&ContactState {
+                kind: kind.to_owned(),
+                contact,
+                state: "failing".into(),
+                reason: opened.mask.apply("a receipt said that a message did not arrive"),
+                since: now,
+            })
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::context::Context;
 use crate::descriptions::descriptions;
-use crate::function::Request;
+use crate::function::{Asked, Request};
 use crate::gateways::{columns, direction_number};
 use crate::modules;
 use crate::refusal::Refusal;
@@ -142,7 +142,9 @@ impl Given {
     /// What a call gives of these fields.
     pub(crate) fn of(request: &Request, secret_names: &[String]) -> Self {
         let gives = |name: &String| !request.extra.text(name).is_empty();
-        if secret_names.iter().any(gives) { Self::Secrets } else { Self::Nothing }
+        // the form of a row is shown in order to give them
+        let is_shown = matches!(request.asked(), Asked::Show(_));
+        if is_shown || secret_names.iter().any(gives) { Self::Secrets } else { Self::Nothing }
     }
 }
 

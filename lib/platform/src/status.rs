@@ -193,8 +193,8 @@ fn module_status(
 
 /// What the log has of late.
 struct Recent {
-    /// Messages sent within [`RATE_MS`].
-    sent: BTreeMap<GatewayId, u64>,
+    /// Messages sent within [`RATE_MS`], by gateway and module: handlers and servers have numbers of their own.
+    sent: BTreeMap<(GatewayId, String), u64>,
     refused: Vec<LogRow>,
 }
 
@@ -204,7 +204,7 @@ fn recent(snapshot: &mut dyn store::Snapshot, now: Ms) -> Result<Recent, Refusal
     for row in snapshot.log(&filter, None, RATE_ROWS)? {
         let is_sent = row.row.outcome == "sent" && now.since(row.row.at) <= RATE_MS;
         if let Some(gateway) = row.row.gateway.filter(|_| is_sent) {
-            *recent.sent.entry(gateway).or_default() += 1;
+            *recent.sent.entry((gateway, row.row.module.clone())).or_default() += 1;
         }
         if is_refused_here(&row) {
             recent.refused.push(row);
@@ -224,7 +224,7 @@ fn is_refused_here(row: &LogRow) -> bool {
 fn gateways(
     context: &mut Context<'_>,
     counts: &[Count],
-    sent: &BTreeMap<GatewayId, u64>,
+    sent: &BTreeMap<(GatewayId, String), u64>,
 ) -> Result<Vec<GatewayStatus>, Refusal> {
     context.read(|snapshot| {
         let states = snapshot.gateway_states()?;
@@ -237,11 +237,12 @@ fn gateways(
                     .iter()
                     .filter(|count| count.state == State::Ready && serves(&gateway, count))
                     .collect();
+                let own = (gateway.id, gateway.module.to_string());
                 GatewayStatus {
                     word: word_of(&gateway, state.as_ref()),
                     waiting: served.iter().map(|count| count.tasks).sum(),
                     oldest: served.iter().map(|count| count.oldest).min(),
-                    sent_in_10_min: sent.get(&gateway.id).copied().unwrap_or_default(),
+                    sent_in_10_min: sent.get(&own).copied().unwrap_or_default(),
                     state,
                     gateway,
                 }

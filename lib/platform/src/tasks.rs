@@ -93,7 +93,11 @@ pub(crate) fn log(context: &mut Context<'_>, request: &Request) -> Result<Planne
     let before = request.number("before").map(notice::LogId);
     let rows = context.read(|snapshot| {
         let mut filter = filter.clone();
-        filter.gateway = request.given("gateway").map(|text| outlet(snapshot, text)).transpose()?;
+        if let Some(text) = request.given("gateway") {
+            let (id, module) = outlet(snapshot, text)?;
+            filter.gateway = Some(id);
+            filter.module = filter.module.or(module);
+        }
         if let Some(user) = request.given("user") {
             filter.user = Some(crate::users::find(snapshot, user, None)?.id);
         }
@@ -102,15 +106,21 @@ pub(crate) fn log(context: &mut Context<'_>, request: &Request) -> Result<Planne
     Ok(Planned::Answer(Answer::list(rows.iter().map(|row| log_element(row, "elem")))))
 }
 
-/// A gateway or a provisioning handler by its number, which may be gone, or by its name.
-fn outlet(snapshot: &mut dyn Snapshot, text: &str) -> Result<GatewayId, Refusal> {
-    if let Ok(number) = text.parse() {
-        return Ok(number);
-    }
+/// A gateway by its number, which may be gone, or by its name; a provisioning handler by its name. With the module of
+/// its attempts: gateways, handlers and servers are numbered apart.
+fn outlet(
+    snapshot: &mut dyn Snapshot,
+    text: &str,
+) -> Result<(GatewayId, Option<ModuleName>), Refusal> {
     let handlers = snapshot.provisionings()?;
-    match handlers.iter().find(|handler| handler.name == text) {
-        Some(handler) => Ok(GatewayId(handler.id.0)),
-        None => Ok(gateways::find(snapshot, text)?.id),
+    let handler = handlers.iter().find(|handler| handler.name == text);
+    match (gateways::find(snapshot, text), handler, text.parse()) {
+        (Ok(gateway), _, _) => Ok((gateway.id, Some(gateway.module))),
+        (Err(_), Some(handler), _) => {
+            Ok((GatewayId(handler.id.0), ModuleName::new(ModuleName::HANDLER).ok()))
+        }
+        (Err(_), None, Ok(number)) => Ok((number, None)),
+        (Err(refusal), None, Err(_)) => Err(refusal),
     }
 }
 
@@ -216,14 +226,16 @@ impl Filter {
     fn of(context: &mut Context<'_>, request: &Request) -> Result<Self, Refusal> {
         let now = context.now();
         let gateway = match request.given("gateway") {
-            Some(text) => Some(context.read(|snapshot| gateways::find(snapshot, text))?.id),
+            Some(text) => Some(context.read(|snapshot| gateways::find(snapshot, text))?),
             None => None,
         };
+        // A handler or a server may have the number of a gateway.
+        let its_module = gateway.as_ref().map(|gateway| gateway.module.clone());
         let older = request.given("older").map(|text| when::read_past("older", text, now, ""));
         let rows = TaskFilter {
             state: request.given("state").and_then(State::from_word),
-            module: module_of(request)?,
-            gateway,
+            module: module_of(request)?.or(its_module),
+            gateway: gateway.map(|gateway| gateway.id),
             reason: request.given("reason").map(str::to_owned),
             queued_before: older.transpose()?.map(|moment| moment.at),
         };

@@ -133,7 +133,7 @@ impl Platform {
         let file = config::paused(&self.shared.root, self.shared.clock.now())?;
         let since = file.symlink_metadata().and_then(|found| found.modified()).ok();
         let since = since.and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
-        let text = std::fs::read_to_string(&file).unwrap_or_default();
+        let text = config::pause_text(&file);
         let reason = text.lines().next().unwrap_or_default().trim().chars().take(200).collect();
         let since = since.and_then(|since| i64::try_from(since.as_millis()).ok()).map(Ms);
         let until = config::pause_end(&text);

@@ -24,17 +24,23 @@ pub(crate) fn follow(messages: &[i64], tools: &Tools<'_>) -> Result<(), String> 
     }
     let started = Instant::now();
     let mut door = Door::open(tools)?;
+    let mut failed = Ok(());
     for message in messages {
-        if !door.follow(*message)? {
-            // the daemon has left since
-            door = Door::own(tools)?;
-            door.follow(*message)?;
-        }
+        let followed = match door.follow(*message) {
+            Ok(false) => {
+                // the daemon has left since
+                door = Door::own(tools)?;
+                door.follow(*message).map(drop)
+            }
+            followed => followed.map(drop),
+        };
+        // One that fails keeps no other from being followed.
+        failed = failed.and(followed);
         if started.elapsed() >= A_WHILE {
             break;
         }
     }
-    Ok(())
+    failed
 }
 
 enum Door {

@@ -162,7 +162,7 @@ impl Platform {
         let step = Step::command(message, Some(Hash::of(command.token.as_bytes())));
         let asked = (command.function.as_str(), &command.params);
         let result = self.call_with(Along::Step(step.clone()), asked, &caller);
-        if let Err(refusal @ Refusal::Store(_)) = result {
+        if let Err(refusal @ (Refusal::Store(_) | Refusal::Changed { .. })) = result {
             return Err(refusal);
         }
         let is_mine = self.settle(&step)?;
