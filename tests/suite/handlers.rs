@@ -2,6 +2,7 @@
 //! scripts that misbehave.
 
 use gatepost_kit::host::{Host, examples, has, wait_until};
+use gatepost_kit::http_sink::{HttpSink, Reply, Request};
 use gatepost_kit::tools::{missing, skipped};
 use std::fmt::Write as _;
 use std::fs;
@@ -203,8 +204,9 @@ $db = new DB('localhost', 'root', '', 'billmgr');
 $rows = $db->query("SELECT name FROM user WHERE name = '" . $db->real_escape_string("php-" . $param['name']) . "'");
 $row = $rows->fetch_assoc();
 echo $undefined_variable_that_php_warns_of;
+$told = HttpQuery('SINK/php?token=hunter2', array('a' => 'b c&d'), 'PUT', 'me', 'hunter2', array('X-Own: 1'));
 file_put_contents('libtest.out', implode('|', array(
-    (string) $made->id, (string) $refused->error['type'], $row['name'], $rows->num_rows, ClientIp(), strlen(RandomStr(12)))));
+    (string) $made->id, (string) $refused->error['type'], $row['name'], $rows->num_rows, ClientIp(), strlen(RandomStr(12)), $told)));
 throw new ISPErrorException('value', 'name', 'a<b');
 "#;
 
@@ -224,7 +226,8 @@ except XmlException as error:
     print(error.as_xml(), file=open("pytest.out", "w"))
 row = db.get_first_record_unwrap("SELECT id, name FROM user WHERE name = ?", "py-" + call["name"])
 listed = misc.Mgrctl("user", name=row["name"])
-print(made.findtext("id"), row.as_int("id"), listed[0]["name"], file=open("pytest.ok", "w"))
+told = misc.HttpQuery("SINK/python", {"a": "b c&d"}, "PUT", "me", "hunter2", ["X-Own: 1"])
+print(made.findtext("id"), row.as_int("id"), listed[0]["name"], told, file=open("pytest.ok", "w"))
 print("<doc/>")
 "#;
 
@@ -234,19 +237,34 @@ fn scripts_that_use_the_ancestors_libraries_and_prefix_run() {
         return;
     }
     let host = host();
+    host.gatepost(&["config", "set", "handlers.after_secs", "30"]).ended(0);
+    let moved =
+        |_: &Request| Reply::status(302, "it is elsewhere").with_header("Location", "/elsewhere");
+    let sink = HttpSink::start(moved);
     let prefix = host.path("tools/mgr5");
     let link = prefix.to_str().unwrap();
     host.gatepost(&["init", "--mgr5", link]).ended(0);
     host.gatepost(&["init", "--mgr5", link]).ended(0);
     assert_eq!(fs::read_link(&prefix).unwrap(), host.root());
     for (name, text) in [("lib.php", PHP), ("lib.py", PYTHON)] {
-        host.program(&format!("addon/{name}"), &text.replace("PREFIX", link));
+        host.program(
+            &format!("addon/{name}"),
+            &text.replace("PREFIX", link).replace("SINK", &sink.url("")),
+        );
         register(&host, name, "cgi", "name=\"project.edit\" after=\"yes\" postdata=\"yes\"");
     }
     host.gatepost(&["project", "edit", "1", "name=Brand"]).ended(0);
     let (php, python) = (host.read("libtest.out"), host.read("pytest.ok"));
-    assert_eq!(php, "1|missed|php-Brand|1||12", "{}", host.read("var/gatepost.log"));
-    assert_eq!(python, "2 2 py-Brand\n", "{}", host.read("var/gatepost.log"));
+    let log = host.read("var/gatepost.log");
+    assert_eq!(php, "1|missed|php-Brand|1||12|it is elsewhere", "{log}");
+    assert_eq!(python, "2 2 py-Brand it is elsewhere\n", "{log}");
+    let asked = sink.requests();
+    assert_eq!(asked.len(), 2, "a redirect is an answer: {asked:?}");
+    for (request, target) in asked.iter().zip(["/php?token=hunter2", "/python"]) {
+        assert_eq!((request.method.as_str(), request.target.as_str()), ("PUT", target));
+        assert_eq!((request.body.as_str(), request.header("x-own")), ("a=b+c%26d", "1"));
+        assert_eq!(request.header("authorization"), "Basic bWU6aHVudGVyMg==");
+    }
     assert!(host.read("pytest.out").contains("<error type=\"missed\""));
     let logs = host.read("var/libtest.log") + &host.read("var/pytest.log");
     assert!(
@@ -346,4 +364,60 @@ fn misbehaving_handlers_are_named_and_hold_nobody_up() {
     assert!(status.contains("handler_broken"), "{status}");
     let list = host.gatepost(&["handler", "list"]).ended(0).stdout;
     assert!(list.contains("open for"), "{list}");
+}
+
+#[test]
+fn a_handler_is_tried_on_a_call_that_the_journal_holds() {
+    let host = host();
+    host.program(
+        "addon/seen.sh",
+        "#!/bin/sh\necho \"$PARAM_name $PARAM_note $PARAM_sok\" >> var/seen\necho '<doc/>'\n",
+    );
+    register(&host, "seen.sh", "cgi", "name=\"project.edit\" before=\"yes\"");
+    host.gatepost(&["func", "project.edit", "sok=ok", "elid=1", "name=A & B"]).ended(0);
+    host.gatepost(&["func", "project.edit", "sok=ok", "elid=1", "name=Later"]).ended(0);
+    let call =
+        host.sql("SELECT call FROM journal WHERE function='project.edit' ORDER BY id LIMIT 1");
+    let test = ["handler", "test", "seen.sh", "--event", "project.edit", "--call"];
+    let shown = host.gatepost(&[&test[..], &[&call]].concat()).ended(0).stdout;
+    assert!(shown.contains("PARAM_name=A & B") && shown.contains("PARAM_elid=1"), "{shown}");
+    let with_more = [&test[..], &[&call, "note=mine"]].concat();
+    host.gatepost(&with_more).ended(0);
+    assert_eq!(host.read("var/seen"), "A & B  ok\nLater  ok\nA & B  ok\nA & B mine ok\n");
+    assert_eq!(host.sql("SELECT name FROM project"), "Later", "the function itself did not run");
+    host.gatepost(&[&test[..], &["no-such-call"]].concat()).ended(66);
+}
+
+#[test]
+fn the_ancestors_tool_restarts_the_manager_and_calls_as_who_has_signed_in() {
+    let host = host();
+    host.write("password", "correct horse");
+    host.gatepost(&["func", "user.add", "name=bob", "passwd=@password"]).ended(0);
+    let mgrctl = |words: &[&str]| host.run("sbin/mgrctl", &[&["-m", "billmgr"], words].concat());
+    let socket = host.path("var/run/api.sock");
+    let mut daemon = host.start("bin/gatepostd", &[]);
+    wait_until(LONG, "the daemon listens", || socket.exists());
+    let words = ["-m", "billmgr", "-o", "json", "auth", "-"];
+    let opened = host.run_with("sbin/mgrctl", &words, b"username=bob&password=correct+horse");
+    let opened = opened.ended(0);
+    let opened: serde_json::Value = serde_json::from_str(&opened.stdout).unwrap();
+    let auth = format!("auth={}", opened["auth"].as_str().unwrap());
+    let who = mgrctl(&["whoami", &auth]).ended(0).stdout;
+    assert!(who.contains("name=bob") && who.contains("level=user"), "{who}");
+    mgrctl(&["project"]).ended(0);
+    mgrctl(&["user", &auth]).ended(77);
+    mgrctl(&["whoami", "auth=0123456789012345678901234567890123456789"]).ended(77);
+    // a registration acts once the manager has begun anew
+    host.program(
+        "addon/no.sh",
+        "#!/bin/sh\necho '<doc><error><msg>not today</msg></error></doc>'\n",
+    );
+    register(&host, "no.sh", "cgi", "name=\"desktop\" before=\"yes\"");
+    mgrctl(&["desktop"]).ended(0);
+    mgrctl(&["-R"]).ended(0);
+    wait_until(LONG, "it has begun anew", || mgrctl(&["desktop"]).stderr.contains("not today"));
+    let is_bob = || mgrctl(&["whoami", &auth]).stdout.contains("name=bob");
+    wait_until(LONG, "the session stays", is_bob);
+    daemon.signal("TERM");
+    assert_eq!(daemon.wait(LONG), Some(0));
 }

@@ -383,3 +383,52 @@ fn a_worker_killed_again_and_again_loses_no_call_and_keeps_the_order() {
     assert!(requests.len() < CALLS as usize + 40, "{} calls", requests.len());
     assert_eq!(host.sql("SELECT count(*) FROM notifytask"), "0");
 }
+
+// S2-33
+#[test]
+fn a_handler_is_never_probed_each_event_is_one_post_and_nothing_else() {
+    let host = host();
+    let sink = HttpSink::start(|_| Reply::ok(""));
+    let id = handler(&host, &sink.url("/api"), &["type=http", "status=enabled"]);
+    host.gatepost(&["func", "provisioning.edit", "sok=ok", &format!("elid={id}"), "name=again"])
+        .ended(0);
+    host.gatepost(&["provisioning", "restart"]).ended(0);
+    host.process("nthandler").ended(0);
+    add_user(&host, "bob");
+    drain(&host);
+    host.process("nthandler").ended(0);
+    let requests = sink.requests();
+    assert_eq!(requests.len(), 1, "{requests:?}");
+    assert_eq!((requests[0].method.as_str(), requests[0].target.as_str()), ("POST", "/api"));
+}
+
+#[test]
+fn a_do_nothing_file_holds_calls_of_handlers_and_work_on_services_until_it_is_gone() {
+    let host = host();
+    let sink = HttpSink::start(|_| Reply::ok(""));
+    handler(&host, &sink.url("/"), &[]);
+    for name in ["open", "suspend", "resume", "close"] {
+        let script = "#!/bin/sh\necho ran >> var/ran\necho OK --id=7\n";
+        host.program(&format!("scripts/{name}.sh"), script);
+    }
+    let path = format!("path={}", host.path("scripts").display());
+    let row = ["func", "processing.add", "module=pmshell", "transport=local", &path];
+    host.gatepost(&row).ended(0);
+    host.gatepost(&["func", "product.add", "name=FTP", "type=ftp"]).ended(0);
+    host.write("etc/gatepost.DoNothing", "");
+    add_user(&host, "bob");
+    host.gatepost(&["func", "service.open", "user=bob", "product=FTP"]).ended(0);
+    let waiting = "SELECT group_concat(modulename||' '||state||error_count) FROM \
+                   (SELECT * FROM notifytask WHERE modulename IN ('nthandler','pmshell') ORDER BY id)";
+    for _ in 0..2 {
+        host.process("nthandler").ended(0);
+        assert_eq!(host.sql(waiting), "nthandler 00,pmshell 00");
+    }
+    assert_eq!((sink.requests().len(), host.read("var/ran").as_str()), (0, ""));
+    std::fs::remove_file(host.path("etc/gatepost.DoNothing")).unwrap();
+    wait_until(LONG, "both are done", || {
+        host.process("nthandler").ended(0);
+        host.sql("SELECT state FROM service") == "active" && sink.requests().len() == 1
+    });
+    assert_eq!(host.read("var/ran"), "ran\n");
+}

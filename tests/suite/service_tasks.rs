@@ -155,3 +155,116 @@ fn a_worker_killed_in_the_middle_of_a_suspend_leaves_a_task_for_a_person() {
         ("suspended", "suspend\nover\nsuspend\n")
     );
 }
+
+/// Notes where it begins and ends; at three at once it waits for the others.
+const LONG_OPEN: &str = r#"#!/bin/sh
+echo start >> var/ledger
+if test -e var/together; then until test "$(grep -c start var/ledger)" = 3; do sleep 0.02; done; else sleep 0.2; fi
+echo end >> var/ledger
+echo "OK --id=$$"
+"#;
+
+#[test]
+fn a_server_does_no_more_at_once_than_its_row_allows() {
+    let host = Host::new();
+    call(&host, &["project.add", "name=Brand"]);
+    call(&host, &["user.add", "name=bob"]);
+    for name in ["open", "suspend", "resume", "close"] {
+        host.program(&format!("scripts/{name}.sh"), LONG_OPEN);
+    }
+    let path = format!("path={}", host.path("scripts").display());
+    let row = ["processing.add", "module=pmshell", "transport=local", &path, "product_type=ftp"];
+    call(&host, &[&row[..], &["concurrency=1"]].concat());
+    call(&host, &["product.add", "name=FTP", "type=ftp"]);
+    let open_three = || {
+        host.write("var/ledger", "");
+        for _ in 0..3 {
+            call(&host, &["service.open", "user=1", "product=FTP"]);
+        }
+        wait_until(LONG, "all are open", || {
+            host.process("nthandler").ended(0);
+            host.sql("SELECT count(*) FROM service WHERE state<>'active'") == "0"
+        });
+        host.read("var/ledger")
+    };
+    assert_eq!(open_three(), "start\nend\n".repeat(3), "one after the other");
+    // the same script: each ends only when all three have begun
+    call(&host, &["processing.edit", "sok=ok", "elid=1", "concurrency=3"]);
+    host.write("var/together", "");
+    assert_eq!(open_three(), "start\n".repeat(3) + &"end\n".repeat(3), "at once");
+}
+
+const OWN: &str = r#"#!/bin/sh
+case $2 in
+features) echo '<doc><features><feature name="open"/></features></doc>' ;;
+open) cat > var/own.xml; echo '<doc><itemparam name="externalid">u12</itemparam></doc>' ;;
+esac
+"#;
+
+const OWN_FORM: &str = r#"<mgrdata>
+  <plugin name="pmown"><group>processing_module</group></plugin>
+  <metadata name="processing.pmown" type="form"><form>
+    <field name="ip"><input type="text" name="ip" required="yes" identifier="yes"/></field>
+  </form></metadata>
+</mgrdata>
+"#;
+
+/// `docs/service.md`, "A program of your own".
+#[test]
+fn a_program_of_others_opens_a_service_by_the_same_commands() {
+    let host = Host::new();
+    call(&host, &["project.add", "name=Brand"]);
+    call(&host, &["user.add", "name=bob"]);
+    host.program("processing/pmown", OWN);
+    host.write("etc/xml/gatepost_mod_pmown.xml", OWN_FORM);
+    host.gatepost(&["processing", "add", "pmown", "name=mine", "product_type=own"]).ended(64);
+    let row = ["processing", "add", "pmown", "name=mine", "product_type=own", "ip=192.0.2.10"];
+    host.gatepost(&row).ended(0);
+    call(&host, &["product.add", "name=Own", "type=own"]);
+    call(&host, &["service.open", "user=1", "product=Own", "addon.disk=5"]);
+    host.process("nthandler").ended(0);
+    assert_eq!(host.sql("SELECT state, externalid FROM service"), "active|u12");
+    let input = host.read("var/own.xml");
+    for part in [
+        "attempt=\"1\" maybe_sent=\"0\"",
+        "<module>pmown</module>",
+        "<xmlparams>&lt;doc&gt;&lt;ip&gt;192.0.2.10&lt;/ip&gt;&lt;/doc&gt;</xmlparams>",
+        "<addon name=\"disk\">5</addon>",
+    ] {
+        assert!(input.contains(part), "{part} in {input}");
+    }
+    let refused = host.gatepost(&["func", "service.suspend", "elid=1"]);
+    assert_ne!(refused.code, Some(0), "its features do not name suspend");
+}
+
+/// The shipped templates and their `notice.toml`, as they are.
+#[test]
+fn a_finished_open_and_a_task_that_failed_for_good_send_the_shipped_notices() {
+    let host = host();
+    call(&host, &["user.add", "name=petr", "email=petr@example.com", "level=admin", "quiet=on"]);
+    call(&host, &["agent.status", "agent=petr", "status=ready"]);
+    call(&host, &["service.open", "user=bob", "product=FTP"]);
+    drain(&host, OPENED);
+    let inbox = "SELECT user.name, inbox.subject, inbox.text FROM inbox JOIN user ON user.id=inbox.user \
+                 ORDER BY inbox.id DESC LIMIT 1";
+    let newest = |what: &str, words: &[&str]| {
+        wait_until(LONG, what, || {
+            host.process("nthandler").ended(0);
+            host.process("ntinternal").ended(0);
+            let newest = host.sql(inbox);
+            words.iter().all(|words| newest.contains(words))
+        });
+    };
+    newest("the client is told", &["bob|FTP is ready|FTP is ready to use."]);
+    let inboxes = || host.sql("SELECT count(*) FROM inbox");
+    assert_eq!(inboxes(), "2", "his registration and this");
+    call(&host, &["service.open", "user=bob", "product=FTP"]);
+    drain(&host, "echo 'no room' >&2; exit 1");
+    let failed = host.sql("SELECT id FROM notifytask WHERE modulename='pmshell' AND state=3");
+    let what = format!("task {failed} of pmshell has failed");
+    newest("the staff is told", &[&format!("petr|[WARNING] {what}|{what}")]);
+    assert_eq!(inboxes(), "3");
+    let mail =
+        "SELECT priority FROM notifytask WHERE modulename='ntemail' ORDER BY id DESC LIMIT 1";
+    assert_eq!(host.sql(mail), "8", "petr gets it by mail too, with the priority of the notice");
+}

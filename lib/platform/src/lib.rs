@@ -12,6 +12,8 @@ mod added_fields;
 mod addressee;
 mod agents;
 mod announce;
+#[cfg(test)]
+mod announce_tests;
 mod answer;
 mod attachments;
 mod bundles;

@@ -443,3 +443,47 @@ fn a_refusing_handler_is_the_answer_and_an_after_handler_never_undoes() {
     let mut bench = with_handlers(&[("no.sh", "after=\"yes\"", error)]);
     assert_eq!(bench.ok("desktop", &[]).text("user"), "operator");
 }
+
+#[test]
+fn a_call_keeps_the_registry_it_began_with() {
+    let wait = "touch var/entered; until test -e var/go; do sleep 0.01; done; echo '<doc/>'";
+    let mut bench = with_handlers(&[
+        ("before.sh", "before=\"yes\"", wait),
+        ("after.sh", "after=\"yes\"", "echo ran >> var/after; echo '<doc/>'"),
+    ]);
+    let folder = bench.folder.path().to_owned();
+    let mut other = bench.platform.another().unwrap();
+    std::thread::scope(|scope| {
+        let slow = scope.spawn(|| drop(bench.ok("desktop", &[])));
+        while !folder.join("var/entered").exists() {
+            std::thread::yield_now();
+        }
+        std::fs::write(folder.join("etc/xml/billmgr_mod_x.xml"), "<mgrdata/>").unwrap();
+        for name in ["registry.reload", "desktop"] {
+            other.call(name, &Fields::new(), &Caller::operator()).unwrap();
+        }
+        assert!(!folder.join("var/after").exists(), "a call of the new registry has no handlers");
+        std::fs::write(folder.join("var/go"), "").unwrap();
+        slow.join().unwrap();
+    });
+    let ran = || std::fs::read_to_string(folder.join("var/after")).unwrap();
+    assert_eq!(ran(), "ran\n");
+    bench.ok("desktop", &[]);
+    assert_eq!(ran(), "ran\n", "the next call begins with the new one");
+}
+
+#[test]
+fn every_change_of_an_account_is_an_event() {
+    let mut bench = Bench::with_user();
+    bench.ok("account.edit", &[("sok", "ok"), ("name", "Ours")]);
+    bench.ok("account.edit", &[("sok", "ok"), ("elid", "1"), ("name", "Theirs")]);
+    bench.ok("account.delete", &[("elid", "1")]);
+    let accounts = ["create", "update", "delete"].map(|word| format!("clients.accounts.{word} 1"));
+    assert_eq!(events(&mut bench)[1..], accounts);
+    let mut data = |event: &str| {
+        let rows = bench.ok("event", &[("event", event)]);
+        rows.rows().next().unwrap().child_text("data")
+    };
+    assert!(data("clients.accounts.update").contains("\"Theirs\""));
+    assert_eq!(data("clients.accounts.delete"), "{}");
+}

@@ -116,8 +116,9 @@ fn serve(stream: &TcpStream, requests: &Mutex<Vec<Request>>, answer: &Answerer) 
     let mut reader = BufReader::new(stream);
     while let Some(request) = read(&mut reader) {
         let reply = answer(&request);
+        let is_last = request.header("connection").eq_ignore_ascii_case("close");
         requests.lock().unwrap().push(request);
-        if (&mut &*stream).write_all(text_of(&reply).as_bytes()).is_err() {
+        if (&mut &*stream).write_all(text_of(&reply).as_bytes()).is_err() || is_last {
             return;
         }
     }

@@ -239,3 +239,24 @@ fn a_delivery_is_told_by_its_event_its_object_and_its_handler() {
     assert!(told.contains("`notify/nthandler --command process`"), "{told}");
     assert!(!told.contains("gateway"), "{told}");
 }
+
+#[test]
+fn only_what_happened_between_two_moments_is_told_once_more() {
+    let mut bench = Bench::with_user();
+    bench.clock.advance(60_000);
+    bench.ok("user.add", &[("name", "al")]);
+    bench.clock.advance(60_000);
+    bench.ok("user.add", &[("name", "eve")]);
+    add(&mut bench, "late", &[]);
+    bench.ok("cachemanager.restart", &[]);
+    // bob at 22:26:40, al at 22:27:40, eve at 22:28:40
+    let between = [("from", "2026-11-21T22:27:00Z"), ("to", "2026-11-21T22:28:40Z")];
+    let counted = bench.ok("provisioning.replay", &[&between[..], &[("dry_run", "on")]].concat());
+    assert_eq!((counted.text("events"), counted.text("tasks")), ("1".into(), "1".into()));
+    bench.ok("provisioning.replay", &between);
+    let told = bench.ok("task", &[("notice", "clients.create")]);
+    let objects: Vec<_> = told.rows().map(|row| row.child_text("object")).collect();
+    assert_eq!(objects, ["2"], "al alone");
+    let nothing = [("from", "2026-11-21T22:27:41Z"), ("to", "2026-11-21T22:28:40Z")];
+    assert_eq!(bench.ok("provisioning.replay", &nothing).text("tasks"), "0", "`to` is excluded");
+}

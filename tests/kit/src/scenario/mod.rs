@@ -134,9 +134,9 @@ impl Scenario {
         host.write("etc/xml/billmgr_mod_test.xml", SKIP);
         host.program("gate/gwin", GWIN);
         host.write("etc/xml/gatepost_mod_gwin.xml", GWIN_FORM);
-        host.write("templates/hello/en.ntsms.text.ejs", "Hello, <%- user.name %>");
+        // the shipped texts, by sms alone
         host.write(
-            "templates/hello/notice.toml",
+            "templates/registration/notice.toml",
             "modules = [\"ntsms\"]\nevent = \"clients.create\"\n",
         );
         host.write("templates/ready/en.ntsms.text.ejs", "Your service is ready");

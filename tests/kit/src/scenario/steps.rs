@@ -20,6 +20,12 @@ pub(super) fn the_gateway_is_saved_after_its_check(all: &mut Scenario) -> String
         more.push(format!("url={}", all.sms.url("/members/sms/xml.php")));
         "ours"
     };
+    // what the gate is shown it gives back to the byte
+    let form = host.gatepost(&["func", "gateway.edit", "gateway_module=gwepochta", "-o", "xml"]);
+    let form = form.ended(0).stdout;
+    let tune = ["--command", "formtune"];
+    let tuned = host.run_with("gate/gwepochta", &tune, form.as_bytes()).ended(0).stdout;
+    assert!(form.contains("<login") && tuned == form, "formtune made\n{tuned}\nof\n{form}");
     host.write("etc/password", "p&q w\n");
     let mut words = vec!["gateway", "add", "gwepochta", "name=sms", "login=me"];
     words.extend(["password=@etc/password", "sender=Gatepost"]);
@@ -31,7 +37,7 @@ pub(super) fn the_gateway_is_saved_after_its_check(all: &mut Scenario) -> String
     assert_eq!(balance.count(), 1, "the check asks for the balance: {asked:?}");
     all.start();
     format!(
-        "gwepochta is {gate}; its check asked the service for BALANCE; gateway 1 saved; the daemon runs"
+        "gwepochta is {gate}; its form went through formtune, its check asked the service for BALANCE; gateway 1 saved; the daemon runs"
     )
 }
 
@@ -70,15 +76,17 @@ pub(super) fn a_new_user_runs_handlers_and_gets_his_notice(all: &mut Scenario) -
     let smbpasswd = all.host.read("var/smbpasswd.log");
     assert!(smbpasswd.contains("-a bob\nb0b-pass\nb0b-pass"), "{smbpasswd}");
     all.wait_for("the sms is sent", || all.sent() == 1);
+    let notices = "SELECT group_concat(notice) FROM notifylog WHERE module='ntsms'";
+    all.wait_for("its attempt is logged", || all.host.sql(notices) == "registration");
     all.wait_for("the event is delivered", || all.deliveries("clients.create") == "1");
     assert!(!all.log().contains("b0b-pass"), "{}", all.log());
-    "samba.pl ran `smbpasswd -a bob`; clients.create was posted once; one SMS; no password in the log"
+    "samba.pl ran `smbpasswd -a bob`; clients.create was posted once; one SMS, `registration`; no password in the log"
         .to_owned()
 }
 
 /// Step 3.
 pub(super) fn an_activation_is_skipped_by_its_handler(all: &mut Scenario) -> String {
-    all.call(&["register.activationsend", "user=bob", "notice=hello"]);
+    all.call(&["register.activationsend", "user=bob", "notice=registration"]);
     let script = all.host.path("addon/test.py");
     let line = format!("Executing: {}", script.display());
     assert!(all.log().contains(&line), "{line} in {}", all.log());
