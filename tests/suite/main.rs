@@ -6,6 +6,7 @@
 )]
 
 mod api;
+mod bench;
 mod conformance;
 mod crash;
 mod daemon;

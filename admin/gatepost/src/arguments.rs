@@ -2,6 +2,7 @@
 
 #![expect(clippy::doc_markdown, reason = "these texts are the help, read on a terminal")]
 
+use crate::bench::Bench;
 use crate::gate::Gate;
 use crate::gateway::Gateway;
 use crate::provisioning::{Agent, Provisioning};
@@ -104,6 +105,8 @@ pub(crate) enum Command {
     /// Configured gateways
     #[command(subcommand)]
     Gateway(Gateway),
+    /// Measure a gateway: real test messages through its gate, beside the queue
+    Bench(Bench),
     /// Gate programs
     #[command(subcommand)]
     Gate(Gate),

@@ -1,11 +1,13 @@
 //! The control tool of Gatepost: queue, gateways, notices, users, and what is wrong with them.
 //!
 //! `gatepost --help` is its manual. It does nothing by itself: every command is a call of a platform
-//! function, a look at the queue, or a program of the installation. It never sends a message.
+//! function, a look at the queue, or a program of the installation. It never delivers:
+//! what it sends itself are the test messages of `bench`.
 
 mod ancestor;
 mod arguments;
 mod ask;
+mod bench;
 mod check;
 mod daemon;
 mod failure;
@@ -99,6 +101,7 @@ fn run_in(session: &mut Session, command: Command) -> Result<ExitCode> {
         Command::Pause(what) => gateway::pause(session, &what)?,
         Command::Resume { gateway } => gateway::resume(session, gateway.as_deref())?,
         Command::Gateway(what) => gateway::run(session, what)?,
+        Command::Bench(what) => bench::run(session, &what)?,
         Command::Handler(what) => handler::run(session, what)?,
         Command::Template(what) => template::run(session, what)?,
         Command::Notice(arguments::Notice::List) => listing::notices(session)?,

@@ -89,17 +89,17 @@ fn columns_of(table: &Table, columns: usize) -> String {
         let cells = table.rows.iter().map(|row| cell(row, column).chars().count());
         cells.chain([title_of(table.columns[column]).chars().count()]).max().unwrap_or_default()
     };
-    let is_number = |column: usize| {
+    let is_right = |column: usize| {
         let mut cells = table
             .rows
             .iter()
             .map(|row| cell(row, column))
             .filter(|text| !text.is_empty())
             .peekable();
-        cells.peek().is_some() && cells.all(|text| json_of(&text).is_number())
+        cells.peek().is_some() && cells.all(|text| is_number(&text))
     };
     let layout: Vec<(usize, bool)> =
-        (0..columns).map(|column| (width(column), is_number(column))).collect();
+        (0..columns).map(|column| (width(column), is_right(column))).collect();
     let titles: Vec<String> = table.columns.iter().map(|name| title_of(name)).collect();
     let mut text = String::new();
     for row in std::iter::once(&titles).chain(&table.rows) {
@@ -113,6 +113,16 @@ fn columns_of(table: &Table, columns: usize) -> String {
     text
 }
 
+/// A whole number, or one with a point that shows digits on both sides.
+fn is_number(cell: &str) -> bool {
+    let is_measure = |(whole, rest): (&str, &str)| {
+        [whole, rest]
+            .iter()
+            .all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()))
+    };
+    json_of(cell).is_number() || cell.split_once('.').is_some_and(is_measure)
+}
+
 /// A column's title: its name in the words of the house.
 fn title_of(name: &str) -> String {
     let word = match name {
@@ -120,6 +130,7 @@ fn title_of(name: &str) -> String {
         "gateway_module" => "gate",
         "err_info" => "reason",
         "runs" => "delivered by",
+        "p95_ms" => "95% ms",
         "last_gateway" => "gateway",
         other => other,
     };
@@ -151,6 +162,13 @@ pub(crate) fn tell(line: &str) {
 pub(crate) fn prompt(question: &str) {
     let mut screen = std::io::stderr();
     let _ = write!(screen, "{question}").and_then(|()| screen.flush());
+}
+
+/// A line that the next one takes the place of; only where a person looks.
+pub(crate) fn progress(line: &str) {
+    if std::io::stderr().is_terminal() {
+        prompt(&format!("\r\x1b[K{line}"));
+    }
 }
 
 /// True when a person looks at stdout.

@@ -47,7 +47,7 @@ pub(crate) fn test(context: &mut Context<'_>, request: &Request) -> Result<Plann
 }
 
 /// Every field of the form, secrets opened, references followed. The secrets join the mask.
-fn all_fields(context: &mut Context<'_>, gateway: &Gateway) -> Result<Fields, Refusal> {
+pub(crate) fn all_fields(context: &mut Context<'_>, gateway: &Gateway) -> Result<Fields, Refusal> {
     let public = read_xmlparams(&gateway.xmlparams).map_err(|error| Refusal::Conflict {
         operation: format!("read xmlparams of gateway {}", gateway.id),
         reason: notice::chain(&error),
@@ -89,36 +89,62 @@ fn send(
     fields: &Fields,
     contact: &str,
 ) -> Result<notice::Answer, Refusal> {
-    let project = match gateway.project {
-        Some(id) => context.read(|snapshot| Ok(snapshot.project(id)?))?,
-        None => context.read(|snapshot| projects::named_or_only(snapshot, None)).ok(),
-    };
-    let project = project.map(|project| {
-        let id = [("id".to_owned(), project.id.to_string())];
-        let rest = project.fields.iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
-        id.into_iter().chain(rest).collect::<Fields>()
-    });
-    let module = modules::find(context, gateway.module.as_str())?;
-    let column = module.contact.unwrap_or_else(|| "email".to_owned());
-    let user = Element::new("user").with_child(Element::new(column).with_text(contact));
+    let message = TestMessage::new(context, gateway, fields, contact)?;
     let key = format!("test/{}/{}", gateway.id, context.now());
-    let outgoing = Outgoing {
-        gateway: &columns(gateway),
-        xmlparams: &xmlparams_text(fields),
-        message: "Gatepost: this is a test message.",
-        subject: "Gatepost test",
-        text: Some("Gatepost: this is a test message."),
-        headers: &[],
-        attachments: &[],
-        user_xml: &user.to_xml(),
-        project: &project.unwrap_or_default(),
-        task: TaskAttributes {
-            id: TaskId(0),
-            key: &key,
-            attempt: 1,
-            maybe_sent: false,
-            phone: None,
-        },
-    };
-    Ok(context.outgoing(&gate.listed, &outgoing.to_bytes()).answer)
+    Ok(context.outgoing(&gate.listed, &message.to_bytes(&key)).answer)
+}
+
+/// The message that tries a gateway, as its gate gets it.
+pub(crate) struct TestMessage {
+    gateway: Fields,
+    xmlparams: String,
+    user_xml: String,
+    project: Fields,
+}
+
+impl TestMessage {
+    /// To that contact; `fields` are all of the gateway's, secrets opened.
+    pub(crate) fn new(
+        context: &mut Context<'_>,
+        gateway: &Gateway,
+        fields: &Fields,
+        contact: &str,
+    ) -> Result<Self, Refusal> {
+        let project = match gateway.project {
+            Some(id) => context.read(|snapshot| Ok(snapshot.project(id)?))?,
+            None => context.read(|snapshot| projects::named_or_only(snapshot, None)).ok(),
+        };
+        let project = project.map(|project| {
+            let id = [("id".to_owned(), project.id.to_string())];
+            let rest =
+                project.fields.iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+            id.into_iter().chain(rest).collect::<Fields>()
+        });
+        let module = modules::find(context, gateway.module.as_str())?;
+        let column = module.contact.unwrap_or_else(|| "email".to_owned());
+        let user = Element::new("user").with_child(Element::new(column).with_text(contact));
+        Ok(Self {
+            gateway: columns(gateway),
+            xmlparams: xmlparams_text(fields),
+            user_xml: user.to_xml(),
+            project: project.unwrap_or_default(),
+        })
+    }
+
+    /// The document under a key of its own.
+    pub(crate) fn to_bytes(&self, key: &str) -> Vec<u8> {
+        let outgoing = Outgoing {
+            gateway: &self.gateway,
+            xmlparams: &self.xmlparams,
+            message: "Gatepost: this is a test message.",
+            subject: "Gatepost test",
+            text: Some("Gatepost: this is a test message."),
+            headers: &[],
+            attachments: &[],
+            user_xml: &self.user_xml,
+            project: &self.project,
+            task: TaskAttributes { id: TaskId(0), key, attempt: 1, maybe_sent: false, phone: None },
+        };
+        outgoing.to_bytes()
+    }
 }
