@@ -41,8 +41,7 @@ pub fn pause_end(words: &str) -> Option<Ms> {
 
 /// What such a file says; nothing if it is no small file: a link or a pipe is not read, and pauses.
 pub fn pause_text(path: &Path) -> String {
-    let is_small =
-        |found: std::fs::Metadata| found.is_file() && found.len() <= WORDS_BYTES;
+    let is_small = |found: std::fs::Metadata| found.is_file() && found.len() <= WORDS_BYTES;
     if !path.symlink_metadata().is_ok_and(is_small) {
         return String::new();
     }
