@@ -123,6 +123,9 @@ fn test(session: &mut Session, gateway: &str, to: Option<&str>) -> Result<()> {
     let answer =
         session.ask("gateway.test", &[("elid", gateway), ("to", to.unwrap_or_default())])?;
     let words = match to {
+        None if answer.text("check") != "passed" => format!(
+            "gateway {gateway} can be used; its gate offers no check_connection: `--to CONTACT` sends a test message"
+        ),
         None => format!(
             "gateway {gateway} is well: its check_connection says so; `--to CONTACT` sends a test message"
         ),

@@ -103,7 +103,7 @@ impl Vault {
             Ok(found) => found,
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 return Err(problem(
-                    "is missing: restore it from a backup, or run `gatepost init`; stored secrets can't be opened without it",
+                    "is missing: restore it from a backup; `gatepost init` makes one where nothing is sealed yet, and else says what is lost",
                 ));
             }
             Err(error) => return Err(ConfigError::file("open", path.clone())(error)),
@@ -115,7 +115,7 @@ impl Vault {
         }
         let text = fs::read_to_string(&path).map_err(ConfigError::file("read", path.clone()))?;
         let key = key_of_hex(text.trim())
-            .ok_or_else(|| problem("is not 64 hex digits: restore it from a backup"))?;
+            .ok_or_else(|| problem("is not 64 hex digits: restore it from a backup; if there is none, put it aside and run `gatepost init --new-key`"))?;
         Ok(Self::with_key(root, &key))
     }
 

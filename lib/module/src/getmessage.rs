@@ -192,7 +192,8 @@ impl Desk<'_> {
 }
 
 /// What the log has of a receipt's reference. Who sends and who hears are two gateways: first those of the same
-/// gate are looked through, then the others of the module, at last what this one itself recorded.
+/// gate are looked through; then, for a Message-ID, which is unique everywhere, the others of the module; at last
+/// what this one itself recorded.
 fn of_reference(
     snapshot: &mut dyn Snapshot,
     gateway: &Gateway,
@@ -204,7 +205,11 @@ fn of_reference(
         let is_apart = other.project.is_some()
             && gateway.project.is_some()
             && other.project != gateway.project;
-        other.module == gateway.module && other.direction == Direction::Outgoing && !is_apart
+        let is_known_there = other.gate == gateway.gate || receipt.reference.contains('@');
+        other.module == gateway.module
+            && other.direction == Direction::Outgoing
+            && is_known_there
+            && !is_apart
     });
     senders.sort_by_key(|other| other.gate != gateway.gate);
     for id in senders.iter().map(|other| other.id).chain([gateway.id]) {

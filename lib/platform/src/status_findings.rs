@@ -320,10 +320,12 @@ pub(crate) fn of_files(context: &Context<'_>, gateways: &[GatewayStatus]) -> Vec
     let mut findings = Vec::new();
     findings.extend(Vault::load(context.root).err().map(|error| {
         let text = error.to_string();
-        let cure = if text.contains("missing") {
+        let cure = if text.contains("read by others") {
+            "chmod 600 etc/secret.key"
+        } else if text.contains("missing") {
             "restore etc/secret.key from the backup; if there is none: gatepost init --new-key"
         } else {
-            "chmod 600 etc/secret.key"
+            "restore etc/secret.key from the backup; if there is none: mv etc/secret.key etc/secret.key.bad, then gatepost init --new-key"
         };
         critical("secret_key", text, cure)
     }));

@@ -285,8 +285,16 @@ fn open_secrets_and_file_modes_are_found() {
     let key = bench.folder.path().join("etc/secret.key");
     std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
     assert_eq!(finding(&mut bench, "secret_key").severity, Severity::Critical);
+    assert_eq!(finding(&mut bench, "secret_key").cure, "chmod 600 etc/secret.key");
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    std::fs::write(&key, "rubbish").unwrap();
+    let damaged = finding(&mut bench, "secret_key");
+    assert!(
+        damaged.text.contains("hex") && damaged.cure.contains("mv etc/secret.key"),
+        "{damaged:?}"
+    );
     std::fs::remove_file(key).unwrap();
-    assert!(finding(&mut bench, "secret_key").cure.contains("init"));
+    assert!(finding(&mut bench, "secret_key").cure.ends_with("gatepost init --new-key"));
     bench.write(
         "etc/xml/gatepost_mod_gwx.xml",
         "<mgrdata><metadata name=\"gateway.gwx\"><form><field name=\"p\"><input type=\"password\" name=\"p\"/></field></form></metadata></mgrdata>",
