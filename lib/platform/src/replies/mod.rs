@@ -163,7 +163,10 @@ impl Platform {
         let asked = (command.function.as_str(), &command.params);
         let result = self.call_with(Along::Step(step.clone()), asked, &caller);
         if let Err(refusal @ (Refusal::Store(_) | Refusal::Changed { .. })) = result {
-            return Err(refusal);
+            // done by somebody else at the same moment, or left for the next time
+            let row = self.incoming(message)?;
+            let is_open = row.is_some_and(|row| row.followed == Followed::Nothing);
+            return if is_open { Err(refusal) } else { Ok(()) };
         }
         let is_mine = self.settle(&step)?;
         let (outcome, output) = match result {
