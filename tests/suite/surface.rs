@@ -258,7 +258,7 @@ impl<'a> Staying<'a> {
 
     /// By a signal, as Ctrl-C does.
     fn ends(mut self) {
-        self.running.signal("INT");
+        self.running.signal("TERM");
         assert_eq!(self.running.wait(LONG), None, "{}", self.printed());
     }
 }
