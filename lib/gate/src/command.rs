@@ -37,7 +37,7 @@ enum Asked {
 ///
 /// `serve` answers one message after another until stdin ends, and then leaves with 0. It ends with 65 and a
 /// line on stderr when it is told what has no place in the conversation, and with 74 when nobody reads its
-/// answers; what it has begun is finished before. A message at which the gate panics is answered *unknown*.
+/// answers or no thread is to be had; what it has begun is finished before. A message at which the gate panics is answered *unknown*.
 pub fn main(gate: &impl Gate) -> ExitCode {
     match asked(std::env::args().skip(1)) {
         Asked::Help => print(manual_of(gate.source()).as_bytes()),
@@ -93,7 +93,7 @@ fn stay(gate: &impl Gate, window: Option<u32>) -> ExitCode {
     let _ = writeln!(io::stderr().lock(), "serve: {parting}");
     ExitCode::from(match parting {
         Parting::Protocol(_) => EXIT_PROTOCOL,
-        Parting::Deaf | Parting::Input(_) => EXIT_IO,
+        Parting::Deaf | Parting::Input(_) | Parting::Thread(_) => EXIT_IO,
     })
 }
 

@@ -5,7 +5,7 @@ use std::io::{self, BufReader, Read};
 use std::os::fd::AsFd;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
-use std::thread;
+use std::thread::{self, Builder};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
@@ -34,6 +34,9 @@ pub(crate) enum Parting {
     /// Stdin can't be read.
     #[error("stdin can't be read: {0}")]
     Input(#[source] io::Error),
+    /// There is no thread for what it does.
+    #[error("no thread can be started: {0}")]
+    Thread(#[source] io::Error),
 }
 
 /// The gateway, or why it can't be used.
@@ -47,22 +50,34 @@ pub(crate) fn serve(
 ) -> Result<(), Parting> {
     let serving = Arc::<Serving>::default();
     thread::scope(|scope| {
-        scope.spawn(|| serving.line.write_out(output));
+        let writer = Builder::new().spawn_scoped(scope, || serving.line.write_out(output));
+        let writer = writer.map_err(Parting::Thread)?;
+        // The first thread is needed; with fewer than wanted after it the messages wait a little longer.
         let staff = || {
             if serving.workers.wants_thread(window.min(THREADS_MOST)) {
-                scope.spawn(|| work(gate, &serving));
+                match Builder::new().spawn_scoped(scope, || work(gate, &serving)) {
+                    Ok(_) => {}
+                    Err(error) => {
+                        serving.workers.do_without().map_err(|()| Parting::Thread(error))?;
+                    }
+                }
             }
+            Ok(())
         };
         let mut conversation = Conversation { gate, serving: &serving, window, known: None };
         let input = BufReader::with_capacity(READ_BYTES, Input { from: input, to: output });
         let ended = conversation.converse(input, staff);
-        if let Err(Parting::Deaf) = ended {
-            serving.line.go_deaf();
+        match ended {
+            Err(Parting::Deaf) => serving.line.go_deaf(),
+            Err(Parting::Thread(_)) => serving.workers.drop_waiting(),
+            _ => {}
         }
         serving.line.wait_until_settled();
         serving.workers.close();
         serving.line.close();
-        ended
+        // The scope waits for it either way; a panic of it would be the scope's.
+        let _ = writer.join();
+        if ended.is_ok() && serving.line.is_deaf() { Err(Parting::Deaf) } else { ended }
     })
 }
 
@@ -75,13 +90,17 @@ struct Conversation<'a, G> {
 
 impl<G: Gate> Conversation<'_, G> {
     /// `staff` is called after each message: it sees to it that there are threads enough.
-    fn converse(&mut self, mut from: impl Read, staff: impl Fn()) -> Result<(), Parting> {
+    fn converse(
+        &mut self,
+        mut from: impl Read,
+        staff: impl Fn() -> Result<(), Parting>,
+    ) -> Result<(), Parting> {
         while let Some(told) = ToGate::read(&mut from)? {
             match told {
                 ToGate::Configure(root) => self.configure(&root)?,
                 ToGate::Outgoing(id, root) => {
                     self.take(id, &root)?;
-                    staff();
+                    staff()?;
                 }
                 ToGate::Ping => self.serving.line.ping(),
             }

@@ -39,6 +39,19 @@ impl Workers {
         wants
     }
 
+    /// The thread that was wanted can't be had; an error where there is none at all.
+    pub(crate) fn do_without(&self) -> Result<(), ()> {
+        let mut queue = self.queue();
+        queue.threads -= 1;
+        if queue.threads == 0 { Err(()) } else { Ok(()) }
+    }
+
+    /// What waits is left, which answers it *unknown*.
+    pub(crate) fn drop_waiting(&self) {
+        let waiting = std::mem::take(&mut self.queue().waiting);
+        drop(waiting);
+    }
+
     /// Nothing more will come.
     pub(crate) fn close(&self) {
         self.queue().closed = true;

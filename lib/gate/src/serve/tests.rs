@@ -250,17 +250,37 @@ fn what_has_no_place_ends_the_conversation_and_what_was_taken_is_answered() {
 #[test]
 fn more_than_the_window_is_not_taken() {
     let told = Told::configured().messages(&["a", "b", "now"]);
-    let gate = Keeping::default();
-    let ((), ended) = with_gate(&gate, 2, |Ends { mut stdin, stdout }| {
-        stdin.write_all(&told.0).unwrap();
-        // It leaves only when it has answered: the replies it keeps are given here.
-        while gate.0.lock().unwrap().len() < 2 {
-            thread::yield_now();
-        }
-        gate.0.lock().unwrap().clear();
-        drop((stdin, stdout));
-    });
+    let (gate, serving) = (Keeping::default(), Arc::<Serving>::default());
+    let mut conversation = Conversation { gate: &gate, serving: &serving, window: 2, known: None };
+    let ended = conversation.converse(&told.0[..], || Ok(()));
     assert_eq!(ended.unwrap_err().to_string(), "the host sends more than the window of 2");
+    assert_eq!(gate.0.lock().unwrap().len(), 2, "what has its place was taken");
+}
+
+#[test]
+fn an_answer_that_could_not_be_written_is_no_good_end() {
+    let (from_host, mut stdin) = pipe().unwrap();
+    stdin.write_all(&Told::configured().message(0, "x").0).unwrap();
+    drop(stdin);
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let ended = serve(&Plain, 1, (File::from(OwnedFd::from(from_host)), &full));
+    assert!(matches!(ended, Err(Parting::Deaf)));
+}
+
+#[test]
+fn without_a_thread_what_was_taken_is_unknown() {
+    let serving = Arc::<Serving>::default();
+    serving.owe(1).leave_to_workers(OutgoingMessage::default());
+    assert!(serving.workers.wants_thread(1));
+    assert!(serving.workers.do_without().is_err(), "there is none at all");
+    serving.workers.drop_waiting();
+    assert_eq!(serving.line.owed(), 0);
+    let mut conversation = Conversation { gate: &Plain, serving: &serving, window: 1, known: None };
+    let nobody = || Err(Parting::Thread(io::ErrorKind::WouldBlock.into()));
+    let ended = conversation.converse(&Told::configured().message(2, "x").0[..], nobody);
+    serving.workers.drop_waiting();
+    assert!(matches!(ended, Err(Parting::Thread(_))));
+    assert_eq!(serving.line.owed(), 0, "the host hears of each");
 }
 
 #[test]
