@@ -83,6 +83,19 @@ fn sigterm_lets_the_gates_finish_and_leaves_within_the_grace() {
 }
 
 #[test]
+fn a_sigterm_that_meets_a_reload_ends_it_for_good() {
+    let stage = Stage::with_ledger(300);
+    let mut daemon = stage.host.start("bin/gatepostd", &[]);
+    stage.queue(1, 100);
+    stage.wait_for_entries(5);
+    daemon.signal("HUP");
+    daemon.signal("TERM");
+    assert_eq!(daemon.wait(LONG), Some(0));
+    let log = stage.host.read("var/gatepost.log");
+    assert!(log.contains("leaves") && !log.contains("begins anew"), "{log}");
+}
+
+#[test]
 fn incoming_messages_are_fetched_on_the_timer() {
     let mut stage = Stage::new();
     stage.set(&[("daemon.getmessage_secs", "0.2")]);

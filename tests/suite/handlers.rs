@@ -387,3 +387,37 @@ fn a_handler_is_tried_on_a_call_that_the_journal_holds() {
     assert_eq!(host.sql("SELECT name FROM project"), "Later", "the function itself did not run");
     host.gatepost(&[&test[..], &["no-such-call"]].concat()).ended(66);
 }
+
+#[test]
+fn the_ancestors_tool_restarts_the_manager_and_calls_as_who_has_signed_in() {
+    let host = host();
+    host.write("password", "correct horse");
+    host.gatepost(&["func", "user.add", "name=bob", "passwd=@password"]).ended(0);
+    let mgrctl = |words: &[&str]| host.run("sbin/mgrctl", &[&["-m", "billmgr"], words].concat());
+    let socket = host.path("var/run/api.sock");
+    let mut daemon = host.start("bin/gatepostd", &[]);
+    wait_until(LONG, "the daemon listens", || socket.exists());
+    let words = ["-m", "billmgr", "-o", "json", "auth", "-"];
+    let opened = host.run_with("sbin/mgrctl", &words, b"username=bob&password=correct+horse");
+    let opened = opened.ended(0);
+    let opened: serde_json::Value = serde_json::from_str(&opened.stdout).unwrap();
+    let auth = format!("auth={}", opened["auth"].as_str().unwrap());
+    let who = mgrctl(&["whoami", &auth]).ended(0).stdout;
+    assert!(who.contains("name=bob") && who.contains("level=user"), "{who}");
+    mgrctl(&["project"]).ended(0);
+    mgrctl(&["user", &auth]).ended(77);
+    mgrctl(&["whoami", "auth=0123456789012345678901234567890123456789"]).ended(77);
+    // a registration acts once the manager has begun anew
+    host.program(
+        "addon/no.sh",
+        "#!/bin/sh\necho '<doc><error><msg>not today</msg></error></doc>'\n",
+    );
+    register(&host, "no.sh", "cgi", "name=\"desktop\" before=\"yes\"");
+    mgrctl(&["desktop"]).ended(0);
+    mgrctl(&["-R"]).ended(0);
+    wait_until(LONG, "it has begun anew", || mgrctl(&["desktop"]).stderr.contains("not today"));
+    let is_bob = || mgrctl(&["whoami", &auth]).stdout.contains("name=bob");
+    wait_until(LONG, "the session stays", is_bob);
+    daemon.signal("TERM");
+    assert_eq!(daemon.wait(LONG), Some(0));
+}

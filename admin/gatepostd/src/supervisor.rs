@@ -239,8 +239,8 @@ impl Supervisor {
         }
     }
 
-    /// Lets every module finish what is in a gate's hands. A second wish to leave is passed on.
-    fn end(mut self, wishes: &Receiver<Wish>, ended: Ended) -> Ended {
+    /// Lets every module finish what is in a gate's hands. A wish to leave is passed on, and holds from then on.
+    fn end(mut self, wishes: &Receiver<Wish>, mut ended: Ended) -> Ended {
         let _ = sd_notify::notify(&[match ended {
             Ended::Leave => sd_notify::NotifyState::Stopping,
             Ended::Reload => sd_notify::NotifyState::Status("reading the settings again"),
@@ -250,6 +250,7 @@ impl Supervisor {
         for at in 0..self.keeps.len() {
             while self.keeps[at].is_running() && Instant::now() < until {
                 if wishes.recv_timeout(Duration::from_millis(200)) == Ok(Wish::Leave) {
+                    ended = Ended::Leave;
                     self.keeps.iter_mut().for_each(Keep::ask_to_leave);
                 }
             }
