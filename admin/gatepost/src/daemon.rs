@@ -40,7 +40,7 @@ impl Daemon {
         });
         let called = called.map_err(|error| {
             let code = match error {
-                DaemonError::Connection { .. } => code::TRY_AGAIN,
+                DaemonError::Unreached { .. } | DaemonError::BrokenOff { .. } => code::TRY_AGAIN,
                 DaemonError::Strange(_) => code::UNAVAILABLE,
             };
             Failure::new(code, error.to_string())

@@ -15,6 +15,7 @@ pub(crate) use platforms::Platforms;
 
 use anyhow::{Context, Result};
 use config::{Log, Root};
+use host::API_SOCKET;
 use platform::listening;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
@@ -22,9 +23,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
-
-/// The socket, under ROOT.
-const SOCKET: &str = "var/run/api.sock";
 
 /// Calls that run at once; more wait. A thread for each is there only while it is needed: callers that hang in a
 /// handler must be many before they hold up another.
@@ -57,9 +55,9 @@ pub(crate) struct Shared {
 impl Api {
     /// Opens the door. The socket of a daemon that was killed is replaced: only one daemon runs here.
     pub(crate) fn open(root: &Root, platforms: Platforms, log: Arc<Log>) -> Result<Self> {
-        let socket = root.path(SOCKET);
+        let socket = root.path(API_SOCKET);
         let doors = Doors {
-            socket: bind(&socket).with_context(|| format!("can't open `{SOCKET}`"))?,
+            socket: bind(&socket).with_context(|| format!("can't open `{API_SOCKET}`"))?,
             tcp: open_tcp((root, &platforms.config().api.listen), &log),
         };
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -115,7 +113,7 @@ fn open_tcp((root, address): (&Root, &str), log: &Log) -> Option<std::net::TcpLi
         Err(error) => {
             log.error(&format!(
                 "api: can't listen at `{address}` (api.listen of etc/gatepost.toml, ADDRESS:PORT): {error}; \
-                 calls come in by {SOCKET} alone"
+                 calls come in by {API_SOCKET} alone"
             ));
             listening::note_trouble(root, address, &error.to_string());
             None

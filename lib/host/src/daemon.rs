@@ -9,10 +9,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 use wire::xml::Document;
 
-const SOCKET: &str = "var/run/api.sock";
+/// Where the daemon takes calls, under ROOT.
+pub const API_SOCKET: &str = "var/run/api.sock";
 
 /// Headers of an answer, at most.
 const HEADERS: usize = 32;
+
+/// Bytes of an answer, at most: what a document may have (`wire::xml::Limits`), and its headers.
+const ANSWER_BYTES: u64 = 33 << 20;
 
 /// A daemon that takes calls.
 #[derive(Clone, Debug)]
@@ -29,7 +33,7 @@ pub struct DaemonCall<'a> {
     pub headers: &'a [(&'a str, &'a str)],
     /// The parameters, as a form is encoded.
     pub form: &'a str,
-    /// How long each part of the answer may be waited for.
+    /// How long each part of the call may take, and each part of the answer.
     pub patience: Duration,
 }
 
@@ -45,11 +49,17 @@ pub struct Called {
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum DaemonError {
-    /// The connection failed.
-    #[error("can't {operation} the daemon at `{}`: {source}; nobody knows whether the call was done", socket.display())]
-    Connection {
-        /// What was tried.
-        operation: &'static str,
+    /// There is a daemon, and no way to it: nothing was done.
+    #[error("can't reach the daemon at `{}`: {source}; nothing was done", socket.display())]
+    Unreached {
+        /// Where.
+        socket: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The connection failed amid the call.
+    #[error("the call to the daemon at `{}` broke off: {source}; nobody knows whether it was done", socket.display())]
+    BrokenOff {
         /// Where.
         socket: PathBuf,
         /// What the system said.
@@ -63,7 +73,7 @@ pub enum DaemonError {
 impl Daemon {
     /// The daemon of this installation; None: there is none.
     pub fn of(root: &Root) -> Option<Self> {
-        let socket = root.path(SOCKET);
+        let socket = root.path(API_SOCKET);
         UnixStream::connect(&socket).ok().map(|_| Self { socket })
     }
 
@@ -76,20 +86,19 @@ impl Daemon {
             {
                 return Ok(None);
             }
-            Err(error) => return Err(self.failed("reach", error)),
+            Err(source) => {
+                return Err(DaemonError::Unreached { socket: self.socket.clone(), source });
+            }
         };
         let mut bytes = Vec::new();
         stream
             .set_read_timeout(Some(call.patience))
+            .and_then(|()| stream.set_write_timeout(Some(call.patience)))
             .and_then(|()| stream.write_all(head_of(call).as_bytes()))
             .and_then(|()| stream.write_all(call.form.as_bytes()))
-            .and_then(|()| stream.read_to_end(&mut bytes))
-            .map_err(|error| self.failed("call", error))?;
+            .and_then(|()| stream.take(ANSWER_BYTES).read_to_end(&mut bytes))
+            .map_err(|source| DaemonError::BrokenOff { socket: self.socket.clone(), source })?;
         answer_of(&bytes).map(Some)
-    }
-
-    fn failed(&self, operation: &'static str, source: std::io::Error) -> DaemonError {
-        DaemonError::Connection { operation, socket: self.socket.clone(), source }
     }
 }
 
@@ -166,6 +175,21 @@ mod tests {
             let error = answered(broken).1.unwrap_err().to_string();
             assert!(error.starts_with("the daemon answered "), "{error}");
         }
+    }
+
+    #[test]
+    fn a_call_that_was_not_taken_and_one_that_broke_off_are_told_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        let nobody = Duration::from_millis(1);
+        let call = DaemonCall { function: "x", headers: &[], form: "", patience: nobody };
+        let silent = folder.path().join("silent.sock");
+        let _listener = UnixListener::bind(&silent).unwrap();
+        let error = Daemon { socket: silent }.call(&call).unwrap_err().to_string();
+        assert!(error.ends_with("; nobody knows whether it was done"), "{error}");
+        // a path that no address of a socket can hold
+        let far = folder.path().join("x".repeat(200));
+        let error = Daemon { socket: far }.call(&call).unwrap_err().to_string();
+        assert!(error.ends_with("; nothing was done"), "{error}");
     }
 
     #[test]

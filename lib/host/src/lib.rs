@@ -28,7 +28,7 @@ mod start;
 
 pub use caller::Caller;
 pub use child::{Child, Signal, Stream, Streams, spawn};
-pub use daemon::{Called, Daemon, DaemonCall, DaemonError};
+pub use daemon::{API_SOCKET, Called, Daemon, DaemonCall, DaemonError};
 pub use exchange::{Stop, run, run_until};
 pub use program::{End, Environment, Limits, Program, Ran};
 pub use programs::{Folder, Listed, Programs};

@@ -123,6 +123,11 @@ impl Route {
         Self(format!("s{id}"))
     }
 
+    /// True of deliveries to a provisioning handler.
+    pub fn is_handler(&self) -> bool {
+        self.0.starts_with('h')
+    }
+
     /// The row of an `h` or `s` route, as column `last_gateway` holds it.
     pub fn row(&self) -> Option<GatewayId> {
         self.0.strip_prefix(['h', 's'])?.parse().ok()

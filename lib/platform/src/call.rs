@@ -8,6 +8,7 @@ use config::{Level, Log};
 use notice::{Fields, Mask, Ms};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 /// The name of a call: unique over processes, in the order of time as a text.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -108,7 +109,7 @@ pub(crate) struct Run {
     pub(crate) name: String,
     /// `ok`, `refused`, `skipped`, `failed`, `ignored` …
     pub(crate) outcome: String,
-    pub(crate) took_ms: i64,
+    pub(crate) took: Duration,
     /// What it said, or what is wrong.
     pub(crate) output: String,
 }

@@ -18,7 +18,7 @@ pub struct Errand {
 /// None: the row is a message.
 pub(crate) fn of(snapshot: &mut dyn Snapshot, row: &TaskRow) -> Result<Option<Errand>, Refusal> {
     let Some(number) = row.route.row() else { return Ok(None) };
-    let (noun, name) = if row.route.as_str().starts_with('h') {
+    let (noun, name) = if row.route.is_handler() {
         ("handler", snapshot.provisioning(HandlerId(number.0))?.map(|handler| handler.name))
     } else {
         ("server", snapshot.processing(ProcessingId(number.0))?.map(|server| server.name))

@@ -65,7 +65,7 @@ fn run(
         place,
         name: program.name.clone(),
         outcome: outcome.to_owned(),
-        took_ms: i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX),
+        took: began.elapsed(),
         output,
     }
 }

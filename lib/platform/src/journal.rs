@@ -37,7 +37,7 @@ pub(crate) fn write(store: &mut dyn Store, call: &Call, (runs, now): (Vec<Run>, 
             place: run.place.word().to_owned(),
             name: run.name,
             outcome: run.outcome,
-            took_ms: run.took_ms,
+            took_ms: i64::try_from(run.took.as_millis()).unwrap_or(i64::MAX),
             output: call.mask.apply(&run.output).chars().take(OUTPUT_LETTERS).collect(),
         })
         .collect();

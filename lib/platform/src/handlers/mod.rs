@@ -278,7 +278,7 @@ fn run_of((call, event): (&Call, &Event), outcome: &str, ended: &Ended) -> Run {
         place,
         name: event.script.name.clone(),
         outcome: outcome.to_owned(),
-        took_ms: i64::try_from(ended.took.as_millis()).unwrap_or(i64::MAX),
+        took: ended.took,
         // A handler may have brought a new secret just now.
         output: call.mask.apply(&output),
     }

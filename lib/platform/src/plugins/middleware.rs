@@ -181,7 +181,7 @@ impl Chain<'_, '_> {
             place: Place::Middleware,
             name: plugin.to_owned(),
             outcome: outcome.to_owned(),
-            took_ms: i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX),
+            took: began.elapsed(),
             output,
         });
     }

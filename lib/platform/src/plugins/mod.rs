@@ -263,7 +263,7 @@ impl PluginHost {
             place: Place::Hook,
             name: plugin.clone(),
             outcome: outcome.to_owned(),
-            took_ms: i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX),
+            took: began.elapsed(),
             output: output.clone(),
         });
         match answer {

@@ -4,10 +4,12 @@
 //! `From` can be forged, so it commands nothing. A notice whose `notice.toml` says `reply_token = true` gives its
 //! user a token; a mail with it in subject or address is that user's command, once. Any other mail is stored.
 
+mod in_hand;
 mod mail;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use in_hand::InHand;
 pub(crate) use mail::token;
 
 use crate::answer::Answer;
@@ -77,9 +79,13 @@ impl Step {
     }
 }
 
-/// `incoming.follow`: does what follows from a message and is not done yet.
+/// `incoming.follow`: does what follows from a message and is not done yet. Nothing, where that is under way: a
+/// command may take longer than who asked waits.
 pub(crate) fn follow(context: &mut Context<'_>, request: &Request) -> Result<Planned, Refusal> {
     let id = request.number("elid").unwrap_or_default();
+    let Some(_held) = context.installation.followed.take(id) else {
+        return Ok(Planned::Answer(Answer::ok()));
+    };
     // a command is a call of its own, and so enters where every call does
     let mut door = Platform::guest(Arc::clone(context.installation))?;
     door.follow_incoming(id)?;
@@ -175,9 +181,9 @@ impl Platform {
             Err(_) if !is_mine => return Ok(()),
             Err(refusal) => ("refused", refusal.to_string()),
         };
-        let took_ms = i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX);
         let name = format!("user {}", command.user.id);
-        let run = Run { place: Place::Mail, name, outcome: outcome.to_owned(), took_ms, output };
+        let (outcome, took) = (outcome.to_owned(), started.elapsed());
+        let run = Run { place: Place::Mail, name, outcome, took, output };
         self.note(command, caller, run);
         Ok(())
     }

@@ -178,6 +178,19 @@ fn two_who_follow_the_same_messages_do_each_once() {
 }
 
 #[test]
+fn what_is_being_followed_is_not_followed_a_second_time() {
+    let (mut bench, token) = with_token();
+    come_in(&mut bench, "0", &mail(&token, "stop"));
+    let installation = Arc::clone(&bench.platform.shared);
+    let held = installation.followed.take(1).unwrap();
+    bench.ok("incoming.follow", &[("elid", "1")]);
+    assert_eq!(commands(&mut bench), 0, "another has it in hand");
+    drop(held);
+    bench.ok("incoming.follow", &[("elid", "1")]);
+    assert_eq!(commands(&mut bench), 1);
+}
+
+#[test]
 fn a_mail_goes_to_who_is_ready_and_has_fewest() {
     let agent = |id: i64, status, name: &str| {
         let fields = [("name", name)].into_iter().collect();
