@@ -60,6 +60,7 @@ fn claim_ms(store: &mut dyn store::Store) -> f64 {
         count: 100,
         forced_only: false,
         lease_until: Ms(now.0 + 60_000),
+        ceiling: None,
     };
     let owner = Owner("bench".to_owned());
     let start = Instant::now();

@@ -188,6 +188,19 @@ fn a_server_does_no_more_at_once_than_its_row_allows() {
         host.read("var/ledger")
     };
     assert_eq!(open_three(), "start\nend\n".repeat(3), "one after the other");
+    // two workers have the limit in common
+    let mut other = host.start("notify/nthandler", &["--command", "process", "--follow"]);
+    host.write("var/ledger", "");
+    for _ in 0..6 {
+        call(&host, &["service.open", "user=1", "product=FTP"]);
+    }
+    wait_until(LONG, "all are open", || {
+        host.run("notify/nthandler", &["--command", "process", "--force"]).ended(0);
+        host.sql("SELECT count(*) FROM service WHERE state<>'active'") == "0"
+    });
+    assert_eq!(host.read("var/ledger"), "start\nend\n".repeat(6), "one after the other");
+    other.signal("TERM");
+    assert_eq!(other.wait(LONG), Some(0));
     // the same script: each ends only when all three have begun
     call(&host, &["processing.edit", "sok=ok", "elid=1", "concurrency=3"]);
     host.write("var/together", "");

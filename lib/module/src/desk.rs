@@ -122,12 +122,17 @@ pub(crate) fn limits_of(
 /// The limits of a route for one of `workers`: `concurrency` at once, together. A handler that is quick is claimed
 /// ahead for, as a gateway is; the operations of a server are long and few.
 pub(crate) fn route_limits(route: RouteKind, workers: u32, rules: &Rules) -> Limits {
-    let (concurrency, ahead_ms) = match route {
-        RouteKind::Handler => (rules.at_once, rules.claim_ahead_ms),
-        RouteKind::Server { at_once } => (at_once, 0),
+    let limits = |concurrency, ahead_ms| Limits {
+        concurrency,
+        first: rules.window.0,
+        ahead_ms,
+        rate_thousandths: None,
     };
-    Limits { concurrency, first: rules.window.0, ahead_ms, rate_thousandths: None }
-        .shared_by(workers)
+    match route {
+        RouteKind::Handler => limits(rules.at_once, rules.claim_ahead_ms).shared_by(workers),
+        // the store counts what the others have claimed
+        RouteKind::Server { at_once } => limits(at_once, 0),
+    }
 }
 
 /// What stands at the end of a route.

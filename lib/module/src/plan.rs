@@ -8,7 +8,8 @@ use notice::{GatewayId, HandlerId, ModuleName, Ms, ProcessingId, Route};
 use std::collections::HashMap;
 use std::sync::Arc;
 use store::{
-    Demand, Direction, Gateway, GatewayState, Pool, Processing, Snapshot, StoreError, Worker,
+    Ceiling, Demand, Direction, Gateway, GatewayState, Pool, Processing, Snapshot, StoreError,
+    Worker,
 };
 
 /// What is known of the programs in `gate/`.
@@ -117,6 +118,12 @@ impl View {
         at_once.map_or(RouteKind::Handler, |at_once| RouteKind::Server { at_once })
     }
 
+    /// The operations of a server are few, and its own limit holds for all workers together.
+    fn ceiling(&self, route: &Route) -> Option<Ceiling> {
+        let at_once = *self.servers.get(route)?;
+        Some(Ceiling { route: route.clone(), at_once })
+    }
+
     pub(crate) fn gateway(&self, id: GatewayId) -> Option<&Arc<Gateway>> {
         self.gateways.iter().find(|gateway| gateway.id == id)
     }
@@ -190,7 +197,7 @@ pub(crate) fn plan(
         readers -= count;
         left -= count;
         let pool = Pool::Route(Route::unread());
-        wanted.push(Wanted { module: module.clone(), pool, gateway: None, count });
+        wanted.push(Wanted { module: module.clone(), pool, gateway: None, count, ceiling: None });
     }
     wanted.extend(match desks.rules.way {
         Way::Routes => by_route(view, desks, (left, now)),
@@ -206,6 +213,7 @@ pub(crate) fn plan(
         count: wanted.count,
         forced_only: scope == Scope::ForcedOnly,
         lease_until,
+        ceiling: wanted.ceiling,
     };
     wanted.retain(|wanted| wanted.count > 0);
     plan.demands = wanted.into_iter().map(demand).collect();
@@ -219,6 +227,7 @@ struct Wanted {
     pool: Pool,
     gateway: Option<GatewayId>,
     count: u32,
+    ceiling: Option<Ceiling>,
 }
 
 /// What each gateway is to get; the module's own way too.
@@ -229,7 +238,13 @@ fn by_gateway(
     plan: &mut Plan,
 ) -> Vec<Wanted> {
     let module = &desks.rules.module;
-    let want = |pool, gateway, count| Wanted { module: module.clone(), pool, gateway, count };
+    let want = |pool, gateway, count| Wanted {
+        module: module.clone(),
+        pool,
+        gateway,
+        count,
+        ceiling: None,
+    };
     let mut wanted = Vec::new();
     let mut offers =
         Offers { view, rules: desks.rules, gates: desks.gates, known: HashMap::new(), now };
@@ -297,11 +312,12 @@ fn by_route(view: &View, desks: &mut Desks<'_>, (mut left, now): (u32, Ms)) -> V
         let outlet = Outlet::Route(route.clone());
         let free = desks.desk.counter(outlet, limits, now).window.free(now);
         let gateway = route.row();
+        let ceiling = view.ceiling(&route);
         let spent = spent.entry(route).or_default();
         let count = free.saturating_sub(*spent).min(left);
         *spent += count;
         left -= count;
-        wanted.push(Wanted { module: module.clone(), pool, gateway, count });
+        wanted.push(Wanted { module: module.clone(), pool, gateway, count, ceiling });
     }
     wanted
 }

@@ -64,6 +64,7 @@ fn attempt(bench: &mut Bench, settlement: &Settlement, outcome: &str, reason: &s
         count: 1,
         forced_only: false,
         lease_until: now.plus(60_000),
+        ceiling: None,
     };
     let mut claimed: Vec<Claimed> = Vec::new();
     write(bench, |tx| {

@@ -41,6 +41,7 @@ fn median_turn(rows: usize) -> Result<Duration, Failure> {
         count: 100,
         forced_only: false,
         lease_until: Ms(60_000),
+        ceiling: None,
     }];
     let mut times = Vec::with_capacity(TURNS);
     let mut held: Vec<Lease> = Vec::new();

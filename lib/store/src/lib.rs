@@ -26,8 +26,9 @@ pub use calls::{
 pub use error::StoreError;
 pub use open::{create, open, rebuild_order};
 pub use queue::{
-    Accepted, Blob, Body, Claimed, Count, Demand, Done, Effect, Finish, Hash, Lease, LogFilter,
-    LogRow, NewLog, NewTask, Pool, Settlement, StoredBody, TaskFilter, TaskRow, Turn, Worker,
+    Accepted, Blob, Body, Ceiling, Claimed, Count, Demand, Done, Effect, Finish, Hash, Lease,
+    LogFilter, LogRow, NewLog, NewTask, Pool, Settlement, StoredBody, TaskFilter, TaskRow, Turn,
+    Worker,
 };
 pub use retention::Retention;
 pub use rows::{

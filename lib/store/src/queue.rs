@@ -111,6 +111,17 @@ pub struct Demand {
     pub forced_only: bool,
     /// End of the leases.
     pub lease_until: Ms,
+    /// No more than that is claimed; None: nobody else's claims count.
+    pub ceiling: Option<Ceiling>,
+}
+
+/// How many rows of a route may be sending at the same moment, whoever has claimed them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ceiling {
+    /// The route.
+    pub route: Route,
+    /// So many.
+    pub at_once: u32,
 }
 
 /// A claimed task with its body.

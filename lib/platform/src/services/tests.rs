@@ -75,6 +75,7 @@ fn settle(bench: &mut Bench, number: &str, effects: &[Effect]) {
         count: 1,
         forced_only: false,
         lease_until: Ms(NOW.0 + 60_000),
+        ceiling: None,
     };
     store::write(bench.platform.store(), store::Durability::Crash, |tx| {
         let claimed = tx.turn(&owner, &[], std::slice::from_ref(&demand), NOW)?.claimed;

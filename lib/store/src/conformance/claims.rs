@@ -3,7 +3,7 @@
 use super::kit::owner;
 use super::{Fresh, demand, mail, module, task};
 use crate::sqlite::Order;
-use crate::{Body, Demand, NewTask, Pool, Settlement, TaskFilter};
+use crate::{Body, Ceiling, Demand, NewTask, Pool, Settlement, TaskFilter};
 use notice::{GatewayId, Ms, Priority, Route, State, TaskId};
 
 fn of_priority(number: i64) -> NewTask {
@@ -83,6 +83,25 @@ pub(crate) fn a_turn_claims_at_most_a_hundred(fresh: Fresh) {
     let turn = kit.turn("w1", &[], &[demand(90), second]);
     assert_eq!(turn.claimed.len(), 100);
     assert_eq!(turn.claimed.iter().filter(|one| one.route == other.route).count(), 10);
+}
+
+// S1-26
+pub(crate) fn a_ceiling_counts_what_everybody_has_claimed(fresh: Fresh) {
+    let mut kit = fresh(Order::Ageing);
+    for _ in 0..5 {
+        kit.enqueue(&task());
+    }
+    let ceiling = Some(Ceiling { route: task().route, at_once: 2 });
+    let want = Demand { ceiling, ..demand(10) };
+    let first = kit.turn("w1", &[], std::slice::from_ref(&want)).claimed;
+    assert_eq!(first.len(), 2);
+    let bound = Demand { pool: Pool::Bound, ..want.clone() };
+    assert_eq!(kit.turn("w2", &[], &[want.clone(), bound]).claimed, []);
+    kit.settle(first[0].lease, Settlement::Gone);
+    assert_eq!(kit.turn("w2", &[], std::slice::from_ref(&want)).claimed.len(), 1);
+    let elsewhere = Ceiling { route: Route::from_column("p2".to_owned()), at_once: 1 };
+    let other = Demand { ceiling: Some(elsewhere), ..demand(1) };
+    assert_eq!(kit.turn("w2", &[], &[other]).claimed.len(), 1, "another route's rows do not count");
 }
 
 pub(crate) fn unread_files_are_a_route_of_their_own(fresh: Fresh) {

@@ -58,6 +58,7 @@ pub(crate) fn demand(count: u32) -> Demand {
         count,
         forced_only: false,
         lease_until: Kit::START.plus(60_000),
+        ceiling: None,
     }
 }
 

@@ -47,6 +47,7 @@ macro_rules! conformance {
             equals_are_taken_by_age
             a_claim_takes_only_its_module_and_route
             a_turn_claims_at_most_a_hundred
+            a_ceiling_counts_what_everybody_has_claimed
             unread_files_are_a_route_of_their_own
             while_paused_only_forced_tasks_go_out
             what_may_have_been_sent_goes_to_its_gateway_only

@@ -154,7 +154,7 @@ impl Tables {
         turn.unanswered = self.fail_unanswered(now);
         for demand in want {
             let room = crate::sqlite::CLAIMS_A_TURN - turn.claimed.len();
-            let limit = room.min(demand.count as usize);
+            let limit = room.min(demand.count as usize).min(self.left_under(demand));
             for id in self.fitting(demand, limit) {
                 self.claim(owner, demand, id, now, &mut turn);
             }
@@ -429,6 +429,17 @@ impl Tables {
             .collect();
         rows.sort_unstable();
         rows.into_iter().take(limit).map(|(_, id)| id).collect()
+    }
+
+    fn left_under(&self, demand: &Demand) -> usize {
+        let Some(ceiling) = &demand.ceiling else { return usize::MAX };
+        let is_one = |row: &TaskRow| {
+            row.state == State::Sending
+                && row.module == demand.module.as_str()
+                && row.route == ceiling.route
+        };
+        let sending = self.tasks.values().filter(|task| is_one(&task.row)).count();
+        (ceiling.at_once as usize).saturating_sub(sending)
     }
 
     fn claim(&mut self, owner: &Owner, demand: &Demand, id: i64, now: Ms, turn: &mut Turn) {

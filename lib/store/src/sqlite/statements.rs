@@ -91,6 +91,8 @@ statements! {
        AND last_gateway=:gateway AND forcedonothing='on' ORDER BY ord,id LIMIT :count)
      RETURNING id,lane,filename,priority,ord,error_count,attempt,maybe_sent,forcedonothing='on' AS forced,object,
        lease_seq,queued_ms,expires_ms"
+    SENDING "count what is sending on a route"
+    "SELECT count(*) FROM notifytask WHERE state=1 AND lease_owner>'' AND modulename=:module AND lane=:route"
     BODY "read a body"
     "SELECT b.bundle,b.notice,b.user,b.project_id,k.key FROM notifybody b LEFT JOIN notifykey k ON k.task_id=b.id
      WHERE b.id=:id"

@@ -184,6 +184,7 @@ impl Session<'_> {
         now: Ms,
     ) -> Result<(Vec<Claimed>, u32)> {
         let limit = room.min(usize::try_from(demand.count).unwrap_or(CLAIMS_A_TURN));
+        let limit = limit.min(self.left_under(demand)?);
         if limit == 0 {
             return Ok((Vec::new(), 0));
         }
@@ -202,6 +203,16 @@ impl Session<'_> {
             claimed.push(row);
         }
         Ok((claimed, expired))
+    }
+
+    /// Exact: no other connection claims while this transaction is open.
+    fn left_under(&self, demand: &Demand) -> Result<usize> {
+        let Some(ceiling) = &demand.ceiling else { return Ok(usize::MAX) };
+        let params = named_params! {
+            ":module": demand.module.as_str(), ":route": ceiling.route.as_str(),
+        };
+        let sending = self.one(sql::SENDING, params, |row| row.get::<_, u32>(0))?.unwrap_or(0);
+        Ok(ceiling.at_once.saturating_sub(sending) as usize)
     }
 
     fn claim_rows(&self, owner: &Owner, demand: &Demand, limit: usize) -> Result<Vec<Claimed>> {

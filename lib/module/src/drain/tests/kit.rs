@@ -383,6 +383,7 @@ impl Bench {
             count: 100,
             forced_only: false,
             lease_until: now.plus(60_000),
+            ceiling: None,
         };
         let want = [Pool::Bound, Pool::Route(Route::project(ProjectId(1)))].map(demand);
         let owner = Owner(identity.worker.owner.clone());

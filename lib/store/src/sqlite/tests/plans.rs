@@ -8,7 +8,7 @@ use super::{Options, Order, create};
 use rusqlite::Connection;
 
 /// Which partial index a statement must walk.
-const WALKS: [(Statement, &str); 52] = [
+const WALKS: [(Statement, &str); 53] = [
     (sql::OLDEST_OF_OBJECT, "nt_object"),
     (sql::LIVE_OF_OBJECT, "nt_object"),
     (sql::FOLLOW_BLOCKS, "nt_trouble"),
@@ -57,6 +57,7 @@ const WALKS: [(Statement, &str); 52] = [
     (sql::COUNT_ROUTE, "nt_ready"),
     (sql::PLACES_BOUND, "nt_bound"),
     (sql::PLACES_SENDING, "nt_lease"),
+    (sql::SENDING, "nt_lease"),
     (sql::PLACES_WAITING, "nt_wait"),
     (sql::PLACES_FAILED, "nt_failed"),
     (sql::PLACES_ASKED, "nt_asked"),
