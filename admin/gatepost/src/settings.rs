@@ -60,7 +60,7 @@ fn set(root: &Root, key: &str, value: &str) -> Result<()> {
     let tried = Config::load_with(root, &[(key.to_owned(), value.to_owned())])?;
     let literal = &found(&tried, key)?.value;
     let path = root.path("etc/gatepost.toml");
-    let text = config::with_key(&fs::read_to_string(&path)?, key, literal)?;
+    let text = config::with_key(&config::read_regular_text(&path)?, key, literal)?;
     let beside = root.path("etc/gatepost.toml.new");
     fs::write(&beside, text)?;
     fs::rename(&beside, &path)?;

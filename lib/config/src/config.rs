@@ -59,7 +59,7 @@ impl Config {
     /// The same, with keys given on the command line, which win.
     pub fn load_with(root: &Root, arguments: &[(String, String)]) -> Result<Self, ConfigError> {
         let path = root.settings_file();
-        let file = match std::fs::read_to_string(&path) {
+        let file = match crate::read_regular_text(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Err(ConfigError::NotARoot(root.folder().display().to_string()));

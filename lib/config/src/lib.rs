@@ -14,6 +14,7 @@ mod log;
 pub mod names;
 mod owner;
 mod pause;
+mod regular;
 mod root;
 mod source;
 mod vault;
@@ -29,6 +30,7 @@ pub use keys::{
 pub use log::{Level, Log, log_of_gate};
 pub use owner::{open_own, refuse_if_writable_by_others, take_owner, who_else_may_write};
 pub use pause::{pause, pause_end, pause_files, pause_text, pause_words, paused};
+pub use regular::{open_regular, read_regular, read_regular_text};
 pub use root::Root;
 pub use source::with_key;
 pub use vault::{Place, Secrets, Vault};

@@ -79,7 +79,7 @@ impl Log {
             // Another program may have made it this moment; a log without the link is a log.
             let _ = symlink("gatepost.log", link);
         }
-        let wanted = std::fs::read_to_string(root.path("etc/debug.conf")).unwrap_or_default();
+        let wanted = crate::read_regular_text(&root.path("etc/debug.conf")).unwrap_or_default();
         Ok(Self {
             path,
             component: component.to_owned(),

@@ -113,7 +113,8 @@ impl Vault {
                 "can be read by others: `chmod 600` it, and change the secrets it guards",
             ));
         }
-        let text = fs::read_to_string(&path).map_err(ConfigError::file("read", path.clone()))?;
+        let text =
+            crate::read_regular_text(&path).map_err(ConfigError::file("read", path.clone()))?;
         let key = key_of_hex(text.trim())
             .ok_or_else(|| problem("is not 64 hex digits: restore it from a backup; if there is none, put it aside and run `gatepost init --new-key`"))?;
         Ok(Self::with_key(root, &key))
@@ -208,7 +209,7 @@ impl Vault {
 }
 
 fn read_short(path: &Path) -> Result<String, String> {
-    let file = fs::File::open(path).map_err(|error| format!("can't be opened: {error}"))?;
+    let file = crate::open_regular(path).map_err(|error| format!("can't be opened: {error}"))?;
     let mut text = String::new();
     file.take(REFERENCE_BYTES + 1)
         .read_to_string(&mut text)

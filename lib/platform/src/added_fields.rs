@@ -61,7 +61,7 @@ fn read_one(path: &Path) -> Result<AddedField, Refusal> {
     if TAKEN.contains(&name.as_str()) || store::USER_FIELDS.contains(&name.as_str()) {
         return Err(refuse(format!("`{name}` is a column already")));
     }
-    let text = std::fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
+    let text = config::read_regular_text(path).map_err(|error| refuse(error.to_string()))?;
     let mut field = AddedField { name, size: None, default: String::new() };
     for line in text.lines() {
         let (key, value) = line.split_once(['=', ' ', '\t']).unwrap_or((line, ""));

@@ -4,7 +4,7 @@ use crate::refusal::Refusal;
 use config::Root;
 use sha2::{Digest, Sha256};
 use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use wire::xml::Element;
@@ -29,7 +29,10 @@ pub(crate) fn take(root: &Root, paths: &[&str], most_bytes: u64) -> Result<Vec<E
         if !path.is_file() {
             return Err(refuse("it is no file".to_owned()));
         }
-        let bytes = fs::read(path).map_err(|error| refuse(error.to_string()))?;
+        let mut bytes = Vec::new();
+        config::open_regular(path)
+            .and_then(|file| file.take(size).read_to_end(&mut bytes))
+            .map_err(|error| refuse(error.to_string()))?;
         let stored = store(root, &bytes)?;
         let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         elements.push(

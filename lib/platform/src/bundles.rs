@@ -121,7 +121,7 @@ impl Collected {
             path: path.to_owned(),
             reason,
         };
-        let text = std::fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
+        let text = config::read_regular_text(path).map_err(|error| refuse(error.to_string()))?;
         self.bytes += text.len();
         if self.bytes > MOST_BYTES || self.files.len() >= MOST_FILES {
             return Err(refuse("a bundle takes 200 files and 4 MiB".to_owned()));

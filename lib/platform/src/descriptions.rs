@@ -11,7 +11,7 @@ pub fn descriptions(root: &Root, config: &Config) -> (Descriptions, Vec<String>)
     let mut all = Descriptions::default();
     let mut wrong = Vec::new();
     for path in files(root, config) {
-        let read = std::fs::read(&path).map_err(|error| error.to_string());
+        let read = config::read_regular(&path).map_err(|error| error.to_string());
         let parsed = read
             .and_then(|bytes| Description::parse(&bytes).map_err(|error| notice::chain(&error)));
         match parsed {

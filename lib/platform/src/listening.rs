@@ -18,7 +18,7 @@ pub fn forget_trouble(root: &Root) {
 
 /// The reason, while the settings still name that address.
 pub(crate) fn trouble(root: &Root, config: &Config) -> Option<String> {
-    let note = std::fs::read_to_string(root.path(NOTE)).ok()?;
+    let note = config::read_regular_text(&root.path(NOTE)).ok()?;
     let (address, reason) = note.split_once('\n')?;
     (address == config.api.listen).then(|| reason.trim().to_owned())
 }

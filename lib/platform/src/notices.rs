@@ -177,7 +177,7 @@ pub fn load(root: &Root, name: &str) -> Result<Notice, Refusal> {
         });
     }
     let path = root.overlay(format!("templates/{name}/notice.toml"));
-    let text = match std::fs::read_to_string(&path) {
+    let text = match config::read_regular_text(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
         Err(error) => return Err(unreadable(path, error.to_string())),

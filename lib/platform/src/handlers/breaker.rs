@@ -38,7 +38,7 @@ impl Breaker {
 
     /// None: its last run was no failure.
     pub(crate) fn state(&self, script: &str) -> Option<Failing> {
-        let text = fs::read_to_string(self.folder.join(script)).ok()?;
+        let text = config::read_regular_text(&self.folder.join(script)).ok()?;
         let (head, reason) = text.split_once('\n').unwrap_or((&text, ""));
         let (count, since) = head.split_once(' ')?;
         let (failures, since) = (count.parse().ok()?, Ms(since.parse().ok()?));

@@ -89,7 +89,7 @@ impl Registrations {
         let mut all = Self::default();
         for path in files {
             let shown = path.strip_prefix(root.folder()).unwrap_or(path).display().to_string();
-            let text = std::fs::read(path).map_err(|error| error.to_string());
+            let text = config::read_regular(path).map_err(|error| error.to_string());
             let parsed = text.and_then(|text| Document::parse(&text).map_err(|e| chain(&e)));
             match parsed {
                 // Another root is named by whoever reads descriptions.

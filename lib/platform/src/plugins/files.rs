@@ -1,7 +1,7 @@
 //! What stands in `plugins/`: only that is ever loaded.
 
 use crate::refusal::Refusal;
-use std::fs::{self, File};
+use std::fs;
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -34,7 +34,7 @@ pub(super) fn read(folder: &Path, name: &str) -> Result<Source, Refusal> {
     check_name(name)?;
     let path = folder.join(format!("{name}{ENDING}"));
     let refused = |reason: String| Refusal::File { operation: "load", path: path.clone(), reason };
-    let mut file = match File::open(&path) {
+    let mut file = match config::open_regular(&path) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(missing(name)),
         Err(error) => return Err(refused(error.to_string())),
@@ -122,7 +122,7 @@ mod tests {
             assert_eq!(refusal.kind(), "value", "{name:?}");
         }
         assert!(read(&folder, "link").err().unwrap().to_string().contains("leads out of plugins/"));
-        assert!(read(&folder, "folder").err().unwrap().to_string().contains("no file"));
+        assert!(read(&folder, "folder").err().unwrap().to_string().contains("no regular file"));
         assert_eq!(read(&folder, "nowhere").err().unwrap().kind(), "missed");
     }
 

@@ -42,7 +42,7 @@ pub(crate) fn broken(root: &Root) -> Vec<(String, String)> {
     let reports = Reports::new(root);
     let names = super::files::names(&root.path("plugins")).into_iter();
     let with_reason = names.filter_map(|name| {
-        let text = fs::read_to_string(reports.folder.join(&name)).ok()?;
+        let text = config::read_regular_text(&reports.folder.join(&name)).ok()?;
         let reason = text[..text.floor_char_boundary(REASON_BYTES)].to_owned();
         Some((name, reason))
     });
