@@ -5,6 +5,7 @@ use crate::source::{Entry, entries, literal, loose_value};
 use crate::{ConfigError, Settings, keys, names};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use toml::{Table, Value};
 
 /// The section whose keys are anybody's: names of the environment.
@@ -98,6 +99,11 @@ impl Layers {
         };
         if !fits {
             return Err(given.bad(wanted_type(&given.key, known)));
+        }
+        // one that stands in the file keeps no mail back: `gatepost status` tells of it
+        let is_typed = given.origin == Origin::Argument && given.key == "api.listen";
+        if is_typed && !given.value.as_str().is_some_and(is_listened_at) {
+            return Err(given.bad("ADDRESS:PORT, like 127.0.0.1:8025 or [::1]:8025, or empty"));
         }
         let Some((number, (least, most))) = number.zip(limit_of(&given.key)) else { return Ok(()) };
         if number.is_finite() && (least..=most).contains(&number) {
@@ -246,6 +252,18 @@ fn limit_of(key: &str) -> Option<(f64, f64)> {
     key.ends_with("_days")
         .then_some((0.0, 36_500.0))
         .or(key.ends_with("_bytes").then_some((0.0, 1e12)))
+}
+
+/// Whether a listener may be named so: an address or a host's name, and its port; empty: none.
+fn is_listened_at(text: &str) -> bool {
+    let is_host = |host: &str| {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-.".contains(&byte);
+        !host.is_empty() && host.bytes().all(plain)
+    };
+    let is_named = |(host, port): (&str, &str)| is_host(host) && port.parse::<u16>().is_ok();
+    text.is_empty()
+        || text.parse::<SocketAddr>().is_ok()
+        || text.rsplit_once(':').is_some_and(is_named)
 }
 
 /// The known key with the fewest changed letters.
