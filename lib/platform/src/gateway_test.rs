@@ -34,10 +34,11 @@ pub(crate) fn test(context: &mut Context<'_>, request: &Request) -> Result<Plann
         put("outcome", answer.outcome.word());
         put("reference", answer.reference.as_deref().unwrap_or_default());
         if answer.outcome != Outcome::Sent {
-            return Err(Refusal::Gate {
-                gate: gateway.gate,
-                reason: format!("test message: {}: {}", answer.outcome, answer.reason),
-            });
+            let (outcome, reason) = (answer.outcome, answer.reason);
+            return Err(failed(
+                gateway,
+                &format!("test message to {contact}: {outcome}: {reason}"),
+            ));
         }
     }
     let now = context.now();
@@ -76,11 +77,17 @@ fn check(
     match context.check_connection(&gate.listed, form.document()) {
         Ok(_) => Ok("passed"),
         Err(CallFailure::NotOffered { .. }) => Ok("not offered"),
-        Err(failure) => Err(Refusal::Gate {
-            gate: gateway.gate.clone(),
-            reason: words_of(&failure.to_string()),
-        }),
+        Err(failure) => {
+            let reason = words_of(&failure.to_string());
+            Err(failed(gateway.clone(), &format!("check_connection: {reason}")))
+        }
     }
+}
+
+/// It stays as it was: a test that fails holds nothing.
+fn failed(gateway: Gateway, reason: &str) -> Refusal {
+    let reason = format!("gate/{}, {reason}", gateway.gate);
+    Refusal::Test { gateway: gateway.name, reason }
 }
 
 fn send(

@@ -82,6 +82,29 @@ fn a_refused_check_saves_nothing_and_shows_no_secret() {
 }
 
 #[test]
+fn a_test_that_fails_says_so_of_the_test() {
+    let mut bench = bench(TUNE, "");
+    bench.ok("gateway.add", &good(&[]));
+    let said = "<doc><error type=\"later\"><msg>no s3cret&amp;pass today</msg></error></doc>";
+    bench.program(
+        "gate/gwx",
+        &format!(
+            "#!/bin/sh\ncase \"$2\" in\n{FEATURES}\ncheck_connection) test -e var/shut && echo '{said}' || cat;;\n\
+             outgoing) echo '{said}';;\nesac\n"
+        ),
+    );
+    let message = bench.refused("gateway.test", &[("elid", "me"), ("to", "+79123456789")]);
+    assert_eq!(
+        message,
+        "the test of gateway `me` failed: gate/gwx, test message to +79123456789: later: no *** today"
+    );
+    bench.write("var/shut", "");
+    let check = bench.refused("gateway.test", &[("elid", "me")]);
+    assert!(check.starts_with("the test of gateway `me` failed: gate/gwx, check_connection: "));
+    assert!(check.ends_with("no *** today"), "{check}");
+}
+
+#[test]
 fn a_check_without_output_is_no_success() {
     // S3-74
     let mut bench = bench(TUNE, ">/dev/null");

@@ -102,6 +102,14 @@ pub enum Refusal {
         /// In its words, masked.
         reason: String,
     },
+    /// The test of a gateway failed. Nothing but the test was to be done.
+    #[error("the test of gateway `{gateway}` failed: {reason}")]
+    Test {
+        /// The gateway's name.
+        gateway: String,
+        /// What was asked of its gate, and what came of it; masked.
+        reason: String,
+    },
     /// Something stands against it.
     #[error("can't {operation}: {reason}")]
     Conflict {
@@ -175,7 +183,7 @@ impl Refusal {
             Self::Exists { .. } => "exists",
             Self::Denied { .. } => "access",
             Self::NotSignedIn { .. } => "auth",
-            Self::Gate { .. } => "gate",
+            Self::Gate { .. } | Self::Test { .. } => "gate",
             Self::Said { kind, .. } => kind,
             Self::Failed { what: "handler", .. } => "handler_failed",
             Self::Failed { .. } => "plugin_failed",
@@ -195,7 +203,7 @@ impl Refusal {
             | Self::Missing { .. }
             | Self::Ambiguous { .. } => 64,
             Self::NotFound { .. } | Self::File { .. } => 66,
-            Self::Gate { .. } | Self::Failed { .. } => 69,
+            Self::Gate { .. } | Self::Test { .. } | Self::Failed { .. } => 69,
             Self::Said { kind, .. } if kind == "access" || kind == "PermissionDenied" => 77,
             Self::Value { .. }
             | Self::Exists { .. }
@@ -236,6 +244,7 @@ impl Refusal {
             | Self::Ambiguous { noun, .. } => noun,
             Self::Denied { function, .. } => function,
             Self::Gate { gate, .. } => gate,
+            Self::Test { gateway, .. } => gateway,
             Self::Said { by, .. } => by,
             Self::NotSignedIn { .. }
             | Self::Conflict { .. }
@@ -253,6 +262,7 @@ impl Refusal {
                 Self::Value { field, value: mask.apply(&value), reason: mask.apply(&reason) }
             }
             Self::Gate { gate, reason } => Self::Gate { gate, reason: mask.apply(&reason) },
+            Self::Test { gateway, reason } => Self::Test { gateway, reason: mask.apply(&reason) },
             Self::Conflict { operation, reason } => {
                 Self::Conflict { operation, reason: mask.apply(&reason) }
             }
