@@ -4,9 +4,10 @@ use crate::context::Context;
 use crate::descriptions::descriptions;
 use crate::locks::Runner;
 use crate::status::{Finding, GatewayStatus, ModuleStatus, Seen, Severity, serves, worker_of};
-use crate::when::distance;
+use crate::when::{distance, shown};
 use config::{Config, Vault, refuse_if_writable_by_others};
-use notice::{ModuleName, ProjectId, State};
+use host::Listed;
+use notice::{ModuleName, Ms, ProjectId, State};
 use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 use store::{Condition, Count};
@@ -76,8 +77,8 @@ fn of_pause(seen: &Seen, config: &Config) -> Option<Finding> {
     let age = pause.since.map_or(0, |since| seen.now.since(since));
     let reason =
         if pause.reason.is_empty() { String::new() } else { format!(": {}", pause.reason) };
-    let left = pause.until.map(|until| distance(until.since(seen.now)));
-    let until = left.map(|left| format!(", for {left} more")).unwrap_or_default();
+    let until = pause.until.map(|until| format!(", until {}", ahead(until, seen.now)));
+    let until = until.unwrap_or_default();
     let text = format!(
         "the queue is paused for {}{until} by `{}`{reason}; only tasks marked for it go out",
         distance(age),
@@ -90,6 +91,11 @@ fn of_pause(seen: &Seen, config: &Config) -> Option<Finding> {
         finding.severity
     };
     Some(Finding { severity, ..finding })
+}
+
+/// `2026-11-22T00:26:40Z (2 h more)`.
+fn ahead(until: Ms, now: Ms) -> String {
+    format!("{} ({} more)", shown(until), distance(until.since(now)))
 }
 
 fn milliseconds(duration: Duration) -> i64 {
@@ -184,17 +190,31 @@ fn cure_of_no_gateway(count: &Count, (project, seen): (ProjectId, &Seen)) -> Str
     if let Some(off) = seen.gateways.iter().find(|status| serves(&status.gateway, count)) {
         return format!("gatepost gateway edit {} active=on", off.gateway.id);
     }
-    let gate = seen.gates.iter().find(|gate| {
-        let module = gate.features.as_ref().ok().and_then(|known| known.notify_module.as_ref());
-        module.is_some_and(|module| *module == count.module)
-    });
-    match gate {
-        Some(gate) => format!(
-            "gatepost gateway add {} project={project} notify_module={}",
-            gate.name, count.module
-        ),
+    match fitting_gate(&count.module, seen) {
+        Some(gate) => {
+            format!("gatepost gateway add {gate} project={project} notify_module={}", count.module)
+        }
         None => "gatepost gate list".to_owned(),
     }
+}
+
+/// The gate to name for a module: the usual one, else one that says it is of this module, else one that serves any;
+/// one that sends to nobody comes last.
+fn fitting_gate<'a>(module: &str, seen: &'a Seen) -> Option<&'a str> {
+    const USUAL: [(&str, &str); 2] = [(ModuleName::EMAIL, "gwsmtp"), (ModuleName::SMS, "gwhttp")];
+    const TO_NOBODY: &str = "gwfile";
+    let rank = |gate: &'a Listed| {
+        let features = gate.features.as_ref().ok().filter(|known| known.has("outgoing"))?;
+        let rank = match features.notify_module.as_deref().unwrap_or_default() {
+            own if !own.is_empty() && own != module => return None,
+            _ if gate.name == TO_NOBODY => 3,
+            "" => 2,
+            _ if USUAL.contains(&(module, gate.name.as_str())) => 0,
+            _ => 1,
+        };
+        Some((rank, gate.name.as_str()))
+    };
+    seen.gates.iter().filter_map(rank).min().map(|(_, name)| name)
 }
 
 /// A foreign module's rows need no gateway of ours.
@@ -215,10 +235,13 @@ fn of_condition(status: &GatewayStatus, seen: &Seen) -> Option<Finding> {
         Condition::Down { reason } => ("gateway_down", "can't be reached", reason, "test"),
     };
     let id = status.gateway.id;
+    let end = if cure == "release" { "until" } else { "tried again" };
+    let end = state.next_probe.map(|at| format!(", {end} {}", ahead(at, seen.now)));
     let text = format!(
-        "gateway {id} {} {word} for {}: {reason}{}",
+        "gateway {id} {} {word} for {}{}: {reason}{}",
         status.gateway.name,
         distance(seen.now.since(state.since)),
+        end.unwrap_or_default(),
         if status.waiting > 0 {
             format!("; {}", tasks_wait(status.waiting))
         } else {

@@ -128,7 +128,53 @@ fn a_ready_task_says_that_it_has_no_gateway_and_no_worker() {
     assert!(said.starts_with("Task 1: notice hi by ntsms to +79123456789."), "{said}");
     assert!(said.contains("no_gateway: project 1 has no gateway for ntsms"), "{said}");
     assert!(said.contains("`gatepost gateway add`"), "{said}");
-    assert!(said.contains("Nobody works on the rows of ntsms"), "{said}");
+    assert!(
+        said.contains("Once that has ended it goes out when cron runs `notify/ntsms")
+            && said.contains("nobody works on the rows of ntsms"),
+        "{said}"
+    );
+    gateway(&mut bench, "main");
+    let said = why(&mut bench, "1");
+    assert!(said.contains("Nobody works on the rows of ntsms at this moment: it goes"), "{said}");
+}
+
+/// What stands after the sentence that it is ready.
+fn reasons(bench: &mut Bench) -> Vec<String> {
+    let said = sentences(&bench.platform.why("1").unwrap());
+    said.into_iter().skip_while(|line| !line.starts_with("It is ready since")).skip(1).collect()
+}
+
+#[test]
+fn what_holds_a_task_back_is_said_before_who_would_work_on_it() {
+    let mut bench = bench();
+    gateway(&mut bench, "main");
+    bench.ok("gateway.hold", &[("elid", "main"), ("reason", "bill unpaid"), ("until", "+2h")]);
+    let said = reasons(&mut bench);
+    assert!(said[0].starts_with("no_gateway: it waits, unharmed"), "{said:?}");
+    assert!(said[1].contains("(in 2 h), or by `gatepost gateway release 1`."), "{said:?}");
+    assert!(said[2].starts_with("Once that has ended it goes out when cron"), "{said:?}");
+    bench.ok("gateway.hold", &[("elid", "main"), ("reason", "x")]);
+    assert!(reasons(&mut bench)[1].ends_with("x; until `gatepost gateway release 1`."));
+    bench.ok("gateway.release", &[("elid", "main")]);
+    let until = NOW.plus(7_200_000);
+    bench.write("etc/gatepost.DoNothing", &config::pause_words("moving", Some(until)));
+    let said = reasons(&mut bench);
+    assert!(said[0].starts_with("The whole queue is paused since"), "{said:?}");
+    assert!(said[0].contains("until 2026-11-22T00:26:40Z (in 2 h) (moving)"), "{said:?}");
+    assert!(said[0].ends_with("`gatepost resume` ends it."), "{said:?}");
+    assert!(said.last().unwrap().starts_with("Once that has ended"), "{said:?}");
+}
+
+#[test]
+fn a_task_whose_next_try_meets_no_open_gateway_says_so() {
+    let mut bench = bench();
+    gateway(&mut bench, "main");
+    let later = Settlement::Wait { at: NOW.plus(30_000), spent: true, maybe_sent: false };
+    attempt(&mut bench, &later, "later", "busy");
+    assert!(!why(&mut bench, "1").contains("gateway 1 main"));
+    bench.ok("gateway.hold", &[("elid", "main"), ("reason", "bill unpaid")]);
+    let said = why(&mut bench, "1");
+    assert!(said.contains("Gateway 1 main is held by a person"), "{said}");
 }
 
 #[test]
@@ -257,6 +303,31 @@ fn a_route_without_a_gateway_is_critical_and_comes_with_its_cure() {
 }
 
 #[test]
+fn the_gate_to_add_is_the_usual_one_of_the_module_and_the_one_for_trials_comes_last() {
+    let mut bench = bench();
+    let gate = |bench: &Bench, name: &str, module: &str, feature: &str| {
+        let module = format!("<notify_module>{module}</notify_module>");
+        bench.program(
+            &format!("gate/{name}"),
+            &format!("#!/bin/sh\necho '<doc><features><feature name=\"{feature}\"/></features>{module}</doc>'\n"),
+        );
+    };
+    bench.ok("notify.send", &[("notice", "hi"), ("user", "bob"), ("module", "ntsms")]);
+    let cure = |bench: &mut Bench| finding(bench, "no_gateway").cure;
+    std::fs::remove_file(bench.folder.path().join("gate/gwx")).unwrap();
+    gate(&bench, "gwaa", "ntsms", "ingoing");
+    gate(&bench, "gwab", "ntemail", "outgoing");
+    assert_eq!(cure(&mut bench), "gatepost gate list", "neither sends for ntsms");
+    for (name, module) in
+        [("gwfile", ""), ("gwany", ""), ("gwepochta", "ntsms"), ("gwhttp", "ntsms")]
+    {
+        gate(&bench, name, module, "outgoing");
+        let wanted = format!("gatepost gateway add {name} project=1 notify_module=ntsms");
+        assert_eq!(cure(&mut bench), wanted);
+    }
+}
+
+#[test]
 fn a_pause_a_missing_worker_and_an_old_task_are_found() {
     let mut bench = bench();
     gateway(&mut bench, "main");
@@ -265,6 +336,10 @@ fn a_pause_a_missing_worker_and_an_old_task_are_found() {
     assert!(finding(&mut bench, "oldest_ready").cure.contains("why 1"));
     bench.write("etc/gatepost.DoNothing", "");
     assert_eq!(finding(&mut bench, "paused").cure, "gatepost resume");
+    let until = bench.clock.now().plus(7_200_000);
+    bench.write("etc/gatepost.DoNothing", &config::pause_words("moving", Some(until)));
+    let text = finding(&mut bench, "paused").text;
+    assert!(text.contains(", until 2026-11-22T03:26:40Z (2 h more) by"), "{text}");
 }
 
 #[test]
@@ -274,6 +349,9 @@ fn a_held_gateway_is_worse_when_tasks_wait_for_it_alone() {
     gateway(&mut bench, "second");
     bench.ok("gateway.hold", &[("elid", "main"), ("reason", "x")]);
     assert_eq!(finding(&mut bench, "gateway_held").severity, Severity::Warning);
+    bench.ok("gateway.hold", &[("elid", "main"), ("reason", "x"), ("until", "+2h")]);
+    let text = finding(&mut bench, "gateway_held").text;
+    assert!(text.contains("for 0 s, until 2026-11-22T00:26:40Z (2 h more): x"), "{text}");
     bench.ok("gateway.hold", &[("elid", "second"), ("reason", "x")]);
     assert_eq!(finding(&mut bench, "gateway_held").severity, Severity::Critical);
     assert!(finding(&mut bench, "gateway_untested").cure.contains("gateway test"));

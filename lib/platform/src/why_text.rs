@@ -78,7 +78,11 @@ fn of_row(task: &TaskStory, row: &TaskRow, why: &Why) -> Vec<String> {
     match row.state {
         State::Ready => said.extend(of_ready(task, row, why)),
         State::Sending => said.push(of_sending(task, row, why.now)),
-        State::Waiting => said.push(of_waiting(row, why.now)),
+        State::Waiting => {
+            said.push(of_waiting(row, why.now));
+            let (way, gateways) = of_gateways(task, row, why.now);
+            said.extend(gateways.into_iter().filter(|_| way == Way::Shut));
+        }
         State::Failed => said.push(format!(
             "It failed {} and stays for a person: {}. `gatepost retry {id}` tries again, `gatepost cancel {id}` drops it.",
             row.run_at.map_or_else(String::new, |at| moment(at, why.now)),
@@ -93,7 +97,9 @@ fn of_row(task: &TaskStory, row: &TaskRow, why: &Why) -> Vec<String> {
         )),
     }
     said.extend(given_back(task, row));
-    said.extend(pause_for(row, why));
+    if row.state != State::Ready {
+        said.extend(pause_for(row, why));
+    }
     if let Some(expires) = row.expires {
         said.push(format!("It expires {}.", moment(expires, why.now)));
     }
@@ -114,21 +120,32 @@ fn given_back(task: &TaskStory, row: &TaskRow) -> Option<String> {
     })
 }
 
-/// What stops a ready task, from the nearest cause.
+/// What stops a ready task: what holds everything back comes before who would work on it.
 fn of_ready(task: &TaskStory, row: &TaskRow, why: &Why) -> Vec<String> {
     if task.foreign {
-        return vec![format!(
+        let own = format!(
             "It is ready; {} takes its rows from the queue itself, when its `process` runs.",
             task.module
-        )];
+        );
+        return std::iter::once(own).chain(pause_for(row, why)).collect();
     }
     let mut said = vec![format!("It is ready since {}.", moment(row.ready, why.now))];
     if let Some(reason) = &task.module_broken {
         said.push(format!("notify/{} can't be used: {reason}", worker_of(task)));
     }
-    said.extend(of_runner(task, why.now));
-    said.extend(of_gateways(task, row, why.now));
+    said.extend(pause_for(row, why));
+    let (way, gateways) = of_gateways(task, row, why.now);
+    said.extend(gateways);
+    let is_paused = why.paused.is_some() && !row.forced;
+    said.extend(of_runner(task, if is_paused { Way::Shut } else { way }, why.now));
     said
+}
+
+/// Whether something would take a task out at this moment.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Open,
+    Shut,
 }
 
 fn pause_for(row: &TaskRow, why: &Why) -> Option<String> {
@@ -152,7 +169,7 @@ fn pause_sentence(pause: &Pause, now: Ms) -> String {
     )
 }
 
-fn of_runner(task: &TaskStory, now: Ms) -> Option<String> {
+fn of_runner(task: &TaskStory, way: Way, now: Ms) -> Option<String> {
     match &task.runner {
         Runner::Daemon { .. } | Runner::Process { .. } => None,
         Runner::Hung { beat, pid } => Some(format!(
@@ -162,52 +179,67 @@ fn of_runner(task: &TaskStory, now: Ms) -> Option<String> {
             pid.map(|pid| format!(" (process {pid})")).unwrap_or_default(),
             worker_of(task)
         )),
-        Runner::Nobody => Some(format!(
-            "Nobody works on the rows of {m} at this moment: it goes out when cron runs `notify/{m} --command process`, or gatepostd is started.",
-            m = worker_of(task)
-        )),
+        Runner::Nobody => {
+            let worker = worker_of(task);
+            let cure = format!(
+                "when cron runs `notify/{worker} --command process`, or gatepostd is started"
+            );
+            Some(match way {
+                Way::Open => format!(
+                    "Nobody works on the rows of {worker} at this moment: it goes out {cure}."
+                ),
+                Way::Shut => format!(
+                    "Once that has ended it goes out {cure}: nobody works on the rows of {worker} at this moment."
+                ),
+            })
+        }
     }
 }
 
-fn of_gateways(task: &TaskStory, row: &TaskRow, now: Ms) -> Vec<String> {
-    if task.module == ModuleName::INTERNAL || row.route.is_unread() || task.errand.is_some() {
-        return Vec::new();
-    }
-    let project = row.route.project_id().map(|id| id.to_string()).unwrap_or_default();
-    if row.maybe_sent && task.gateways.is_empty() {
-        return vec![
-            "It may have been sent by a gateway that is gone; `gatepost retry` frees it."
-                .to_owned(),
-        ];
+/// Whether a gateway would take it, and what is to be said of them.
+fn of_gateways(task: &TaskStory, row: &TaskRow, now: Ms) -> (Way, Vec<String>) {
+    if task.module == ModuleName::INTERNAL
+        || row.route.is_unread()
+        || task.errand.is_some()
+        || task.foreign
+    {
+        return (Way::Open, Vec::new());
     }
     if task.gateways.is_empty() {
-        if task.module == ModuleName::EMAIL {
-            let words = "has no gateway for ntemail, so it goes out through sendmail.";
-            return vec![format!("Project {project} {words}")];
-        }
-        return vec![format!(
-            "no_gateway: project {project} has no gateway for {}; `gatepost gateway add` makes one.",
-            task.module
-        )];
+        return without_gateways(task, row);
     }
     let mut said: Vec<_> = task.gateways.iter().filter_map(|story| unusable(story, now)).collect();
-    let usable = task.gateways.len() - said.len();
-    if usable == 0 {
-        said.insert(
-            0,
-            "no_gateway: it waits, unharmed, for a gateway that can be used.".to_owned(),
-        );
-    }
-    if let Some(first) = task.gateways.iter().find(|story| unusable(story, now).is_none()) {
-        said.push(format!(
+    let usable = task.gateways.iter().find(|story| unusable(story, now).is_none());
+    match usable {
+        Some(first) => said.push(format!(
             "It goes next through gateway {} {}, when that one has room.",
             first.gateway.id, first.gateway.name
-        ));
+        )),
+        None => said.insert(
+            0,
+            "no_gateway: it waits, unharmed, for a gateway that can be used.".to_owned(),
+        ),
     }
     if row.maybe_sent {
         said.push("It may have been sent already, so no other gateway may have it.".to_owned());
     }
-    said
+    (if usable.is_some() { Way::Open } else { Way::Shut }, said)
+}
+
+fn without_gateways(task: &TaskStory, row: &TaskRow) -> (Way, Vec<String>) {
+    let project = row.route.project_id().map(|id| id.to_string()).unwrap_or_default();
+    let (way, words) = if row.maybe_sent {
+        let words = "It may have been sent by a gateway that is gone; `gatepost retry` frees it.";
+        (Way::Shut, words.to_owned())
+    } else if task.module == ModuleName::EMAIL {
+        let words = "has no gateway for ntemail, so it goes out through sendmail.";
+        (Way::Open, format!("Project {project} {words}"))
+    } else {
+        let words = "`gatepost gateway add` makes one.";
+        let module = &task.module;
+        (Way::Shut, format!("no_gateway: project {project} has no gateway for {module}; {words}"))
+    };
+    (way, vec![words])
 }
 
 /// Why a gateway can't be used, and until when.
@@ -225,28 +257,30 @@ pub(crate) fn unusable(story: &GatewayStory, now: Ms) -> Option<String> {
     match &state.condition {
         Condition::Open => None,
         Condition::Held { reason, by_person: true } => Some(format!(
-            "{name} is held by a person since {}: {reason}; {}.",
+            "{name} is held by a person since {}: {reason}; {}`gatepost gateway release {}`.",
             moment(state.since, now),
             match next {
-                Some(at) => format!("released {}", moment(at, now)),
-                None => format!("until `gatepost gateway release {}`", gateway.id),
-            }
+                Some(at) => format!("released {}, or by ", moment(at, now)),
+                None => "until ".to_owned(),
+            },
+            gateway.id
         )),
         Condition::Held { reason, by_person: false } => Some(format!(
-            "{name} is held since {}: {reason}; {}`gatepost gateway test {}` tries it now.",
+            "{name} is held since {}: {reason}; {}",
             moment(state.since, now),
-            next.map(|at| format!("tried again {}; ", moment(at, now))).unwrap_or_default(),
-            gateway.id
+            again(next, gateway, now)
         )),
         Condition::Down { reason } => Some(format!(
             "{name} can't be reached since {}: {reason}; {}",
             moment(state.since, now),
-            next.map_or_else(
-                || "tried again soon.".to_owned(),
-                |at| format!("tried again {}.", moment(at, now))
-            )
+            again(next, gateway, now)
         )),
     }
+}
+
+fn again(next: Option<Ms>, gateway: &store::Gateway, now: Ms) -> String {
+    let next = next.map(|at| format!("tried again {}; ", moment(at, now))).unwrap_or_default();
+    format!("{next}`gatepost gateway test {}` tries it now.", gateway.id)
 }
 
 fn of_sending(task: &TaskStory, row: &TaskRow, now: Ms) -> String {
