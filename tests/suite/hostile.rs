@@ -503,3 +503,81 @@ fn no_subject_name_or_macro_can_add_a_header_or_a_recipient() {
     let refused = stage.host.sql("SELECT outcome, reason FROM notifylog WHERE outcome<>'sent'");
     assert!(refused.starts_with("never|"), "{refused}");
 }
+
+/// A pipe, a device and a folder in the places of files that are read whole.
+#[test]
+fn what_is_no_regular_file_is_named_and_never_waited_for() {
+    let host = Host::new();
+    host.gatepost(&["project", "add", "name=Example", "notifyemail=a@example.com"]).ended(0);
+    host.gatepost(&["user", "add", "quiet=on", "name=bob", "email=b@example.com"]).ended(0);
+    let make = |name: &str, kind: &str| {
+        let path = host.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let _ = fs::remove_file(&path).or_else(|_| fs::remove_dir(&path));
+        match kind {
+            "pipe" => {
+                host.run("/usr/bin/mkfifo", &["-m", "600", path.to_str().unwrap()]).ended(0);
+            }
+            "device" => std::os::unix::fs::symlink("/dev/zero", &path).unwrap(),
+            _ => fs::create_dir(&path).unwrap(),
+        }
+    };
+    host.write("templates/odd/en.ntemail.text.ejs", "x");
+    host.write("templates/even/notice.toml", "");
+    let send =
+        |notice: &str| host.gatepost(&["send", notice, "--user", "bob", "--module", "ntemail"]);
+    let refused = |ran: &gatepost_kit::host::Ran, name: &str| {
+        let said = format!("{}{}", ran.stdout, ran.stderr);
+        assert!(said.contains(name) && said.contains("no regular file"), "{said}");
+    };
+    for kind in ["pipe", "device", "folder"] {
+        make("templates/odd/notice.toml", kind);
+        refused(&host.gatepost(&["notice", "list", "-o", "json"]).ended(0), "notice.toml");
+        refused(&send("odd").ended(66), "notice.toml");
+        make("templates/even/en.ntemail.text.ejs", kind);
+        refused(&send("even").ended(66), "en.ntemail.text.ejs");
+        make("etc/xml/gatepost_mod_odd.xml", kind);
+        refused(&host.gatepost(&["status"]).ended(1), "gatepost_mod_odd.xml");
+        fs::remove_file(host.path("etc/xml/gatepost_mod_odd.xml"))
+            .or_else(|_| fs::remove_dir(host.path("etc/xml/gatepost_mod_odd.xml")))
+            .unwrap();
+    }
+    let settings = host.read("etc/gatepost.toml");
+    for kind in ["pipe", "folder"] {
+        make("etc/gatepost.toml", kind);
+        refused(&host.gatepost(&["status"]).ended(78), "etc/gatepost.toml");
+    }
+    fs::remove_dir(host.path("etc/gatepost.toml")).unwrap();
+    host.write("etc/gatepost.toml", settings);
+    host.gatepost(&["status"]).ended(0);
+}
+
+#[test]
+fn control_characters_of_others_reach_no_terminal() {
+    let stage = Stage::with_ledger(0);
+    let reason = "x\x1b[2J\x1b]0;owned\x07\u{9b}31mred";
+    stage.host.gatepost(&["gateway", "hold", "gwledger", "--reason", "x"]).ended(0);
+    let sql = "'x'||char(27)||'[2J'||char(27)||']0;owned'||char(7)||char(155)||'31mred'";
+    stage.host.sql(&format!("UPDATE gatewaystate SET reason={sql}"));
+    stage.host.gatepost(&["pause", "--reason", reason]).ended(0);
+    stage.queue(1, 1);
+    let control = |text: &str| text.chars().any(|c| c.is_control() && c != '\n');
+    for arguments in [
+        &["status"][..],
+        &["status", "-o", "json"],
+        &["status", "-o", "prometheus"],
+        &["gateway", "list"],
+        &["gateway", "list", "-o", "json"],
+        &["gateway", "list", "-o", "xml"],
+        &["func", "gateway"],
+        &["why", "1"],
+        &["check"],
+        &["why", reason],
+        &["resume", "--gateway", reason],
+    ] {
+        let ran = stage.host.gatepost(arguments);
+        assert!(!control(&ran.stdout) && !control(&ran.stderr), "{arguments:?}: {ran:?}");
+    }
+    let listed = stage.host.gatepost(&["gateway", "list", "-o", "json"]).ended(0).stdout;
+    assert!(listed.contains("\\u001b[2J") && listed.contains("\\u009b31mred"), "{listed}");
+}

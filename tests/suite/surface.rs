@@ -70,12 +70,12 @@ fn a_gateway_is_held_paused_released_and_deleted() {
         &host,
         &[
             ("gateway hold file --reason 'bill unpaid'", 0, &["gateway file is held"]),
-            ("gateway list", 0, &["file  gwfile  ntemail        1  held   bill unpaid"]),
+            ("gateway list", 0, &["file  gwfile  ntemail        1  held          bill unpaid"]),
             ("status -o prometheus", 1, &["gatepost_gateway_open{gateway=\"file\"} 0"]),
             ("gateway release file", 0, &["gateway file is used again"]),
             ("gateway list", 0, &["open"]),
             ("pause --gateway file --reason works --for 2h", 0, &["is held until 20", ": works;"]),
-            ("gateway list -o wide", 0, &["held   works", "ON UNKNOWN  SINCE"]),
+            ("gateway list -o wide", 0, &["held   20", "Z  works", "ON UNKNOWN  SINCE"]),
             ("resume --gateway file", 0, &["gateway file is used again"]),
             ("gateway delete file", 0, &["deleted gateway file"]),
             ("gateway list -o json", 0, &["[]\n"]),
@@ -296,4 +296,92 @@ fn a_followed_log_shows_each_attempt_once() {
     }
     assert_eq!(follow.printed().lines().count(), 2, "{}", follow.printed());
     follow.ends();
+}
+
+#[test]
+fn the_end_of_a_hold_and_of_a_pause_is_shown_wherever_they_are() {
+    let host = demo();
+    type_all(
+        &host,
+        &[
+            ("send registration --user jane@example.com --module ntemail", 0, &["queued"]),
+            ("pause --gateway file --reason moving --for 2h", 0, &["is held until 20"]),
+        ],
+    );
+    let until = host.sql(
+        "SELECT strftime('%Y-%m-%dT%H:%M:%SZ', next_probe_ms/1000, 'unixepoch') FROM gatewaystate",
+    );
+    for line in ["gateway list", "status"] {
+        let shown = host.gatepost(&words(line)).stdout;
+        assert!(shown.contains("UNTIL") && shown.contains(&until), "{line}: {shown}");
+    }
+    let shown = host.gatepost(&["status"]).stdout;
+    assert!(shown.contains(&format!(", until {until} (")), "the finding too: {shown}");
+    let why = host.gatepost(&["why", "1"]).ended(0).stdout;
+    let held = format!("released {until} (in ");
+    assert!(why.contains(&held) && why.contains("`gatepost gateway release 1`"), "{why}");
+    assert!(!why.contains("Nobody works"), "{why}");
+    type_all(
+        &host,
+        &[
+            ("pause --reason x --for abc", 65, &["`for` can't be `abc`: write a time to come"]),
+            ("pause --gateway file --reason x --for abc", 65, &["`for` can't be `abc`: "]),
+            ("pause --reason x --for 1h", 0, &["paused: nothing goes out"]),
+            ("status", 2, &["paused for ", ", until 20", "is held by a person"]),
+        ],
+    );
+}
+
+#[test]
+fn a_program_that_can_not_be_run_keeps_the_table_narrow_and_its_reason_apart() {
+    use std::os::unix::fs::PermissionsExt;
+    let host = demo();
+    host.program("notify/ntodd", "#!/bin/sh\n");
+    let mode = |mode| std::fs::Permissions::from_mode(mode);
+    std::fs::set_permissions(host.path("notify/ntodd"), mode(0o644)).unwrap();
+    let shown = host.gatepost(&["status"]).stdout;
+    let row = shown.lines().find(|line| line.starts_with("ntodd")).unwrap();
+    assert!(row.contains(" broken ") && row.len() < 100, "{shown}");
+    assert!(shown.contains("notify/ntodd can't be used: "), "{shown}");
+}
+
+#[test]
+fn an_address_to_listen_at_is_checked_when_it_is_set() {
+    let host = demo();
+    for wrong in ["nonsense", "8025", "127.0.0.1", "127.0.0.1:99999", ":80", "a b:80"] {
+        let refused = host.gatepost(&["config", "set", "api.listen", wrong]).ended(78).stderr;
+        assert!(refused.contains("ADDRESS:PORT, like 127.0.0.1:8025"), "{wrong}: {refused}");
+    }
+    for right in ["127.0.0.1:8025", "[::1]:8025", "localhost:8025", ""] {
+        host.gatepost(&["config", "set", "api.listen", right]).ended(0);
+    }
+}
+
+#[test]
+fn a_new_gate_follows_no_link_and_is_tested_by_its_name() {
+    let host = demo();
+    let elsewhere = host.path("elsewhere");
+    std::os::unix::fs::symlink(&elsewhere, host.path("gate/gwlink")).unwrap();
+    type_all(
+        &host,
+        &[
+            ("gate new gwlink --lang sh", 73, &["gate/gwlink` is there already"]),
+            ("gate new gwours --lang sh", 0, &["gate/gwours"]),
+            ("gate test gwours", 0, &["0 failed"]),
+            ("gate test gate/gwours", 0, &["0 failed"]),
+        ],
+    );
+    assert!(!elsewhere.exists());
+    let mut away = host.command("bin/gatepost", &["gate", "test", "gwours"]);
+    let ran = Ran::of(&away.current_dir("/").output().unwrap()).ended(0);
+    assert!(ran.stderr.contains("0 failed"), "{}", ran.stderr);
+}
+
+#[test]
+fn init_run_again_says_that_it_was_made_before() {
+    let host = Host::bare();
+    type_all(&host, &[("init", 0, &["is ready. Next:"])]);
+    let again = host.gatepost(&["init"]).ended(0).stdout;
+    assert!(again.contains("was made before: what was there is left"), "{again}");
+    assert!(!again.contains("Next:"), "{again}");
 }

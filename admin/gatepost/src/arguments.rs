@@ -350,7 +350,7 @@ pub(crate) struct Selection {
     /// ready, waiting, failed or asked
     #[arg(long)]
     pub(crate) state: Option<String>,
-    /// Last handed to this gateway
+    /// Last handed to this gateway; not what no gateway has had yet: the answer counts that apart
     #[arg(long)]
     pub(crate) gateway: Option<String>,
     /// Of this notice

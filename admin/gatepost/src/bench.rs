@@ -200,9 +200,9 @@ fn print(table: &Table, format: Option<Format>) -> Result<()> {
     match format {
         Some(Format::Json) => {
             let text = serde_json::to_string_pretty(&Value::Array(rows)).unwrap_or_default();
-            Ok(output::print(&format!("{text}\n"))?)
+            Ok(output::print_json(&format!("{text}\n"))?)
         }
-        Some(Format::Jsonl) => Ok(output::print(&output::lines(rows))?),
+        Some(Format::Jsonl) => Ok(output::print_json(&output::lines(rows))?),
         _ => Ok(output::table(table, format)?),
     }
 }

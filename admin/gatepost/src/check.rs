@@ -117,14 +117,13 @@ fn report(lines: &[Line], format: Option<Format>) -> Result<ExitCode> {
         for line in lines {
             match &line.problem {
                 None => {
-                    output::print(&format!("{}  {}\n", paint.say(Tone::Good, "ok   "), line.what))?;
+                    let what = output::clean(&line.what);
+                    output::exactly(&format!("{}  {what}\n", paint.say(Tone::Good, "ok   ")))?;
                 }
                 Some((problem, cure)) => {
-                    output::print(&format!(
-                        "{}  {}: {problem}\n       {cure}\n",
-                        paint.say(Tone::Bad, "wrong"),
-                        line.what
-                    ))?;
+                    let words = format!("{}: {problem}\n       {cure}", line.what);
+                    let words = output::clean(&words);
+                    output::exactly(&format!("{}  {words}\n", paint.say(Tone::Bad, "wrong")))?;
                 }
             }
         }

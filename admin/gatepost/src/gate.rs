@@ -10,6 +10,7 @@ use host::proof::{Finding, Subject, Verdict};
 use host::{Caller, Folder, Programs};
 use notice::{Fields, ModuleName};
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -21,7 +22,7 @@ pub(crate) enum Gate {
     List,
     /// Run the whole contract on a gate: good, hostile, slow and dying inputs
     Test {
-        /// The program
+        /// The program, by its path or by its name in gate/
         path: PathBuf,
     },
     /// Write a new gate that passes the test
@@ -101,7 +102,9 @@ pub(crate) fn run(root: Option<&Path>, format: Option<Format>, what: Gate) -> Re
     let root = root_of(root)?;
     match what {
         Gate::List => list(&Caller::new(&root, &Config::load(&root)?), format),
-        Gate::Test { path } => test(&Caller::new(&root, &Config::load(&root)?), &path, format),
+        Gate::Test { path } => {
+            test(&Caller::new(&root, &Config::load(&root)?), &place_of(&root, &path)?, format)
+        }
         Gate::New { name, lang } => new(&root, &name, &lang),
     }
 }
@@ -129,11 +132,18 @@ fn list(caller: &Caller, format: Option<Format>) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The program that is meant: what stands there, else the gate of that name, or at that place, in ROOT.
+fn place_of(root: &config::Root, path: &Path) -> Result<PathBuf> {
+    let here = std::path::absolute(path)?;
+    let in_root = [root.path("gate").join(path), root.path(path)];
+    let found = in_root.into_iter().find(|place| !here.exists() && place.is_file());
+    Ok(found.unwrap_or(here))
+}
+
 /// Runs the whole contract; exit 1 if the gate breaks it.
 fn test(caller: &Caller, path: &Path, format: Option<Format>) -> Result<ExitCode> {
-    let program = std::path::absolute(path)?;
     let subject = Subject {
-        program: &program,
+        program: path,
         params: &Fields::new(),
         environment: caller.environment().clone(),
         deadline: Duration::from_secs(10),
@@ -165,7 +175,8 @@ fn print_report(report: &[Finding]) -> Result<()> {
             Verdict::Failed => Tone::Bad,
         };
         let mark = paint.say(tone, &format!("{:<6}", line.verdict.to_string()));
-        output::print(&format!("{mark}  {:<width$}  {}\n", line.check, line.words))?;
+        let words = paint.say(Tone::Plain, &line.words);
+        output::exactly(&format!("{mark}  {:<width$}  {words}\n", line.check))?;
     }
     Ok(())
 }
@@ -182,7 +193,8 @@ fn new(root: &config::Root, name: &str, lang: &str) -> Result<ExitCode> {
         .chain([&DESCRIPTION])
         .map(|(path, text)| (root.path(path.replace(EXAMPLE, name)), *text))
         .collect();
-    if let Some((path, _)) = files.iter().find(|(path, _)| path.exists()) {
+    // a link that leads nowhere is there too
+    if let Some((path, _)) = files.iter().find(|(path, _)| path.symlink_metadata().is_ok()) {
         return Err(Failure::new(
             code::CANT_CREATE,
             format!("`{}` is there already; choose another name", path.display()),
@@ -190,9 +202,10 @@ fn new(root: &config::Root, name: &str, lang: &str) -> Result<ExitCode> {
     }
     for (at, (path, text)) in files.iter().enumerate() {
         fs::create_dir_all(path.parent().unwrap_or(root.folder()))?;
-        fs::write(path, text.replace(EXAMPLE, name))?;
+        let mut file = fs::File::create_new(path)?;
+        file.write_all(text.replace(EXAMPLE, name).as_bytes())?;
         let mode = if at == 0 { scaffold.mode } else { SOURCE };
-        fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
+        file.set_permissions(fs::Permissions::from_mode(mode))?;
     }
     let written = output::lines(files.iter().map(|(path, _)| format!("  {}", path.display())));
     let build = if scaffold.next.is_empty() {

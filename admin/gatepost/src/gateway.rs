@@ -68,6 +68,7 @@ const GATEWAY: &[&str] = &[
     "notify_module",
     "project",
     "state",
+    "next_probe",
     "reason",
     "priority",
     "active",
@@ -86,7 +87,7 @@ pub(crate) fn run(session: &mut Session, what: Gateway) -> Result<()> {
     match what {
         Gateway::List => {
             let answer = session.ask("gateway", &[])?;
-            session.list(&answer, GATEWAY, 7)
+            session.list(&answer, GATEWAY, 8)
         }
         Gateway::Add { gate: None, .. } => Err(no_gate(session)?),
         Gateway::Add { gate: Some(gate), fields } => {
@@ -266,9 +267,11 @@ fn ask_one(document: &FormDocument, control: &Control, known: &str) -> Result<St
 
 /// `gatepost pause`: the whole queue by the `DoNothing` file, or one gateway by holding it.
 pub(crate) fn pause(session: &mut Session, what: &Pause) -> Result<()> {
-    let until = what.for_time.as_ref().map(|age| format!("+{}", age.trim_start_matches('+')));
+    let now = session.platform.clock().now();
+    let until =
+        what.for_time.as_ref().map(|time| when::read_ahead("for", time, now)).transpose()?;
     if let Some(gateway) = &what.gateway {
-        let until = until.unwrap_or_default();
+        let until = until.map(|until| when::shown(until.at)).unwrap_or_default();
         let answer = session.ask(
             "gateway.hold",
             &[("elid", gateway), ("reason", &what.reason), ("until", &until)],
@@ -281,8 +284,6 @@ pub(crate) fn pause(session: &mut Session, what: &Pause) -> Result<()> {
         );
         return session.report(&answer, &words);
     }
-    let now = session.platform.clock().now();
-    let until = until.map(|until| when::read("for", &until, now, "")).transpose()?;
     let words = config::pause_words(&what.reason, until.as_ref().map(|until| until.at));
     config::pause(session.platform.root(), &words)?;
     session.platform.store().wake();

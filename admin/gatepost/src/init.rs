@@ -49,6 +49,7 @@ pub(crate) fn run(argument: Option<&Path>, init: &Init) -> Result<ExitCode> {
     if root.path("var").is_dir() {
         config::take_owner(&root)?;
     }
+    let age = if root.is_made() && root.path("var").is_dir() { Age::Used } else { Age::New };
     make_folders(&root, init)?;
     make_settings(&root, init)?;
     let config = Config::load(&root)?;
@@ -61,7 +62,14 @@ pub(crate) fn run(argument: Option<&Path>, init: &Init) -> Result<ExitCode> {
     if init.demo {
         demo(&root)?;
     }
-    next(&root, init)
+    next(&root, init, age)
+}
+
+/// Whether somebody has made this ROOT before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Age {
+    New,
+    Used,
 }
 
 /// Links the ancestor's prefix to ROOT. What stands there already is never touched.
@@ -231,8 +239,14 @@ fn demo(root: &Root) -> Result<()> {
     Ok(())
 }
 
-fn next(root: &Root, init: &Init) -> Result<ExitCode> {
+fn next(root: &Root, init: &Init, age: Age) -> Result<ExitCode> {
     let folder = root.folder().display();
+    if age == Age::Used && !init.demo {
+        output::print(&format!(
+            "{folder} was made before: what was there is left, what was missing is made. `gatepost status` says how it is.\n"
+        ))?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let steps = if init.demo {
         "bin/gatepost send registration --user jane@example.com
   notify/ntemail --command process

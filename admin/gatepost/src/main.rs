@@ -139,6 +139,6 @@ fn completions(shell: &str) -> Result<ExitCode> {
         })?;
         clap_complete::generate(shell, &mut command, "gatepost", &mut text);
     }
-    output::print(&String::from_utf8_lossy(&text))?;
+    output::exactly(&String::from_utf8_lossy(&text))?;
     Ok(ExitCode::SUCCESS)
 }

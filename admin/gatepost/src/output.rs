@@ -1,4 +1,5 @@
-//! How things are printed: tables that line up for a person, stable JSON for a program. The only place that prints.
+//! How things are printed: tables that line up for a person, stable JSON for a program. The only place that prints,
+//! and so the only place that keeps control characters of others from the terminal ([`clean`]).
 
 use crate::arguments::Format;
 use anyhow::Result;
@@ -50,14 +51,17 @@ fn json_of(cell: &str) -> Value {
 /// Prints a list.
 pub(crate) fn table(table: &Table, format: Option<Format>) -> Result<()> {
     let format = format.unwrap_or(Format::Table);
-    let text = match format {
-        Format::Table | Format::Wide | Format::Prometheus => columns_of(table, table.shown(format)),
-        Format::Json => format!("{}\n", serde_json::to_string_pretty(&table.to_json())?),
-        Format::Jsonl => lines(table.to_json()),
-        Format::Name => lines(table.rows.iter().filter_map(|row| row.first())),
-        Format::Xml => xml_of(table),
-    };
-    print(&text)
+    match format {
+        Format::Table | Format::Wide | Format::Prometheus => {
+            print(&columns_of(table, table.shown(format)))
+        }
+        Format::Json => {
+            print_json(&format!("{}\n", serde_json::to_string_pretty(&table.to_json())?))
+        }
+        Format::Jsonl => print_json(&lines(table.to_json())),
+        Format::Name => print(&lines(table.rows.iter().filter_map(|row| row.first()))),
+        Format::Xml => print_xml(&xml_of(table)),
+    }
 }
 
 fn xml_of(table: &Table) -> String {
@@ -84,7 +88,9 @@ pub(crate) fn json_rows(table: &Table) -> Vec<Value> {
 
 /// Columns as wide as their widest cell; numbers to the right; the last column is not padded.
 fn columns_of(table: &Table, columns: usize) -> String {
-    let cell = |row: &[String], column: usize| row.get(column).cloned().unwrap_or_default();
+    let cell = |row: &[String], column: usize| {
+        row.get(column).map_or_else(String::new, |text| one_line(text))
+    };
     let width = |column: usize| {
         let cells = table.rows.iter().map(|row| cell(row, column).chars().count());
         cells.chain([title_of(table.columns[column]).chars().count()]).max().unwrap_or_default()
@@ -132,6 +138,7 @@ fn title_of(name: &str) -> String {
         "runs" => "delivered by",
         "p95_ms" => "95% ms",
         "last_gateway" => "gateway",
+        "next_probe" => "until",
         other => other,
     };
     word.replace('_', " ").to_uppercase()
@@ -145,8 +152,49 @@ pub(crate) fn lines(each: impl IntoIterator<Item = impl Display>) -> String {
     })
 }
 
-/// Prints text as it is. A reader that has left (`| head`) is no error.
+/// What came from outside, without what a terminal would obey; ends of lines and tabs stay.
+pub(crate) fn clean(text: &str) -> String {
+    text.replace(|c: char| c.is_control() && !matches!(c, '\n' | '\t'), "\u{fffd}")
+}
+
+/// The same in one line: a cell.
+fn one_line(text: &str) -> String {
+    clean(&text.replace(['\n', '\t', '\r'], " "))
+}
+
+/// Prints words for a person, cleaned.
 pub(crate) fn print(text: &str) -> Result<()> {
+    exactly(&clean(text))
+}
+
+/// Prints JSON: a program reads what was there, a terminal obeys nothing.
+pub(crate) fn print_json(text: &str) -> Result<()> {
+    exactly(&escaped(text, |c| format!("\\u{:04x}", u32::from(c))))
+}
+
+/// Prints XML, likewise.
+pub(crate) fn print_xml(text: &str) -> Result<()> {
+    exactly(&escaped(text, |c| format!("&#x{:x};", u32::from(c))))
+}
+
+fn escaped(text: &str, escape: impl Fn(char) -> String) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut all, c| {
+        if c.is_control() && !matches!(c, '\n' | '\t') {
+            all.push_str(&escape(c));
+        } else {
+            all.push(c);
+        }
+        all
+    })
+}
+
+/// Takes what was shown from the screen.
+pub(crate) fn wipe() -> Result<()> {
+    exactly("\x1b[H\x1b[2J")
+}
+
+/// Prints text as it is: ours, or cleaned already. A reader that has left (`| head`) is no error.
+pub(crate) fn exactly(text: &str) -> Result<()> {
     match std::io::stdout().lock().write_all(text.as_bytes()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),
@@ -155,19 +203,20 @@ pub(crate) fn print(text: &str) -> Result<()> {
 
 /// A line for the person, apart from what a program reads.
 pub(crate) fn tell(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
+    let _ = writeln!(std::io::stderr(), "{}", clean(line));
 }
 
 /// A question; the answer is typed behind it.
 pub(crate) fn prompt(question: &str) {
     let mut screen = std::io::stderr();
-    let _ = write!(screen, "{question}").and_then(|()| screen.flush());
+    let _ = write!(screen, "{}", clean(question)).and_then(|()| screen.flush());
 }
 
 /// A line that the next one takes the place of; only where a person looks.
 pub(crate) fn progress(line: &str) {
     if std::io::stderr().is_terminal() {
-        prompt(&format!("\r\x1b[K{line}"));
+        let mut screen = std::io::stderr();
+        let _ = write!(screen, "\r\x1b[K{}", clean(line)).and_then(|()| screen.flush());
     }
 }
 
@@ -193,6 +242,8 @@ pub(crate) enum Tone {
     Bad,
     /// Less important.
     Quiet,
+    /// No colour.
+    Plain,
 }
 
 impl Paint {
@@ -201,15 +252,17 @@ impl Paint {
         Self { on: is_terminal() && colours == config::Colours::Welcome }
     }
 
-    /// The text in the tone's colour.
+    /// The text, cleaned, in the tone's colour.
     pub(crate) fn say(self, tone: Tone, text: &str) -> String {
+        let text = clean(text);
         let code = match tone {
+            Tone::Plain => return text,
             Tone::Good => 32,
             Tone::Warning => 33,
             Tone::Bad => 31,
             Tone::Quiet => 2,
         };
-        if self.on { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+        if self.on { format!("\x1b[{code}m{text}\x1b[0m") } else { text }
     }
 }
 
@@ -227,6 +280,16 @@ mod tests {
     #[test]
     fn columns_line_up_and_numbers_stand_to_the_right() {
         assert_eq!(aligned(&sample()), "ID  NAME\n 1  Почта\n12  sms\n");
+    }
+
+    #[test]
+    fn what_a_terminal_would_obey_is_shown_and_not_obeyed() {
+        let mut table = sample();
+        table.rows[0][1] = "a\x1b[2J\u{9b}b\nc".into();
+        assert_eq!(aligned(&table), "ID  NAME\n 1  a\u{fffd}[2J\u{fffd}b c\n12  sms\n");
+        assert_eq!(clean("a\r\n\tb\x07"), "a\u{fffd}\n\tb\u{fffd}");
+        let escape = |c: char| format!("<{:x}>", u32::from(c));
+        assert_eq!(escaped("\"\u{9b}\"\n", escape), "\"<9b>\"\n");
     }
 
     #[test]

@@ -84,7 +84,7 @@ pub(crate) fn list(session: &mut Session, what: &Queue) -> Result<()> {
     loop {
         let answer = session.ask("task", &values)?;
         if what.follow && output::is_terminal() {
-            output::print("\x1b[H\x1b[2J")?;
+            output::wipe()?;
         }
         let (columns, narrow) = columns_of(&answer);
         session.list(&answer, &columns, narrow)?;

@@ -78,19 +78,26 @@ impl Session {
 
     /// Prints an answer as it is: lines without `-o`, else the format.
     pub(crate) fn print(&self, answer: &Answer) -> Result<()> {
-        let text = match self.format {
-            None | Some(Format::Table | Format::Wide | Format::Prometheus) => answer.to_lines(),
-            Some(Format::Json) => {
-                format!("{}\n", serde_json::to_string_pretty(&answer.to_json()).unwrap_or_default())
+        match self.format {
+            None | Some(Format::Table | Format::Wide | Format::Prometheus) => {
+                output::print(&answer.to_lines())?;
             }
-            Some(Format::Jsonl) => match answer.to_json() {
+            Some(Format::Json) => {
+                let text = serde_json::to_string_pretty(&answer.to_json()).unwrap_or_default();
+                output::print_json(&format!("{text}\n"))?;
+            }
+            Some(Format::Jsonl) => output::print_json(&match answer.to_json() {
                 serde_json::Value::Array(rows) => output::lines(rows),
                 value => format!("{value}\n"),
-            },
-            Some(Format::Xml) => format!("{}\n", answer.document.to_xml()),
-            Some(Format::Name) => output::lines(answer.rows().map(|row| row.child_text("id"))),
-        };
-        Ok(output::print(&text)?)
+            })?,
+            Some(Format::Xml) => {
+                output::print_xml(&format!("{}\n", answer.document.to_xml()))?;
+            }
+            Some(Format::Name) => {
+                output::print(&output::lines(answer.rows().map(|row| row.child_text("id"))))?;
+            }
+        }
+        Ok(())
     }
 
     /// Prints a list: these columns of each row, the first `narrow` of them in a narrow table.

@@ -6,7 +6,7 @@ use crate::failure::Result;
 use crate::output::{self, Paint, Table, Tone};
 use crate::session::Session;
 use notice::{Ms, State};
-use platform::{Finding, Runner, Severity, Status, when};
+use platform::{Finding, GatewayStatus, Runner, Severity, Status, when};
 use std::fmt::Write;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -24,15 +24,16 @@ const EVERY: Duration = Duration::from_secs(2);
 pub(crate) fn run(session: &mut Session, look: Look) -> Result<ExitCode> {
     loop {
         let status = session.platform.status()?;
-        let text = match session.format {
-            Some(Format::Prometheus) => metrics(&status),
-            Some(Format::Json | Format::Jsonl) => format!("{}\n", json(&status)),
-            _ => page(&status, Paint::new(config::colours())),
-        };
         if look == Look::Watch {
-            output::print("\x1b[H\x1b[2J")?;
+            output::wipe()?;
         }
-        output::print(&text)?;
+        match session.format {
+            Some(Format::Prometheus) => output::print(&metrics(&status))?,
+            Some(Format::Json | Format::Jsonl) => {
+                output::print_json(&format!("{}\n", json(&status)))?;
+            }
+            _ => output::exactly(&page(&status, Paint::new(config::colours())))?,
+        }
         if look == Look::Once {
             return Ok(exit(&status));
         }
@@ -57,9 +58,12 @@ fn page(status: &Status, paint: Paint) -> String {
             .since
             .map(|since| format!(" for {}", when::distance(status.now.since(since))))
             .unwrap_or_default();
+        let until = pause.until.map(|until| format!(", until {}", when::shown(until)));
+        let until = until.unwrap_or_default();
         let reason =
             if pause.reason.is_empty() { String::new() } else { format!(": {}", pause.reason) };
-        let _ = writeln!(text, "{}", paint.say(Tone::Warning, &format!("paused{since}{reason}")));
+        let words = format!("paused{since}{until}{reason}");
+        let _ = writeln!(text, "{}", paint.say(Tone::Warning, &words));
     }
     text.push_str(&output::aligned(&modules(status)));
     if !status.gateways.is_empty() {
@@ -76,7 +80,7 @@ fn page(status: &Status, paint: Paint) -> String {
             text,
             "{} {}\n         {}",
             paint.say(tone, &format!("{word:<8}")),
-            finding.text,
+            paint.say(Tone::Plain, &finding.text),
             paint.say(Tone::Quiet, &finding.cure)
         );
     }
@@ -98,7 +102,11 @@ fn modules(status: &Status) -> Table {
     for module in &status.modules {
         let mut row = vec![
             module.name.clone(),
-            module.broken.clone().unwrap_or_else(|| runs(&module.runner, status.now)),
+            // the finding has the reason: a cell is short
+            match module.broken {
+                Some(_) => "broken".to_owned(),
+                None => runs(&module.runner, status.now),
+            },
         ];
         row.extend(
             State::ALL
@@ -127,12 +135,13 @@ fn gateways(status: &Status) -> Table {
             "gate",
             "module",
             "state",
+            "until",
             "waiting",
             "oldest",
             "sent in 10 min",
             "last error",
         ],
-        8,
+        9,
     );
     for one in &status.gateways {
         let error = one
@@ -145,6 +154,7 @@ fn gateways(status: &Status) -> Table {
             one.gateway.gate.clone(),
             one.gateway.module.to_string(),
             one.word.to_owned(),
+            until_of(one),
             one.waiting.to_string(),
             age(status.now, one.oldest),
             one.sent_in_10_min.to_string(),
@@ -152,6 +162,13 @@ fn gateways(status: &Status) -> Table {
         ]);
     }
     table
+}
+
+/// When a held gateway is released or tried again.
+fn until_of(one: &GatewayStatus) -> String {
+    let is_shut = matches!(one.word, "held" | "down");
+    let state = one.state.as_ref().filter(|_| is_shut);
+    state.and_then(|state| state.next_probe).map(when::shown).unwrap_or_default()
 }
 
 fn age(now: Ms, since: Option<Ms>) -> String {

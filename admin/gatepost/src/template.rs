@@ -85,7 +85,7 @@ pub(crate) fn render(root: Option<&Path>, render: &Render) -> Result<ExitCode> {
         user: &user,
     };
     let texts = ask(&caller, engine, &question)?;
-    output::print(&texts.html.or(texts.text).unwrap_or_default())?;
+    output::exactly(&texts.html.or(texts.text).unwrap_or_default())?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -9,12 +9,14 @@ use crate::session::Session;
 pub(crate) fn run(session: &mut Session, what: &str) -> Result<()> {
     let why = session.platform.why(what)?;
     let sentences = platform::sentences(&why);
-    let text = match session.format {
-        Some(Format::Json) => format!("{}\n", serde_json::json!(sentences)),
-        Some(Format::Jsonl) => output::lines(sentences.iter().map(|line| serde_json::json!(line))),
-        _ => sentences.join("\n") + "\n",
-    };
-    output::print(&text)?;
+    match session.format {
+        Some(Format::Json) => output::print_json(&format!("{}\n", serde_json::json!(sentences)))?,
+        Some(Format::Jsonl) => {
+            let each = sentences.iter().map(|line| serde_json::json!(line));
+            output::print_json(&output::lines(each))?;
+        }
+        _ => output::print(&(sentences.join("\n") + "\n"))?,
+    }
     if why.tasks.is_empty() && why.contact.is_none() {
         return Err(Failure::new(code::NOT_FOUND, format!("nothing is known of `{what}`")));
     }

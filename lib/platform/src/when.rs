@@ -37,6 +37,19 @@ pub fn read(field: &str, text: &str, now: Ms, zone: &str) -> Result<Moment, Refu
     Ok(Moment { at, understood })
 }
 
+/// Reads how far away a time is: `2h`, `1d12h`. A refusal names what was typed.
+pub fn read_ahead(field: &str, text: &str, now: Ms) -> Result<Moment, Refusal> {
+    let text = text.trim();
+    read(field, &format!("+{}", text.trim_start_matches('+')), now, "").map_err(|_| {
+        Refusal::Value {
+            field: field.to_owned(),
+            value: text.to_owned(),
+            reason: "write a time to come, of at most ten years, like `30m`, `2h` or `1d12h`"
+                .to_owned(),
+        }
+    })
+}
+
 /// Reads a time that lies back: `1h`, `2d`, or any absolute form of [`read`].
 pub fn read_past(field: &str, text: &str, now: Ms, zone: &str) -> Result<Moment, Refusal> {
     let text = text.trim().trim_start_matches(['+', '-']);
@@ -185,6 +198,16 @@ mod tests {
     fn nonsense_is_refused_with_an_example() {
         for text in ["tomorrow", "+", "+-2h", "2026-13-01", "2026-11-23 09:00 Mars/Base", "+900y"] {
             assert!(read("at", text, NOW, "").is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_distance_ahead_is_refused_as_it_was_typed() {
+        assert_eq!(read_ahead("for", "2h", NOW).unwrap().at, NOW.plus(7_200_000));
+        assert_eq!(read_ahead("for", "+2h", NOW).unwrap().at, NOW.plus(7_200_000));
+        for text in ["abc", "+abc", "11y"] {
+            let refused = read_ahead("for", text, NOW).unwrap_err().to_string();
+            assert!(refused.starts_with(&format!("`for` can't be `{text}`: ")), "{refused}");
         }
     }
 
