@@ -1,7 +1,7 @@
 //! The person a notice is for, and the address it goes to.
 
 use crate::phone::Phone;
-use notice::{Fields, UserId};
+use notice::{Fields, UserId, unasked};
 use std::fmt;
 use wire::params::fields_of;
 use wire::xml::Document;
@@ -25,11 +25,11 @@ impl Refusal {
     /// The reason's name, as the log and `why` know it.
     pub fn word(&self) -> &'static str {
         match self {
-            Self::NoContact(_) => "no_contact",
-            Self::BadContact(_) => "bad_contact",
-            Self::EmptyMessage => "empty_message",
-            Self::TooLong(_) => "too_long",
-            Self::Blocked(_) => "contact_blocked",
+            Self::NoContact(_) => unasked::NO_CONTACT,
+            Self::BadContact(_) => unasked::BAD_CONTACT,
+            Self::EmptyMessage => unasked::EMPTY_MESSAGE,
+            Self::TooLong(_) => unasked::TOO_LONG,
+            Self::Blocked(_) => unasked::CONTACT_BLOCKED,
         }
     }
 }

@@ -11,6 +11,7 @@ mod outcome;
 mod priority;
 mod secret;
 mod state;
+pub mod unasked;
 
 pub use chain::chain;
 pub use clock::{Clock, ManualClock, Ms, SystemClock};

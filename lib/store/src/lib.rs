@@ -139,6 +139,8 @@ pub trait Snapshot: CallsSnapshot + ServicesSnapshot {
     /// Attempts from the newest down; `before` pages.
     fn log(&mut self, filter: &LogFilter, before: Option<LogId>, limit: u32)
     -> Result<Vec<LogRow>>;
+    /// Attempts since then that ended as *never* without a gate's having had them, from the latest.
+    fn refused(&mut self, since: Ms, limit: u32) -> Result<Vec<LogRow>>;
     /// The earliest `run_at`, `expires_ms` or `lease_until` of any row: when there is next something to do.
     fn next_due(&mut self) -> Result<Option<Ms>>;
     /// The live workers.

@@ -82,6 +82,32 @@ pub(crate) fn the_log_is_found_by_task_contact_user_and_reference(fresh: Fresh) 
     }
 }
 
+pub(crate) fn the_log_tells_what_no_gate_had_by_its_time(fresh: Fresh) {
+    let mut kit = fresh(Order::Ageing);
+    let row = |kit: &super::Kit, (outcome, took_ms): (&str, Option<i64>), after: i64| NewLog {
+        at: kit.now.plus(after),
+        took_ms,
+        ..kit.log_row(TaskId(after), outcome)
+    };
+    let mut rows = vec![
+        row(&kit, ("never", None), 1_000),
+        row(&kit, ("never", None), 5_000),
+        row(&kit, ("never", Some(3)), 6_000),
+        row(&kit, ("sent", None), 7_000),
+        row(&kit, ("never", None), 3_000),
+    ];
+    // however much was sent since
+    rows.extend(vec![row(&kit, ("sent", Some(1)), 9_000); 100]);
+    kit.change(|tx| tx.add_log(&rows));
+    let since = kit.now.plus(2_000);
+    let found = |kit: &mut super::Kit, limit| {
+        let rows = kit.look(|seen| seen.refused(since, limit));
+        rows.iter().map(|row| row.id.0).collect::<Vec<_>>()
+    };
+    assert_eq!(found(&mut kit, 10), [2, 5]);
+    assert_eq!(found(&mut kit, 1), [2]);
+}
+
 pub(crate) fn the_log_pages_and_follows(fresh: Fresh) {
     let mut kit = fresh(Order::Ageing);
     let rows = vec![NewLog { user: Some(UserId(1)), ..kit.log_row(TaskId(1), "sent") }; 10];

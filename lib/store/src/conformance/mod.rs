@@ -99,6 +99,7 @@ macro_rules! conformance {
             a_row_deleted_by_hand_holds_nobody_for_long
             // log
             the_log_is_found_by_task_contact_user_and_reference
+            the_log_tells_what_no_gate_had_by_its_time
             the_log_pages_and_follows
             // gateways
             a_gateway_rises_in_version_with_each_save

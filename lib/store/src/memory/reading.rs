@@ -1,7 +1,7 @@
 //! Looking at the queue and its log.
 
 use super::{Tables, Task};
-use crate::{Count, Lease, LogFilter, LogRow, TaskFilter, TaskRow};
+use crate::{Count, Lease, LogFilter, LogRow, NewLog, TaskFilter, TaskRow};
 use notice::{GatewayId, LogId, ModuleName, Ms, Route, State, TaskId};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -123,6 +123,16 @@ impl Tables {
                 && filter.since.is_none_or(|since| row.at >= since)
         };
         rows.filter(fits).take(limit as usize).collect()
+    }
+
+    pub(super) fn list_refused(&self, since: Ms, limit: u32) -> Vec<LogRow> {
+        let refused = |row: &NewLog| row.outcome == "never" && row.took_ms.is_none();
+        let rows = self.log.iter().filter(|(_, row)| refused(row) && row.at >= since);
+        let mut rows: Vec<_> =
+            rows.map(|(id, row)| LogRow { id: LogId(*id), row: row.clone() }).collect();
+        rows.sort_by_key(|found| std::cmp::Reverse((found.row.at, found.id)));
+        rows.truncate(limit as usize);
+        rows
     }
 
     pub(super) fn earliest_due(&self) -> Option<Ms> {

@@ -70,6 +70,10 @@ impl Snapshot for Tables {
         Ok(self.list_log(filter, before, limit))
     }
 
+    fn refused(&mut self, since: Ms, limit: u32) -> Result<Vec<LogRow>> {
+        Ok(self.list_refused(since, limit))
+    }
+
     fn next_due(&mut self) -> Result<Option<Ms>> {
         Ok(self.earliest_due())
     }

@@ -299,6 +299,9 @@ statements! {
      ORDER BY id DESC"
     LOG_IDS_OF_USER "list the log of a user"
     "SELECT id FROM notifylog WHERE user=:user AND at>=:since"
+    LOG_REFUSED "read what was refused before any gate was asked"
+    "SELECT * FROM notifylog INDEXED BY nl_refused WHERE outcome='never' AND took IS NULL AND at>=:since
+     ORDER BY at DESC, id DESC LIMIT :count"
     LOG_ROW "read a log row"
     "SELECT * FROM notifylog WHERE id=:id"
     LOG "read the log"

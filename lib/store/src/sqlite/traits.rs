@@ -1,5 +1,6 @@
 //! The two traits, word by word: which method does what stands here, how it does it in the files beside.
 
+use super::looking::log_row;
 use super::platform::{project_row, user_row};
 use super::platform_statements as platform;
 use super::session::{Session, text};
@@ -71,6 +72,11 @@ impl Snapshot for Session<'_> {
         limit: u32,
     ) -> Result<Vec<LogRow>> {
         self.read_log(filter, before, limit)
+    }
+
+    fn refused(&mut self, since: Ms, limit: u32) -> Result<Vec<LogRow>> {
+        let params = named_params! {":since": since.0, ":count": limit};
+        self.all(queue::LOG_REFUSED, params, log_row)
     }
 
     fn next_due(&mut self) -> Result<Option<Ms>> {
