@@ -581,3 +581,16 @@ fn control_characters_of_others_reach_no_terminal() {
     let listed = stage.host.gatepost(&["gateway", "list", "-o", "json"]).ended(0).stdout;
     assert!(listed.contains("\\u001b[2J") && listed.contains("\\u009b31mred"), "{listed}");
 }
+
+/// A worker that died before its first turn is in no row: nobody would ever bury it.
+#[test]
+fn what_dead_workers_left_in_var_run_is_removed_by_the_next_run() {
+    let stage = Stage::with_ledger(0);
+    let left = ["ntemail-host-7-1.lock", "ntemail-host-7-1.sent", "ntsms-host-7-1.lock"];
+    for name in left.iter().chain(&["daemon-ntsms.lock"]) {
+        stage.host.write(&format!("var/run/{name}"), "");
+    }
+    stage.host.process("ntemail").ended(0);
+    let there = |name: &str| stage.host.path("var/run").join(name).exists();
+    assert!(!left.iter().any(|name| there(name)) && there("daemon-ntsms.lock"));
+}

@@ -114,6 +114,39 @@ pub fn life_of(run: &Path, owner: &str) -> io::Result<Life> {
     }
 }
 
+/// Removes the locks and notes of workers that are dead and that the database knows nothing of: they died before their
+/// first turn, or whoever buried them died. `known` names the owners in the database; it is asked once the locks are
+/// taken, when none of them can lease anything any more.
+pub fn sweep(run: &Path, known: impl FnOnce() -> Option<Vec<String>>) {
+    let Ok(entries) = std::fs::read_dir(run) else { return };
+    let names = entries.filter_map(Result::ok).map(|entry| entry.file_name());
+    let owners = names.filter_map(|name| owner_of(name.to_str()?).map(str::to_owned));
+    let dead: Vec<(String, File)> = owners
+        .filter_map(|owner| match life_of(run, &owner) {
+            Ok(Life::Dead(lock)) => Some((owner, lock)),
+            Ok(Life::Alive | Life::NoFile) | Err(_) => None,
+        })
+        .collect();
+    if dead.is_empty() {
+        return;
+    }
+    let Some(known) = known() else { return };
+    for (owner, _lock) in dead.iter().filter(|(owner, _)| !known.contains(owner)) {
+        let _ = std::fs::remove_file(notes_path(run, owner));
+        let _ = std::fs::remove_file(lock_path(run, owner));
+    }
+}
+
+/// The owner whose lock has that name, `MODULE-HOST-PID-START.lock`; `daemon-MODULE.lock` is nobody's.
+fn owner_of(file: &str) -> Option<&str> {
+    let owner = file.strip_suffix(".lock")?;
+    let mut parts = owner.rsplitn(4, '-');
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    (parts.next().is_some_and(is_number) && parts.next().is_some_and(is_number))
+        .then_some(owner)
+        .filter(|_| parts.next().is_some() && parts.next().is_some())
+}
+
 /// Takes a lock file that others may hold, such as `daemon-MODULE.lock`. None: somebody has it.
 pub fn try_lock(path: &Path) -> io::Result<Option<File>> {
     let file = OpenOptions::new()
@@ -136,8 +169,12 @@ fn locked_new(path: &Path) -> io::Result<Option<File>> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(None),
         Err(error) => Err(error),
         Ok(file) => {
-            flock(&file, FlockOperation::NonBlockingLockExclusive)?;
-            Ok(Some(file))
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => Ok(Some(file)),
+                // somebody who sweeps has taken it for a dead one's
+                Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+                Err(error) => Err(error.into()),
+            }
         }
     }
 }
@@ -154,6 +191,37 @@ fn plain(host: &str) -> String {
 mod tests {
     use super::*;
     use notice::SystemClock;
+
+    #[test]
+    fn what_the_dead_left_is_swept_unless_the_database_knows_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = folder.path();
+        let module = ModuleName::new("ntsms").unwrap();
+        let take = || Identity::take(&module, run, &SystemClock).unwrap();
+        let (living, known, dead) = (take(), take(), take());
+        for one in [&living, &known, &dead] {
+            std::fs::write(one.notes_path(), "start 1 1 1\n").unwrap();
+        }
+        let names = [&living, &known, &dead].map(|one| one.owner.0.clone());
+        drop((known, dead));
+        for other in ["daemon-ntsms.lock", "x.lock", "a-1-2.lock", "api.sock"] {
+            std::fs::write(run.join(other), "").unwrap();
+        }
+        let there = |name: &String| (lock_path(run, name).exists(), notes_path(run, name).exists());
+        sweep(run, || None);
+        assert!(names.iter().all(|name| there(name) == (true, true)), "nobody knows");
+        sweep(run, || Some(vec![names[1].clone()]));
+        let left: Vec<_> = names.iter().map(there).collect();
+        assert_eq!(left, [(true, true), (true, true), (false, false)]);
+        assert!(
+            ["daemon-ntsms.lock", "x.lock", "a-1-2.lock"]
+                .iter()
+                .all(|name| run.join(name).exists())
+        );
+        sweep(run, || Some(Vec::new()));
+        assert_eq!(there(&names[0]), (true, true), "the living are left alone");
+        drop(living);
+    }
 
     #[test]
     fn the_dead_are_told_from_the_living_by_their_lock() {

@@ -9,7 +9,7 @@ use crate::kill::Sabotage;
 use crate::module::{Module, OwnWay, Patience, Profile};
 use crate::notes::Notes;
 use crate::oneshot::OneShotTools;
-use crate::owner::{Identity, try_lock};
+use crate::owner::{Identity, sweep, try_lock};
 use crate::pipeline::Outcomes;
 use crate::progress::{Progress, words};
 use crate::retry::RetryTable;
@@ -220,6 +220,16 @@ impl Site {
         Ok(run)
     }
 
+    /// A name nobody has had; what dead ones have left, and the database does not know of, goes.
+    fn identity(&self, run: &Path, store: &mut dyn Store) -> std::io::Result<Identity> {
+        let owners = |snapshot: &mut dyn store::Snapshot| {
+            let workers = snapshot.workers()?.into_iter().map(|worker| worker.owner);
+            Ok::<_, StoreError>(workers.chain(snapshot.lease_owners()?).collect())
+        };
+        sweep(run, || store::read(store, owners).ok());
+        Identity::take(&self.name, run, &*self.clock)
+    }
+
     /// For a person at a terminal; from cron nothing.
     fn tell(&self, words: &str) {
         if std::io::stderr().is_terminal() {
@@ -229,7 +239,7 @@ impl Site {
 
     fn run(
         &self,
-        store: Box<dyn Store>,
+        mut store: Box<dyn Store>,
         options: &ProcessOptions,
         looks: Option<()>,
     ) -> Result<Run, Exit> {
@@ -237,7 +247,7 @@ impl Site {
         let mask_off = |error: std::io::Error| {
             Exit::temporary(format!("can't work in `{}`: {error}", run.display()))
         };
-        let identity = Identity::take(&self.name, &run, &*self.clock).map_err(mask_off)?;
+        let identity = self.identity(&run, &mut *store).map_err(mask_off)?;
         let notes = Notes::create(&identity.notes_path()).map_err(mask_off)?;
         let (root, clock) = (self.root.clone(), Arc::clone(&self.clock));
         let door = Arc::new(Door {
