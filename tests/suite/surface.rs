@@ -385,3 +385,37 @@ fn init_run_again_says_that_it_was_made_before() {
     assert!(again.contains("was made before: what was there is left"), "{again}");
     assert!(!again.contains("Next:"), "{again}");
 }
+
+#[test]
+fn a_choice_by_gateway_says_what_it_does_not_meet() {
+    let host = demo();
+    let send = "send registration --user jane@example.com --module ntemail";
+    type_all(
+        &host,
+        &[
+            ("pause --gateway file --reason works", 0, &[]),
+            (send, 0, &["queued"]),
+            (send, 0, &["queued"]),
+            (
+                "cancel --gateway file --dry-run",
+                0,
+                &[
+                    "cancel: 0 tasks\n",
+                    "not met: 2 tasks that no gateway has had yet",
+                    "`--module ntemail` without `--gateway` meets them",
+                ],
+            ),
+            ("cancel --gateway file", 0, &["cancel: 0 tasks\n", "not met: 2 tasks"]),
+        ],
+    );
+    host.sql("UPDATE notifytask SET last_gateway=1, error_count=1 WHERE id=1");
+    type_all(
+        &host,
+        &[
+            ("cancel --gateway file", 0, &["cancel: 1 task\n", "not met: 1 task that"]),
+            ("cancel --module ntemail", 0, &["cancel: 1 task\n"]),
+        ],
+    );
+    let last = host.gatepost(&["cancel", "--gateway", "file"]).ended(0);
+    assert_eq!(last.stderr, "", "nothing is left to tell of");
+}

@@ -161,8 +161,10 @@ pub(crate) fn log(session: &mut Session, what: &Log) -> Result<()> {
 pub(crate) fn change(session: &mut Session, function: &str, which: &Selection) -> Result<()> {
     let mut values = chosen(which)?;
     values.set("dry_run", "on");
-    let found: u64 = session.call(function, &values)?.text("found").parse().unwrap_or_default();
+    let counted = session.call(function, &values)?;
+    let found: u64 = counted.text("found").parse().unwrap_or_default();
     let verb = function.trim_start_matches("task.");
+    tell_of_others(which, &counted);
     if which.dry_run {
         return Ok(output::print(&format!("{verb}: {}\n", tasks(&found.to_string())))?);
     }
@@ -172,6 +174,16 @@ pub(crate) fn change(session: &mut Session, function: &str, which: &Selection) -
     values.remove("dry_run");
     let answer = session.call(function, &values)?;
     session.report(&answer, &format!("{verb}: {}", tasks(&answer.text("changed"))))
+}
+
+/// `--gateway` meets what a gateway had. What would go to it has none chosen yet: said, so that nobody takes it for met.
+fn tell_of_others(which: &Selection, counted: &Answer) {
+    let (others, module) = (counted.text("not_met"), counted.text("not_met_module"));
+    let Some(gateway) = which.gateway.as_ref().filter(|_| !others.is_empty()) else { return };
+    output::tell(&format!(
+        "not met: {} that no gateway has had yet; gateway {gateway} or another may be given them. `--module {module}` without `--gateway` meets them",
+        tasks(&others)
+    ));
 }
 
 /// `1 task`, `5 tasks`.

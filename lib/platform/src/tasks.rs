@@ -147,7 +147,15 @@ fn change(
     let ids = chosen(context, request)?;
     let count = ids.len();
     if request.is_on("dry_run") {
-        return Ok(Planned::Answer(counted(count as u64, 0)));
+        let mut answer = counted(count as u64, 0);
+        if let Some((module, tasks)) = not_met(context, request)? {
+            let mut put = |name: &str, text: String| {
+                answer.document.push(Element::new(name).with_text(text));
+            };
+            put("not_met", tasks.to_string());
+            put("not_met_module", module);
+        }
+        return Ok(Planned::Answer(answer));
     }
     let reason = match request.given("comment") {
         Some(comment) => format!("by {}: {comment}", request.caller.name),
@@ -164,6 +172,28 @@ fn counted(found: u64, changed: u64) -> Answer {
             .with_child(Element::new("found").with_text(found.to_string()))
             .with_child(Element::new("changed").with_text(changed.to_string())),
     )
+}
+
+/// Tasks that would be met but for `gateway=`: no gateway has had them, none is chosen for them yet, and that one might
+/// be given them. Their module, and how many.
+fn not_met(
+    context: &mut Context<'_>,
+    request: &Request,
+) -> Result<Option<(String, usize)>, Refusal> {
+    let Some(text) = request.given("gateway").filter(|_| request.given("elid").is_none()) else {
+        return Ok(None);
+    };
+    let gateway = context.read(|snapshot| gateways::find(snapshot, text))?;
+    let mut filter = Filter::of(context, request)?;
+    filter.rows.gateway = None;
+    let rows = context.read(|snapshot| filter.find(snapshot, None, MOST_TASKS))?;
+    let might_have = |row: &&TaskRow| {
+        row.last_gateway.is_none()
+            && matches!(row.state, State::Ready | State::Waiting)
+            && (gateway.project.is_none() || gateway.project == row.route.project_id())
+    };
+    let tasks = rows.iter().filter(might_have).count();
+    Ok((tasks > 0).then(|| (gateway.module.to_string(), tasks)))
 }
 
 /// The ids named, each of which must be there; or those that the filters name.
