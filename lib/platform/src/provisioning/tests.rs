@@ -224,6 +224,38 @@ fn past_events_are_told_once_more_to_one_handler_or_to_all() {
 }
 
 #[test]
+fn replayed_calls_of_a_handler_about_an_object_come_the_oldest_first() {
+    let mut bench = Bench::with_user();
+    bench.ok("user.add", &[("name", "al")]);
+    add(&mut bench, "late", &[("event", "clients.update")]);
+    bench.ok("cachemanager.restart", &[]);
+    for (user, name) in [("1", "n1"), ("2", "m1"), ("1", "n2"), ("2", "m2"), ("1", "n3")] {
+        let change = [("sok", "ok"), ("elid", user), ("realname", name)];
+        bench.ok("user.edit", &change);
+        bench.clock.advance(1_000);
+    }
+    let live = deliveries(&mut bench).len();
+    assert_eq!(live, 5);
+    bench.ok("provisioning.replay", &[("from", "2026-11-01T00:00:00Z")]);
+    let rows = deliveries(&mut bench);
+    assert_eq!(rows.len(), 10);
+    let mut told = Vec::new();
+    // what a worker is given: of each object the oldest, and the next when that has ended
+    loop {
+        let rows = deliveries(&mut bench);
+        let ready = rows.iter().filter(|row| row.state == State::Ready && row.object == "1");
+        let ready: Vec<_> = ready.collect();
+        assert!(ready.len() < 2, "one of an object at once");
+        let Some(next) = ready.first() else { break };
+        let body = bench.read(|snapshot| snapshot.body(next.id)).unwrap();
+        let text = String::from_utf8(body.notice.bytes.to_vec()).unwrap();
+        told.extend(["n1", "n2", "n3"].iter().filter(|name| text.contains(**name)).copied());
+        bench.ok("task.done", &[("elid", &next.id.to_string())]);
+    }
+    assert_eq!(told, ["n1", "n2", "n3", "n1", "n2", "n3"]);
+}
+
+#[test]
 fn a_delivery_is_told_by_its_event_its_object_and_its_handler() {
     let mut bench = Bench::empty();
     let id = add(&mut bench, "Billing", &[]);
