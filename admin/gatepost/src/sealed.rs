@@ -1,9 +1,9 @@
 //! What in the database is sealed with `etc/secret.key`: asked when the key is not there.
 
-use store::{ServiceFilter, Snapshot};
+use store::{ServiceFilter, ServiceState, Snapshot};
 
-/// Services looked at; more are not counted one by one.
-const SERVICES: u32 = 100_000;
+/// Services read at once.
+const PAGE: u32 = 1_000;
 
 /// Rows whose secrets open with the key alone, each with the command that gives its secret again.
 pub(crate) fn find(snapshot: &mut dyn Snapshot) -> store::Result<Vec<String>> {
@@ -26,12 +26,34 @@ pub(crate) fn find(snapshot: &mut dyn Snapshot) -> store::Result<Vec<String>> {
             handler.name
         ));
     }
-    let services = snapshot.services(&ServiceFilter::default(), None, SERVICES)?;
-    let services = services.iter().filter(|row| !row.secret.is_empty()).count();
-    if services > 0 {
-        rows.push(format!("passwords of {services} ordered services: nothing brings them back"));
+    let (opening, open) = services(snapshot)?;
+    if opening > 0 {
+        rows.push(format!(
+            "passwords of {opening} services still to be opened: gatepost service password ID makes another (gatepost service list state=opening)"
+        ));
+    }
+    if open > 0 {
+        rows.push(format!("passwords of {open} services: their servers have them, we need none"));
     }
     Ok(rows)
+}
+
+/// Services with a sealed password: still to be opened, and all others.
+fn services(snapshot: &mut dyn Snapshot) -> store::Result<(u64, u64)> {
+    let (mut opening, mut open) = (0, 0);
+    let mut after = None;
+    loop {
+        let page = snapshot.services(&ServiceFilter::default(), after, PAGE)?;
+        for service in page.iter().filter(|row| !row.secret.is_empty()) {
+            let count =
+                if service.state == ServiceState::Opening { &mut opening } else { &mut open };
+            *count += 1;
+        }
+        match page.last() {
+            Some(last) => after = Some(last.id),
+            None => return Ok((opening, open)),
+        }
+    }
 }
 
 /// Said instead of making another key.

@@ -56,6 +56,14 @@ pub(crate) enum Service {
         #[arg(value_name = "K=V")]
         fields: Vec<String>,
     },
+    /// Give a service that is still to be opened a new password, made if you name none
+    Password {
+        /// Its id
+        service: String,
+        /// password=@FILE
+        #[arg(value_name = "K=V")]
+        fields: Vec<String>,
+    },
     /// Say that services were renewed: nothing is run
     Renew {
         /// `1, 2`
@@ -144,6 +152,18 @@ pub(crate) fn service(session: &mut Session, what: Service) -> Result<()> {
             given.set("elid", &services);
             let answer = session.call("service.setparam", &given)?;
             queued(session, "setparam", &answer)
+        }
+        Service::Password { service, fields } => {
+            let given = fields::with_secrets(&fields::read(&fields)?, |name| name == "password")?;
+            let all: Fields = given.iter().chain([("elid", service.as_str())]).collect();
+            let answer = session.call("service.password", &all)?;
+            let task = answer.text("task");
+            let next = if task.is_empty() {
+                String::new()
+            } else {
+                format!("; `gatepost retry {task}` opens it now")
+            };
+            session.report(&answer, &format!("service {service} has a new password{next}"))
         }
         Service::Renew { services, until } => {
             let until = until.unwrap_or_default();

@@ -73,6 +73,7 @@ mod sessions;
 mod shared;
 mod status;
 mod status_findings;
+mod status_secrets;
 mod subscriptions;
 mod table;
 mod tasks;

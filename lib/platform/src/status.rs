@@ -5,9 +5,11 @@ use crate::locks::{self, Runner};
 use crate::pipeline::Platform;
 use crate::refusal::Refusal;
 use crate::status_findings;
+use crate::status_secrets;
 use crate::why::Pause;
+use config::Vault;
 use host::{Folder, Listed};
-use notice::{GatewayId, Mask, ModuleName, Ms, Route, State};
+use notice::{GatewayId, Mask, ModuleName, Ms, Route, State, unasked};
 use std::collections::BTreeMap;
 use store::{
     Condition, Count, Direction, Gateway, GatewayState, LogFilter, LogRow, Project, TaskRow,
@@ -19,9 +21,8 @@ const RATE_ROWS: u32 = 10_000;
 const RATE_MS: i64 = 10 * 60_000;
 /// What was refused before any gate was asked has left the queue: it is told of for an hour.
 const REFUSED_MS: i64 = 60 * 60_000;
-/// How the reasons of such refusals begin (DESIGN 4).
-const REFUSALS: [&str; 5] =
-    ["no_contact:", "bad_contact:", "contact_blocked:", "empty_message:", "too_long:"];
+/// So many of them are counted.
+pub(crate) const REFUSED_ROWS: u32 = 10_000;
 
 /// The state of an installation at one moment.
 #[derive(Clone, PartialEq, Eq)]
@@ -122,6 +123,11 @@ impl Platform {
         let seen = see(&mut context, paused)?;
         let mut findings = status_findings::of_seen(&seen, context.config);
         findings.extend(status_findings::of_files(&context, &seen.gateways));
+        // without the key there is one finding, and it names the key
+        if let Ok(vault) = Vault::load(context.root) {
+            let rows = (seen.gateways.as_slice(), seen.counts.as_slice());
+            findings.extend(status_secrets::lost(&mut context, &vault, rows)?);
+        }
         findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
         Ok(Status {
             now: seen.now,
@@ -153,8 +159,8 @@ fn see(context: &mut Context<'_>, paused: Option<Pause>) -> Result<Seen, Refusal
             module_status(name, runner, broken, &counts)
         })
         .collect();
-    let recent = context.read(|snapshot| recent(snapshot, now))?;
-    let gateways = gateways(context, &counts, &recent.sent)?;
+    let sent = context.read(|snapshot| sent(snapshot, now))?;
+    let gateways = gateways(context, &counts, &sent)?;
     let tested = context.read(|snapshot| {
         let mut tested = Vec::new();
         for status in &gateways {
@@ -165,7 +171,7 @@ fn see(context: &mut Context<'_>, paused: Option<Pause>) -> Result<Seen, Refusal
         Ok(tested)
     })?;
     let oldest = context.read(|snapshot| oldest_ready(snapshot, &counts))?;
-    let refused = recent.refused;
+    let refused = context.read(|snapshot| refused(snapshot, now))?;
     Ok(Seen { now, paused, modules, gateways, counts, projects, gates, oldest, tested, refused })
 }
 
@@ -191,40 +197,31 @@ fn module_status(
     ModuleStatus { name, runner, broken, tasks, oldest_ready }
 }
 
-/// What the log has of late.
-struct Recent {
-    /// Messages sent within [`RATE_MS`], by gateway and module: handlers and servers have numbers of their own.
-    sent: BTreeMap<(GatewayId, String), u64>,
-    refused: Vec<LogRow>,
-}
+/// Messages sent within [`RATE_MS`], by gateway and module: handlers and servers have numbers of their own.
+type Sent = BTreeMap<(GatewayId, String), u64>;
 
-fn recent(snapshot: &mut dyn store::Snapshot, now: Ms) -> Result<Recent, Refusal> {
-    let filter = LogFilter { since: Some(now.plus(-REFUSED_MS)), ..LogFilter::default() };
-    let mut recent = Recent { sent: BTreeMap::new(), refused: Vec::new() };
+fn sent(snapshot: &mut dyn store::Snapshot, now: Ms) -> Result<Sent, Refusal> {
+    let filter = LogFilter { since: Some(now.plus(-RATE_MS)), ..LogFilter::default() };
+    let mut sent = Sent::new();
     for row in snapshot.log(&filter, None, RATE_ROWS)? {
-        let is_sent = row.row.outcome == "sent" && now.since(row.row.at) <= RATE_MS;
-        if let Some(gateway) = row.row.gateway.filter(|_| is_sent) {
-            *recent.sent.entry((gateway, row.row.module.clone())).or_default() += 1;
-        }
-        if is_refused_here(&row) {
-            recent.refused.push(row);
+        if let Some(gateway) = row.row.gateway.filter(|_| row.row.outcome == "sent") {
+            *sent.entry((gateway, row.row.module.clone())).or_default() += 1;
         }
     }
-    Ok(recent)
+    Ok(sent)
 }
 
-/// Refused by the module itself, no gate asked (S3-77). A gate's own refusal took time.
-fn is_refused_here(row: &LogRow) -> bool {
-    let log = &row.row;
-    log.outcome == "never"
-        && log.took_ms.is_none()
-        && REFUSALS.iter().any(|word| log.reason.starts_with(word))
+/// What the module itself refused within the hour, no gate asked (S3-77).
+fn refused(snapshot: &mut dyn store::Snapshot, now: Ms) -> Result<Vec<LogRow>, Refusal> {
+    let mut rows = snapshot.refused(now.plus(-REFUSED_MS), REFUSED_ROWS)?;
+    rows.retain(|row| unasked::is_unasked(&row.row.reason));
+    Ok(rows)
 }
 
 fn gateways(
     context: &mut Context<'_>,
     counts: &[Count],
-    sent: &BTreeMap<(GatewayId, String), u64>,
+    sent: &Sent,
 ) -> Result<Vec<GatewayStatus>, Refusal> {
     context.read(|snapshot| {
         let states = snapshot.gateway_states()?;

@@ -3,7 +3,9 @@
 use crate::context::Context;
 use crate::descriptions::descriptions;
 use crate::locks::Runner;
-use crate::status::{Finding, GatewayStatus, ModuleStatus, Seen, Severity, serves, worker_of};
+use crate::status::{
+    Finding, GatewayStatus, ModuleStatus, REFUSED_ROWS, Seen, Severity, serves, worker_of,
+};
 use crate::when::{distance, shown};
 use config::{Config, Vault, refuse_if_writable_by_others};
 use host::Listed;
@@ -33,6 +35,7 @@ pub const FINDING_CODES: &[&str] = &[
     "failed",
     "refused",
     "secret_key",
+    "secret_lost",
     "writable",
     "description_broken",
     "handler_broken",
@@ -47,7 +50,7 @@ fn warning(code: &'static str, text: String, cure: impl Into<String>) -> Finding
     Finding { severity: Severity::Warning, code, text, cure: cure.into() }
 }
 
-fn critical(code: &'static str, text: String, cure: impl Into<String>) -> Finding {
+pub(crate) fn critical(code: &'static str, text: String, cure: impl Into<String>) -> Finding {
     Finding { severity: Severity::Critical, ..warning(code, text, cure) }
 }
 
@@ -329,6 +332,7 @@ fn refused(seen: &Seen) -> Option<Finding> {
     let contact = log.contact.as_deref().map(|to| format!(" to {to}")).unwrap_or_default();
     let count = match seen.refused.len() {
         1 => "1 message was".to_owned(),
+        many if many >= REFUSED_ROWS as usize => format!("{many} messages or more were"),
         several => format!("{several} messages were"),
     };
     let text = format!(

@@ -4,8 +4,8 @@ use crate::testing::{Bench, NOW};
 use crate::{Finding, Severity, sentences};
 use notice::{Clock, GatewayId, ModuleName, Ms, ProjectId, Route, TaskId};
 use store::{
-    Claimed, Condition, Demand, Direction, Done, Durability, Gateway, GatewayState, NewLog, Owner,
-    Pool, Settlement, Tx,
+    Claimed, Condition, Demand, Direction, Done, Durability, Gateway, GatewayState, LogFilter,
+    NewLog, Owner, Pool, Settlement, Tx,
 };
 
 fn bench() -> Bench {
@@ -386,6 +386,38 @@ fn open_secrets_and_file_modes_are_found() {
 }
 
 #[test]
+fn secrets_that_the_key_does_not_open_are_named_with_what_gives_them_anew() {
+    let mut bench = bench();
+    gateway(&mut bench, "main");
+    bench.ok(
+        "provisioning.add",
+        &[("name", "Billing"), ("event", "clients.create"), ("task", "http://127.0.0.1:9/api")],
+    );
+    bench.ok("cachemanager.restart", &[]);
+    let mut row = bench.read(|snapshot| snapshot.gateways()).remove(0);
+    let vault = config::Vault::load(bench.platform.root()).unwrap();
+    let fields = [("password", "x")].into_iter().collect();
+    let place = config::Place::of_gateway(GatewayId(1), "gwx");
+    row.secret = vault.seal(place, &fields).unwrap();
+    write(&mut bench, |tx| tx.save_gateway(&row).map(drop));
+    let lost = |bench: &mut Bench| {
+        let all = findings(bench).into_iter().filter(|found| found.code == "secret_lost");
+        all.map(|found| found.cure).collect::<Vec<_>>()
+    };
+    assert_eq!(lost(&mut bench), [""; 0]);
+    std::fs::remove_file(bench.folder.path().join("etc/secret.key")).unwrap();
+    config::Vault::create(bench.platform.root()).unwrap();
+    let anew = "gatepost provisioning edit 1 rotate=on, then gatepost provisioning restart";
+    assert_eq!(lost(&mut bench), ["gatepost gateway edit 1", anew]);
+    bench.ok("provisioning.edit", &[("sok", "ok"), ("elid", "1"), ("rotate", "on")]);
+    assert_eq!(lost(&mut bench)[1], "gatepost provisioning restart");
+    bench.ok("cachemanager.restart", &[]);
+    row.secret = config::Vault::load(bench.platform.root()).unwrap().seal(place, &fields).unwrap();
+    write(&mut bench, |tx| tx.save_gateway(&row).map(drop));
+    assert_eq!(lost(&mut bench), [""; 0]);
+}
+
+#[test]
 fn broken_programs_and_failed_tasks_are_found_and_a_well_house_has_no_finding() {
     let mut bench = bench();
     bench.program("notify/ntjunk", "#!/bin/sh\necho junk\n");
@@ -416,6 +448,16 @@ fn what_was_refused_without_a_gate_is_told_for_an_hour() {
     let told = why(&mut bench, "1");
     assert!(told.starts_with("Task 1: notice hi by ntsms to +79123456789."), "{told}");
     assert!(told.contains("It was refused") && told.contains(reason), "{told}");
+    // however much has been sent since
+    let sent = NewLog {
+        outcome: "sent".to_owned(),
+        reason: String::new(),
+        took_ms: Some(1),
+        ..bench.read(|snapshot| snapshot.log(&LogFilter::default(), None, 1)).remove(0).row
+    };
+    let sent = vec![sent; 10_001];
+    write(&mut bench, |tx| tx.add_log(&sent).map(drop));
+    assert!(finding(&mut bench, "refused").text.starts_with("1 message was refused"));
     bench.clock.advance(61 * 60_000);
     assert!(findings(&mut bench).iter().all(|finding| finding.code != "refused"));
 }

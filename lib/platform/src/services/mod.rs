@@ -6,6 +6,7 @@ mod edit;
 mod operate;
 mod operation;
 mod order;
+mod password;
 mod products;
 mod rows;
 mod servers;
@@ -15,6 +16,7 @@ mod tests;
 
 pub(crate) use change::{ServicesChange, ServicesFact, make};
 pub use operation::ServiceOperation;
+pub(crate) use password::locked;
 pub use task::{ServiceCall, ServiceTask, ServiceTurn, service_call};
 
 use crate::caller::Level;
@@ -208,6 +210,19 @@ pub(crate) static FUNCTIONS: &[Function] = &[
         extra: Extra::Refused,
         events: &["clients.subscriptions.renew"],
         plan: operate::renew,
+    },
+    Function {
+        name: "service.password",
+        aliases: &[],
+        level: Level::Admin,
+        help: "Gives a service that is still to be opened a new password; the one it had can't be read any more.",
+        parameters: &[
+            required("elid", Kind::Line, "the service"),
+            optional("password", Kind::Secret, "the password; else one is made"),
+        ],
+        extra: Extra::Refused,
+        events: &[],
+        plan: password::password,
     },
     Function {
         name: "service.edit",

@@ -148,7 +148,7 @@ fn one(request: &Request, parameter: &str, value: &str) -> Result<ServiceParam, 
 }
 
 /// 20 letters of `[A-Za-z0-9]`, each as likely as any other (S1-18).
-fn new_password() -> Result<Secret, Refusal> {
+pub(crate) fn new_password() -> Result<Secret, Refusal> {
     const LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
     let mut password = String::with_capacity(PASSWORD_LETTERS);
     while password.len() < PASSWORD_LETTERS {

@@ -141,9 +141,16 @@ fn prepared(
     let in_words = |error: config::ConfigError| notice::chain(&error);
     let vault = Vault::load(root).map_err(in_words)?;
     let server_place = Place::of_server(rows.processing.id.0, &rows.processing.module);
-    let own = vault
-        .open_as_stored(Place::of_service(rows.service.id.0), &rows.service.secret)
-        .map_err(in_words)?;
+    let id = rows.service.id;
+    let own = match vault.open_as_stored(Place::of_service(id.0), &rows.service.secret) {
+        Ok(own) => own,
+        Err(error) if task.operation == ServiceOperation::Open => {
+            let cure = format!("`gatepost service password {id}` makes another password");
+            return Err(format!("{}; {cure}", in_words(error)));
+        }
+        // who opened it knows its password, and nobody else is told
+        Err(_) => config::Secrets::default(),
+    };
     let server = vault.open(server_place, &rows.processing.secret).map_err(in_words)?;
     let secrets: Vec<Secret> = own.iter().chain(server.iter()).map(|(_, it)| it.clone()).collect();
     let public = read_xmlparams(&rows.processing.xmlparams)

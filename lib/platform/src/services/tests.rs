@@ -253,6 +253,49 @@ fn a_person_says_how_an_asked_opening_ended() {
     bench.ok("service.suspend", &[("elid", "1")]);
 }
 
+/// Another key than the one everything was sealed with.
+fn lose_the_key(bench: &Bench) {
+    fs::remove_file(bench.folder.path().join("etc/secret.key")).unwrap();
+    config::Vault::create(bench.platform.root()).unwrap();
+}
+
+#[test]
+fn a_service_whose_password_no_key_opens_is_named_and_given_another() {
+    let mut bench = bench();
+    let number = order(&mut bench);
+    let findings = |bench: &mut Bench| {
+        let all = bench.platform.status().unwrap().findings;
+        all.into_iter().filter(|found| found.code == "secret_lost").collect::<Vec<_>>()
+    };
+    assert!(findings(&mut bench).is_empty());
+    lose_the_key(&bench);
+    let waits = call(&mut bench, &number).err().unwrap();
+    assert!(waits.reason.contains("`gatepost service password 1`"), "{}", waits.reason);
+    let found = findings(&mut bench);
+    assert_eq!(found.len(), 1);
+    assert!(found[0].text.contains("1 of the services still to be opened (1)"), "{found:?}");
+    assert_eq!(found[0].cure, "gatepost service password 1");
+    let given = bench.ok("service.password", &[("elid", "1")]);
+    assert_eq!(given.text("task"), number);
+    assert!(findings(&mut bench).is_empty());
+    let password =
+        input(&call(&mut bench, &number).unwrap()).child("item").unwrap().child_text("password");
+    assert_eq!(password.len(), 20);
+    bench.ok("service.password", &[("elid", "1"), ("password", "of my own")]);
+    let item = input(&call(&mut bench, &number).unwrap()).child("item").unwrap().clone();
+    assert_eq!(item.child_text("password"), "of my own");
+}
+
+#[test]
+fn a_lost_password_keeps_no_open_service_from_its_end() {
+    let mut bench = opened();
+    lose_the_key(&bench);
+    assert!(bench.refused("service.password", &[("elid", "1")]).contains("it is active"));
+    let number = bench.ok("service.close", &[("elid", "1")]).text("task");
+    let made = call(&mut bench, &number).unwrap();
+    assert!(input(&made).child("item").unwrap().child("password").is_none());
+}
+
 #[test]
 fn what_can_not_be_ordered_is_refused() {
     // S1-2, S1-12
