@@ -136,7 +136,15 @@ fn test(session: &mut Session, gateway: &str, to: Option<&str>) -> Result<()> {
             answer.text("reason")
         ),
     };
-    session.report(&answer, words.trim_end())
+    session.report(&answer, &format!("{}{}", words.trim_end(), still_held(&answer)))
+}
+
+/// A person's hold outlives an edit and a test.
+fn still_held(answer: &Answer) -> String {
+    match answer.text("held").as_str() {
+        "" => String::new(),
+        held => format!("; {held}"),
+    }
 }
 
 /// The gateway that is saved: a new one of a gate, or one that is there.
@@ -175,7 +183,8 @@ fn save(session: &mut Session, target: &Target<'_>, words: &[String]) -> Result<
         session.call("gateway.edit", &given)?
     };
     let verb = if is_new { "added" } else { "changed" };
-    session.report(&answer, &format!("{verb} gateway {}", answer.text("id")))
+    let words = format!("{verb} gateway {}{}", answer.text("id"), still_held(&answer));
+    session.report(&answer, &words)
 }
 
 /// Asks, saves, and after a refusal asks again: what was typed is not lost.

@@ -167,7 +167,8 @@ fn save(
         gateway.name = name_of(&tuned.form, &public, &gateway.gate);
     }
     let now = context.now();
-    let reopen = context.read(|snapshot| gateways::opened(snapshot, gateway.id, now))?;
+    let reopened = context.read(|snapshot| gateways::reopened(snapshot, gateway.id, now))?;
+    let (reopen, held) = reopened.split();
     let fact = known.map(|row| Fact::Gateway(row.id, Some(row.version)));
     let name = gateway.name.clone();
     let was_checked = if asks_connection(&gate, &gateway) {
@@ -188,6 +189,9 @@ fn save(
             .with_child(Element::new("name").with_text(&name));
         if let Some(warning) = &warning {
             document.push(Element::new("warning").with_text(warning));
+        }
+        if let Some(held) = &held {
+            document.push(Element::new("held").with_text(held));
         }
         if was_checked == Checked::NotOffered {
             let words = "the gate offers no check_connection: saved unchecked"; // S3-44

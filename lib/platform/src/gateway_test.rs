@@ -19,7 +19,7 @@ use wire::outgoing::{Outgoing, TaskAttributes};
 use wire::params::{read_xmlparams, xmlparams_text};
 use wire::xml::{Document, Element};
 
-/// `gateway.test`. Success releases the gateway (queue 3.2).
+/// `gateway.test`. Success releases the gateway that the system held (queue 3.2).
 pub(crate) fn test(context: &mut Context<'_>, request: &Request) -> Result<Planned, Refusal> {
     let gateway = context.read(|snapshot| gateways::find(snapshot, request.text("elid")))?;
     let module = gateway.module.to_string();
@@ -42,8 +42,12 @@ pub(crate) fn test(context: &mut Context<'_>, request: &Request) -> Result<Plann
         }
     }
     let now = context.now();
-    let opened = context.read(|snapshot| gateways::opened(snapshot, gateway.id, now))?;
-    let changes = opened.into_iter().chain([Change::MarkTested(gateway.id)]);
+    let reopened = context.read(|snapshot| gateways::reopened(snapshot, gateway.id, now))?;
+    let (reopen, held) = reopened.split();
+    if let Some(held) = held {
+        document.push(Element::new("held").with_text(held));
+    }
+    let changes = reopen.into_iter().chain([Change::MarkTested(gateway.id)]);
     Ok(Planned::Once(Plan::new(changes.collect(), move |_| Answer::of(document.clone()))))
 }
 

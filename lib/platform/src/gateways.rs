@@ -177,18 +177,48 @@ fn states_with(
     })
 }
 
-/// The change that makes a gateway usable again; None if it is.
-pub(crate) fn opened(
+/// What becomes of a gateway that has shown that it can be used.
+pub(crate) enum Reopened {
+    /// It is open.
+    Already,
+    /// This change opens it.
+    By(Change),
+    /// A person holds it, and nobody else ends that; the words say so.
+    Held(String),
+}
+
+impl Reopened {
+    /// The change, and what is to be said.
+    pub(crate) fn split(self) -> (Option<Change>, Option<String>) {
+        match self {
+            Self::Already => (None, None),
+            Self::By(change) => (Some(change), None),
+            Self::Held(words) => (None, Some(words)),
+        }
+    }
+}
+
+/// Opens a gateway again that the system held; what a person has held, only a person or its own end opens.
+pub(crate) fn reopened(
     snapshot: &mut dyn Snapshot,
     id: GatewayId,
     now: notice::Ms,
-) -> Result<Option<Change>, Refusal> {
+) -> Result<Reopened, Refusal> {
     let states = snapshot.gateway_states()?;
-    let Some(state) = states.into_iter().find(|state| state.gateway == id) else { return Ok(None) };
-    if state.condition == Condition::Open && state.strikes == 0 && state.holds == 0 {
-        return Ok(None);
+    let Some(state) = states.into_iter().find(|state| state.gateway == id) else {
+        return Ok(Reopened::Already);
+    };
+    let is_over = state.next_probe.is_some_and(|until| until <= now);
+    match &state.condition {
+        Condition::Open if state.strikes == 0 && state.holds == 0 => return Ok(Reopened::Already),
+        Condition::Held { reason, by_person: true } if !is_over => {
+            return Ok(Reopened::Held(format!(
+                "it stays held by a person ({reason}); `gatepost gateway release {id}` ends that"
+            )));
+        }
+        Condition::Open | Condition::Held { .. } | Condition::Down { .. } => {}
     }
-    Ok(Some(Change::SetGatewayState(GatewayState {
+    Ok(Reopened::By(Change::SetGatewayState(GatewayState {
         condition: Condition::Open,
         since: now,
         next_probe: None,
