@@ -216,6 +216,12 @@ pub struct Gate {
     /// From SIGTERM to SIGKILL.
     #[serde(rename = "kill_secs", with = "secs")]
     pub kill: Duration,
+    /// After such a silence a gate in serve mode gets a ping.
+    #[serde(rename = "serve_ping_secs", with = "secs")]
+    pub serve_ping: Duration,
+    /// After such a time without a message it is sent home.
+    #[serde(rename = "serve_idle_secs", with = "secs")]
+    pub serve_idle: Duration,
     /// Most output.
     pub stdout_bytes: usize,
     /// End of stderr that is kept.

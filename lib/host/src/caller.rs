@@ -24,6 +24,21 @@ pub struct Caller {
     stop: Option<Arc<Stop>>,
 }
 
+/// How long a gate in serve mode is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServeTimes {
+    /// For the answer to a message.
+    pub answer: Duration,
+    /// For its first word, and for the answer to a ping.
+    pub hello: Duration,
+    /// After such a silence it gets a ping.
+    pub ping: Duration,
+    /// After such a time without a message it is sent home.
+    pub idle: Duration,
+    /// From the end of its stdin to SIGTERM, and from there to SIGKILL.
+    pub leave: Duration,
+}
+
 impl Caller {
     /// As the settings say.
     pub fn new(root: &Root, config: &Config) -> Self {
@@ -84,6 +99,27 @@ impl Caller {
         let mut program = self.command(path, command);
         program.limits.deadline = deadline;
         program
+    }
+
+    /// How long a gate in serve mode is waited for.
+    pub fn serve_times(&self) -> ServeTimes {
+        ServeTimes {
+            answer: self.deadlines.outgoing,
+            hello: self.deadlines.check_connection,
+            ping: self.deadlines.serve_ping,
+            idle: self.deadlines.serve_idle,
+            leave: self.deadlines.kill,
+        }
+    }
+
+    /// What ends its runs.
+    pub(crate) fn stop(&self) -> Option<Arc<Stop>> {
+        self.stop.clone()
+    }
+
+    /// The longest line of a log, and how much of stderr is kept.
+    pub(crate) fn complaint_limits(&self) -> (usize, usize) {
+        (self.line_bytes, self.limits.stderr_bytes)
     }
 
     /// Runs it.

@@ -153,6 +153,7 @@ pub(crate) enum Event {
     Stdin = 4,
     Stdout = 8,
     Stderr = 16,
+    Bell = 32,
 }
 
 /// The events of one `poll`.
@@ -406,6 +407,7 @@ pub(crate) fn has_exited(pid: Pid) -> bool {
 }
 
 /// The end of a stream that may be endless.
+#[derive(Debug)]
 pub(crate) struct Tail {
     most: usize,
     bytes: Vec<u8>,
@@ -419,6 +421,11 @@ impl Tail {
     pub(crate) fn room(&mut self) -> rustix::buffer::SpareCapacity<'_, u8> {
         self.bytes.reserve(self.bytes.len().clamp(256, 4096));
         spare_capacity(&mut self.bytes)
+    }
+
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+        self.trim();
     }
 
     pub(crate) fn trim(&mut self) {

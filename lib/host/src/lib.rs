@@ -3,7 +3,8 @@
 //! [`run`] gives a program its input and brings back what became of it as a fact, [`Ran`]; what that
 //! means is decided in [`outcome`], purely. [`spawn`] starts a child that stays. [`Programs`] knows what
 //! stands in `notify/`, `gate/` and `processing/` and what each says it can do; [`gates`] speaks the
-//! gate contract, [`http`] makes one POST to an address that others wrote, [`Daemon`] calls a function over the daemon's socket, a [`Shell`] is a conversation with
+//! gate contract one-shot, [`serve`] with a gate that stays, [`http`] makes one POST to an address that others wrote,
+//! [`Daemon`] calls a function over the daemon's socket, a [`Shell`] is a conversation with
 //! `sh -s`, here or behind [`ssh`]. The rules of extensions.md 1.6 live here and nowhere else.
 //!
 //! This crate uses a shell in that one place, where every word is quoted. It never starts a program in a way
@@ -21,12 +22,13 @@ mod program;
 pub mod programs;
 pub mod proof;
 mod quote;
+pub mod serve;
 mod shell;
 pub mod ssh;
 pub mod ssh_key;
 mod start;
 
-pub use caller::Caller;
+pub use caller::{Caller, ServeTimes};
 pub use child::{Child, Signal, Stream, Streams, spawn};
 pub use daemon::{API_SOCKET, Called, Daemon, DaemonCall, DaemonError};
 pub use exchange::{Stop, run, run_until};

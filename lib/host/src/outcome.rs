@@ -64,6 +64,17 @@ pub fn judge(ran: &Ran, contract: Contract, mask: &Mask) -> Judged {
     Judged { answer, had_document, notes }
 }
 
+/// How a program ended of which no document was expected, and what it complained about last. Masked.
+pub(crate) fn reason_of(ran: &Ran, mask: &Mask) -> String {
+    let words = Reading { ran, mask }.reason(None);
+    mask.apply(&words.replacen(" without a document", "", 1))
+}
+
+/// True for an exit code that means *hold*.
+pub(crate) fn is_hold(end: &End) -> bool {
+    matches!(end, End::Exited(code) if HOLD.contains(code))
+}
+
 enum Printed {
     Nothing,
     Junk(String),
