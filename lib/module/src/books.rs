@@ -81,6 +81,8 @@ pub(crate) enum Tone {
     Strike,
     /// It said that it is unfit.
     Hold,
+    /// It fell along with one that has said it.
+    Along,
     /// Nobody was asked.
     Unasked,
 }
@@ -472,6 +474,8 @@ fn tone(heard: &Heard<'_>, blame: Blame) -> Tone {
     match (heard.answer.outcome, heard.spoke, blame) {
         (Outcome::Sent | Outcome::Never, _, _) => Tone::Took,
         (Outcome::Hold, _, _) => Tone::Hold,
+        // the gateway's window has closed by the one it fell along with
+        (Outcome::Later | Outcome::Unknown, Spoke::Along, _) => Tone::Along,
         (Outcome::Later | Outcome::Unknown, Spoke::Nothing, Blame::Task) => Tone::Strike,
         (Outcome::Later | Outcome::Unknown, _, _) => Tone::Failed,
     }

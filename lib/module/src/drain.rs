@@ -501,6 +501,7 @@ impl Drain {
         match closed.tone {
             Tone::Took => counter.window.took(now),
             Tone::Failed | Tone::Strike | Tone::Hold => counter.window.failed(),
+            Tone::Along => {}
             Tone::Unasked => counter.window.refund(),
         }
         if closed.tone == Tone::Strike && unfit.is_none() {

@@ -3,7 +3,7 @@
 use crate::kill::{Fault, KillPoint, Sabotage};
 use crate::notes::Notes;
 use crate::owner::Identity;
-use crate::pipeline::{Ended, Event, How, Message, Order, Outcomes};
+use crate::pipeline::{Details, Ended, Event, How, Message, Order, Outcomes};
 use crate::standing::{Check, Spoke};
 use notice::{Answer, Clock, Ms};
 use std::sync::Arc;
@@ -34,7 +34,16 @@ pub struct Begun {
     at: Ms,
 }
 
+/// A message in a gate's hands, as far as its end needs it.
+pub struct Handed {
+    /// When, and under which lease.
+    pub begun: Begun,
+    /// For the log.
+    pub details: Details,
+}
+
 /// What a gate made of a message.
+#[derive(Clone)]
 pub struct Heard {
     /// What it said; masked.
     pub answer: Answer,
@@ -60,8 +69,33 @@ impl Door {
     /// Asks immediately before a hand-over whether it may begin, and notes that it does. Otherwise how the
     /// attempt ends: given back, or expired.
     pub fn begin(&self, order: &Order) -> Result<Begun, How> {
-        let now = self.clock.now();
-        if self.is_stopping() || self.paused() && !order.claimed.forced {
+        self.begin_all(&[order]).pop().unwrap_or(Err(How::Returned))
+    }
+
+    /// The same for messages that are handed over together: asked once, noted with one write.
+    pub fn begin_all(&self, orders: &[&Order]) -> Vec<Result<Begun, How>> {
+        let (now, is_paused) = (self.clock.now(), self.paused());
+        let mut begun: Vec<Result<Begun, How>> =
+            orders.iter().map(|order| self.may_begin(order, (now, is_paused))).collect();
+        let noted: Vec<_> = orders
+            .iter()
+            .zip(&begun)
+            .filter(|(_, may)| may.is_ok())
+            .map(|(order, _)| {
+                (order.claimed.lease, order.gateway.as_ref().map(|gateway| gateway.id))
+            })
+            .collect();
+        if let Err(error) = self.notes.start(&noted) {
+            let why = format!("can't note the hand-over in var/run: {error}");
+            for one in begun.iter_mut().filter(|one| one.is_ok()) {
+                *one = Err(How::NotReady(why.clone()));
+            }
+        }
+        begun
+    }
+
+    fn may_begin(&self, order: &Order, (now, is_paused): (Ms, bool)) -> Result<Begun, How> {
+        if self.is_stopping() || is_paused && !order.claimed.forced {
             return Err(How::Returned);
         }
         if !order.until.is_ours(&*self.clock) && !self.sabotage.commits(Fault::FenceOff) {
@@ -70,37 +104,43 @@ impl Door {
         if order.claimed.expires.is_some_and(|expires| expires <= now) {
             return Err(How::Expired);
         }
-        let gateway = order.gateway.as_ref().map(|gateway| gateway.id);
-        match self.notes.start(order.claimed.lease, gateway) {
-            Ok(()) => Ok(Begun { lease: order.claimed.lease, at: self.clock.since_boot() }),
-            Err(error) => {
-                Err(How::NotReady(format!("can't note the hand-over in var/run: {error}")))
-            }
+        Ok(Begun { lease: order.claimed.lease, at: self.clock.since_boot() })
+    }
+
+    /// Notes the ends, with one write, and tells them.
+    pub fn end_all(&self, ends: Vec<(Handed, Result<Heard, How>)>, outcomes: &Outcomes) {
+        for event in self.note_ends(ends) {
+            // the store thread is gone only when the process is
+            let _ = outcomes.send(event);
         }
     }
 
-    /// Notes the end, and gives the outcome.
-    pub fn end(&self, begun: &Begun, heard: Result<Heard, How>) -> (How, i64) {
-        let noted = match &heard {
-            Ok(heard) => heard.answer.clone(),
-            // nothing was sent, and nothing will be: the task is settled when this reaches the database
-            Err(_) => Answer::unreached("not sent"),
-        };
-        // what changes with it is in no note: a death before it is written leaves the task in doubt
-        let is_whole = heard.as_ref().map_or(true, |heard| heard.effects.iter().all(may_be_lost));
+    /// The same, for whoever tells them.
+    pub fn note_ends(&self, ends: Vec<(Handed, Result<Heard, How>)>) -> Vec<Event> {
+        // nothing was sent, and nothing will be: the task is settled when this reaches the database
+        let not_sent = Answer::unreached("not sent");
+        let noted = ends.iter().filter_map(|(handed, heard)| match heard {
+            // what changes with it is in no note: a death before it is written leaves the task in doubt
+            Ok(heard) if !heard.effects.iter().all(may_be_lost) => None,
+            Ok(heard) => Some((handed.begun.lease, &heard.answer)),
+            Err(_) => Some((handed.begun.lease, &not_sent)),
+        });
         // if the note can't be written the outcome still goes to the database; only a death in between
         // would leave the task in doubt
-        if is_whole {
-            let _ = self.notes.end(begun.lease, &noted);
-        }
-        self.sabotage.kill_point(KillPoint::AfterSend);
-        let how = match heard {
-            Ok(Heard { answer, spoke, check, effects }) => {
-                How::Answered { answer, spoke, check, effects }
-            }
-            Err(how) => how,
-        };
-        (how, self.clock.since_boot().since(begun.at))
+        let _ = self.notes.end(noted);
+        let told = ends.into_iter().map(|(handed, heard)| {
+            self.sabotage.kill_point(KillPoint::AfterSend);
+            let how = match heard {
+                Ok(Heard { answer, spoke, check, effects }) => {
+                    How::Answered { answer, spoke, check, effects }
+                }
+                Err(how) => how,
+            };
+            let Handed { begun, details } = handed;
+            let took_ms = Some(self.clock.since_boot().since(begun.at));
+            Event::Ended(Box::new(Ended { lease: begun.lease, how, details, took_ms }))
+        });
+        told.collect()
     }
 
     /// A whole hand-over: ask, note, send, note, tell.
@@ -111,16 +151,16 @@ impl Door {
         send: impl FnOnce(&Message) -> Result<Heard, How>,
     ) {
         let (lease, details) = (message.order.claimed.lease, message.details.clone());
-        let ended = match self.begin(&message.order) {
-            Err(how) => Ended { lease, how, details, took_ms: None },
+        match self.begin(&message.order) {
+            Err(how) => {
+                let _ = outcomes.send(Ended::before_a_gate(lease, how, details));
+            }
             Ok(begun) => {
                 self.sabotage.while_sending();
-                let (how, took_ms) = self.end(&begun, send(message));
-                Ended { lease, how, details, took_ms: Some(took_ms) }
+                let heard = send(message);
+                self.end_all(vec![(Handed { begun, details }, heard)], outcomes);
             }
-        };
-        // the store thread is gone only when the process is
-        let _ = outcomes.send(Event::Ended(Box::new(ended)));
+        }
     }
 }
 

@@ -48,9 +48,8 @@ impl Lane {
 
 impl Sender for Lane {
     fn send(&self, message: Message) {
-        let place = (message.order.claimed.ord, message.order.claimed.lease.task.0);
         let mut queue = self.inside.queue();
-        queue.waiting.insert(place, message);
+        queue.waiting.insert(message.place(), message);
         self.inside.staff(&mut queue);
         self.inside.wake_one(&queue);
     }

@@ -42,22 +42,28 @@ impl Notes {
         Ok(Self { path: path.to_owned(), book: Mutex::new(book) })
     }
 
-    /// Notes that a gate gets the task now. The send must not begin if this fails.
-    pub fn start(&self, lease: Lease, gateway: Option<GatewayId>) -> io::Result<()> {
-        let gateway = gateway.map_or_else(|| "-".to_owned(), |id| id.to_string());
-        self.write(lease, &format!("start {} {} {gateway}\n", lease.task, lease.seq))
+    /// Notes that a gate gets these tasks now, in one write. No send may begin if this fails.
+    pub fn start(&self, leases: &[(Lease, Option<GatewayId>)]) -> io::Result<()> {
+        let line = |(lease, gateway): &(Lease, Option<GatewayId>)| {
+            let gateway = gateway.map_or_else(|| "-".to_owned(), |id| id.to_string());
+            (*lease, format!("start {} {} {gateway}\n", lease.task, lease.seq))
+        };
+        self.write(leases.iter().map(line).collect())
     }
 
-    /// Notes how it ended.
-    pub fn end(&self, lease: Lease, answer: &Answer) -> io::Result<()> {
-        let (task, seq) = (lease.task, lease.seq);
-        let outcome = match answer.reach {
-            Reach::Reached => answer.outcome.word(),
-            Reach::Unreached => "unreached",
+    /// Notes how they ended, in one write.
+    pub fn end<'a>(&self, ends: impl IntoIterator<Item = (Lease, &'a Answer)>) -> io::Result<()> {
+        let line = |(lease, answer): (Lease, &Answer)| {
+            let (task, seq) = (lease.task, lease.seq);
+            let outcome = match answer.reach {
+                Reach::Reached => answer.outcome.word(),
+                Reach::Unreached => "unreached",
+            };
+            let reference = answer.reference.as_deref().map_or_else(|| "-".to_owned(), escape);
+            let reason = escape(cut(&answer.reason, REASON_BYTES));
+            (lease, format!("end {task} {seq} {outcome} {reference} {reason}\n"))
         };
-        let reference = answer.reference.as_deref().map_or_else(|| "-".to_owned(), escape);
-        let reason = escape(cut(&answer.reason, REASON_BYTES));
-        self.write(lease, &format!("end {task} {seq} {outcome} {reference} {reason}\n"))
+        self.write(ends.into_iter().map(line).collect())
     }
 
     /// The outcome is in the database: its lines need not survive a rewrite.
@@ -77,14 +83,20 @@ impl Notes {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self, lease: Lease, line: &str) -> io::Result<()> {
+    fn write(&self, lines: Vec<(Lease, String)>) -> io::Result<()> {
+        let text: String = lines.iter().map(|(_, line)| line.as_str()).collect();
+        if text.is_empty() {
+            return Ok(());
+        }
         let mut book = self.book();
         if book.bytes > REWRITE_BYTES {
             self.rewrite(&mut book)?;
         }
-        book.file.write_all(line.as_bytes())?;
-        book.bytes += line.len() as u64;
-        book.lines.entry(lease).or_default().push_str(line);
+        book.file.write_all(text.as_bytes())?;
+        book.bytes += text.len() as u64;
+        for (lease, line) in lines {
+            book.lines.entry(lease).or_default().push_str(&line);
+        }
         Ok(())
     }
 
@@ -197,10 +209,10 @@ mod tests {
             ..Answer::not_sent(Outcome::Never, "550 no such\nuser 100%")
         };
         for task in 1..=3 {
-            notes.start(lease(task), Some(GatewayId(7))).unwrap();
+            notes.start(&[(lease(task), Some(GatewayId(7)))]).unwrap();
         }
-        notes.end(lease(2), &Answer::sent(None)).unwrap();
-        notes.end(lease(3), &bad).unwrap();
+        notes.end([(lease(2), &Answer::sent(None))]).unwrap();
+        notes.end([(lease(3), &bad)]).unwrap();
         let noted = read(&path).unwrap();
         assert_eq!(noted[&lease(1)], Noted::Started);
         assert_eq!(noted[&lease(2)], Noted::Ended(Answer::sent(None)));
@@ -230,7 +242,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (path, target) = (folder.path().join("w.sent"), folder.path().join("other"));
         let notes = Notes::create(&path).unwrap();
-        notes.start(lease(1), None).unwrap();
+        notes.start(&[(lease(1), None)]).unwrap();
         std::fs::write(&target, "kept").unwrap();
         std::os::unix::fs::symlink(&target, folder.path().join("w.sent.new")).unwrap();
         notes.rewrite(&mut notes.book()).unwrap();
@@ -244,13 +256,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("w.sent");
         let notes = Notes::create(&path).unwrap();
-        notes.start(lease(1), None).unwrap();
-        notes.start(lease(2), None).unwrap();
-        notes.end(lease(2), &Answer::sent(None)).unwrap();
+        notes.start(&[(lease(1), None)]).unwrap();
+        notes.start(&[(lease(2), None)]).unwrap();
+        notes.end([(lease(2), &Answer::sent(None))]).unwrap();
         let long = Answer::not_sent(Outcome::Later, "x".repeat(5_000));
         for task in 3..2_000 {
-            notes.start(lease(task), None).unwrap();
-            notes.end(lease(task), &long).unwrap();
+            notes.start(&[(lease(task), None)]).unwrap();
+            notes.end([(lease(task), &long)]).unwrap();
             notes.settled([lease(task)]);
         }
         assert!(std::fs::metadata(&path).unwrap().len() < 2 * REWRITE_BYTES);

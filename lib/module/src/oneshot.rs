@@ -12,7 +12,6 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use wire::outgoing::{Outgoing, TaskAttributes};
 
 /// How often a gateway that another process uses is tried.
 const LOOK: Duration = Duration::from_millis(2);
@@ -59,24 +58,7 @@ impl OneShotTools {
             Ok(opened) => opened,
             Err(why) => return unreached(why),
         };
-        let outgoing = Outgoing {
-            gateway: &opened.columns,
-            xmlparams: &opened.xmlparams,
-            message: &message.message,
-            subject: &message.subject,
-            text: message.text.as_deref(),
-            headers: &message.headers,
-            attachments: &message.attachments,
-            user_xml: &order.person.xml,
-            project: &order.project,
-            task: TaskAttributes {
-                id: order.claimed.lease.task,
-                key: &order.claimed.key,
-                attempt: order.claimed.attempt,
-                maybe_sent: order.claimed.maybe_sent,
-                phone: message.phone.as_ref(),
-            },
-        };
+        let outgoing = message.outgoing((&opened.columns, &opened.xmlparams));
         let judged =
             host::gates::outgoing(&self.caller, listed, &outgoing.to_bytes(), &opened.mask);
         for note in &judged.notes {
@@ -95,7 +77,7 @@ impl OneShotTools {
         Heard { answer: judged.answer, spoke, check: checked, effects: Vec::new() }
     }
 
-    fn check_of(&self, listed: &Listed, opened: &crate::gates::Opened) -> Check {
+    pub(crate) fn check_of(&self, listed: &Listed, opened: &crate::gates::Opened) -> Check {
         if !listed.offers("check_connection") {
             return Check::Absent;
         }
@@ -137,7 +119,8 @@ fn wait_for(path: &std::path::Path, door: &Door) -> Option<File> {
     }
 }
 
-fn unreached(why: String) -> Heard {
+/// No gate was reached.
+pub(crate) fn unreached(why: String) -> Heard {
     Heard {
         answer: Answer::unreached(why),
         spoke: Spoke::Nothing,

@@ -194,6 +194,30 @@ impl Message {
         }
     }
 
+    /// The document a gate gets, for a gateway that was opened.
+    pub fn outgoing<'a>(
+        &'a self,
+        (gateway, xmlparams): (&'a Fields, &'a str),
+    ) -> wire::outgoing::Outgoing<'a> {
+        wire::outgoing::Outgoing {
+            gateway,
+            xmlparams,
+            message: &self.message,
+            subject: &self.subject,
+            text: self.text.as_deref(),
+            headers: &self.headers,
+            attachments: &self.attachments,
+            user_xml: &self.order.person.xml,
+            project: &self.order.project,
+            task: self.attributes(),
+        }
+    }
+
+    /// Where it stands among those that wait for a gate: the most urgent first.
+    pub(crate) fn place(&self) -> (i64, i64) {
+        (self.order.claimed.ord, self.order.claimed.lease.task.0)
+    }
+
     /// What a program is told of the task.
     pub fn attributes(&self) -> wire::outgoing::TaskAttributes<'_> {
         let claimed = &self.order.claimed;

@@ -42,6 +42,8 @@ pub enum Spoke {
     Document,
     /// Nothing that can be read: exit code, signal, deadline, junk, not started.
     Nothing,
+    /// It fell together with another that counts: one death of a gate that had many messages is one failure.
+    Along,
 }
 
 /// What `check_connection` said after an outcome `hold`.
@@ -111,6 +113,7 @@ pub fn after(mut state: GatewayState, ended: &Ended<'_>, at: Moment<'_>) -> Step
         | (Outcome::Later | Outcome::Never | Outcome::Unknown, _, Spoke::Document) => {
             well(state, at)
         }
+        (Outcome::Later | Outcome::Never | Outcome::Unknown, _, Spoke::Along) => counted(state),
     }
 }
 
@@ -359,6 +362,18 @@ mod tests {
             state = step(state, &later(), Spoke::Document, Check::Absent).state;
         }
         assert_eq!(state.condition, Condition::Open);
+    }
+
+    #[test]
+    fn one_death_with_many_messages_is_one_failure() {
+        let unknown = Answer::not_sent(Outcome::Unknown, "died by signal 9");
+        let mut state = step(fresh(), &unknown, Spoke::Nothing, Check::Absent).state;
+        for _ in 0..63 {
+            let along = step(state, &unknown, Spoke::Along, Check::Absent);
+            assert_eq!((along.blame, along.became_unfit), (Blame::Task, false));
+            state = along.state;
+        }
+        assert_eq!((state.strikes, state.condition), (1, Condition::Open));
     }
 
     #[test]

@@ -394,10 +394,10 @@ impl Bench {
         for claimed in turn.claimed {
             let fate = fate(claimed.lease.task);
             if fate != Grave::Untouched {
-                notes.start(claimed.lease, Some(gateway)).unwrap();
+                notes.start(&[(claimed.lease, Some(gateway))]).unwrap();
             }
             if fate == Grave::Ended {
-                notes.end(claimed.lease, &Answer::sent(None)).unwrap();
+                notes.end([(claimed.lease, &Answer::sent(None))]).unwrap();
             }
         }
         owner.0

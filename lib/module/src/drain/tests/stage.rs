@@ -1,7 +1,7 @@
 //! The scripted side: a pipeline that delivers at once, as it is told.
 
 use crate::files::read_file;
-use crate::handover::{Door, Heard};
+use crate::handover::{Door, Handed, Heard};
 use crate::pipeline::{Details, Ended, Event, How, Order, Outcomes, Pipeline, Work};
 use crate::plan::{Abilities, GateBook};
 use crate::standing::{Check, Probe, Spoke};
@@ -181,8 +181,8 @@ impl ScriptedPipeline {
         if self.stage.steal.load(Ordering::SeqCst) == 2 {
             self.steal(lease);
         }
-        let (how, _) = self.door.end(&begun, Ok(self.heard(&reply)));
-        end(how)
+        let handed = Handed { begun, details };
+        self.door.note_ends(vec![(handed, Ok(self.heard(&reply)))]).pop().unwrap()
     }
 
     fn see(&self, order: &Order) -> HandOver {
@@ -249,6 +249,6 @@ pub(super) struct Book(pub(super) Arc<Stage>);
 
 impl GateBook for Book {
     fn abilities(&self, _: &str) -> Option<Abilities> {
-        Some(Abilities { probe: *self.0.probe.lock().unwrap(), concurrency: 5 })
+        Some(Abilities { probe: *self.0.probe.lock().unwrap(), concurrency: 5, most: 64 })
     }
 }
