@@ -1,6 +1,7 @@
 //! What the store thread remembers between turns: what is in hand, and each gateway's window.
 
 use crate::pipeline::LeaseTime;
+use crate::plan::Abilities;
 use crate::rules::{Outlet, Rules, Way};
 use crate::window::{Limits, Window};
 use notice::{GatewayId, ModuleName, Ms, ProjectId, Route, TaskId, UserId};
@@ -102,14 +103,16 @@ impl Desk {
 }
 
 /// The limits of a gateway for one of `workers`. A one-shot gate runs one at a time unless its features
-/// list `parallel` or the gateway sets `concurrency` (DESIGN 3).
+/// list `parallel` or the gateway sets `concurrency` (DESIGN 3); one in serve mode has as many as its window takes,
+/// and no more than the gateway sets.
 pub(crate) fn limits_of(
     gateway: &Gateway,
-    concurrency_alone: u32,
+    abilities: Abilities,
     workers: u32,
     rules: &Rules,
 ) -> Limits {
-    let most = gateway.concurrency.map_or(concurrency_alone, |set| set.min(rules.window.1));
+    let most = gateway.concurrency.map_or(abilities.concurrency, |set| set.min(rules.window.1));
+    let most = most.min(abilities.most);
     Limits {
         concurrency: most.max(1),
         first: rules.window.0,

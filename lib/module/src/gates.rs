@@ -211,8 +211,12 @@ impl GateBook for Gates {
 fn abilities_of(listed: &Listed, most: u32) -> Option<Abilities> {
     let features = listed.features.as_ref().ok()?;
     let probe = if features.has("check_connection") { Probe::Check } else { Probe::Task };
+    if features.has("serve") {
+        let takes = features.window.unwrap_or(1).clamp(1, most);
+        return Some(Abilities { probe, concurrency: takes, most: takes });
+    }
     let concurrency = if features.has("parallel") { most } else { 1 };
-    Some(Abilities { probe, concurrency })
+    Some(Abilities { probe, concurrency, most })
 }
 
 /// Asks a gateway's `check_connection`; the error is masked.

@@ -47,9 +47,9 @@ impl Lane {
 }
 
 impl Sender for Lane {
-    fn send(&self, message: Message) {
+    fn send(&self, messages: Vec<Message>) {
         let mut queue = self.inside.queue();
-        queue.waiting.insert(message.place(), message);
+        queue.waiting.extend(messages.into_iter().map(|message| (message.place(), message)));
         self.inside.staff(&mut queue);
         self.inside.wake_one(&queue);
     }

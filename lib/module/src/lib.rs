@@ -39,6 +39,7 @@ pub mod retry;
 pub mod rules;
 pub mod run;
 pub mod segments;
+pub mod serve;
 pub mod settle;
 pub mod signals;
 pub mod standing;

@@ -239,8 +239,8 @@ impl Message {
 /// A way to a service: takes messages, and later gives their outcomes, in any order. A one-shot gate is
 /// one, a gate in serve mode another.
 pub trait Sender: Send {
-    /// Takes a message; never blocks. It is handed over in order of urgency.
-    fn send(&self, message: Message);
+    /// Takes messages; never blocks. They are handed over in order of urgency.
+    fn send(&self, messages: Vec<Message>);
     /// At most so many at once from now on.
     fn set_window(&self, open: u32);
 }

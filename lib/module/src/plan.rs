@@ -25,6 +25,8 @@ pub struct Abilities {
     pub probe: Probe,
     /// How many may run at once when the gateway does not say: 1, or more with the feature `parallel`.
     pub concurrency: u32,
+    /// And never more than so many, whatever the gateway says: what a gate in serve mode takes.
+    pub most: u32,
 }
 
 /// The state of things at the begin of a turn.
@@ -374,14 +376,15 @@ impl Offers<'_> {
             return Some(*offer);
         }
         let gateway = self.view.gateway(id).filter(|gateway| gateway.active)?;
-        let abilities = self
-            .gates
-            .abilities(&gateway.gate)
-            .unwrap_or(Abilities { probe: Probe::Task, concurrency: 1 });
+        let abilities = self.gates.abilities(&gateway.gate).unwrap_or(Abilities {
+            probe: Probe::Task,
+            concurrency: 1,
+            most: 1,
+        });
         let state = self.view.states.get(&id);
         let usable = usable(state, abilities.probe, self.now);
         let workers = live_workers(self.view, self.rules, self.now);
-        let limits = limits_of(gateway, abilities.concurrency, workers, self.rules);
+        let limits = limits_of(gateway, abilities, workers, self.rules);
         let window = &mut desk.counter(Outlet::Gateway(id), limits, self.now).window;
         let offer = Offer { gateway: id, usable, free: window.free(self.now) };
         if usable == Usable::ProbeDue {

@@ -107,13 +107,13 @@ pub fn after(mut state: GatewayState, ended: &Ended<'_>, at: Moment<'_>) -> Step
     match (ended.answer.outcome, ended.answer.reach, ended.spoke) {
         (Outcome::Hold, _, _) => after_hold(state, ended, at),
         (Outcome::Later, Reach::Unreached, spoke) => after_unreached(state, ended, (spoke, at)),
-        (Outcome::Never, _, Spoke::Nothing) => counted(state),
+        (Outcome::Never, _, Spoke::Nothing)
+        | (Outcome::Later | Outcome::Never | Outcome::Unknown, _, Spoke::Along) => counted(state),
         (Outcome::Later | Outcome::Unknown, _, Spoke::Nothing) => after_strike(state, ended, at),
         (Outcome::Sent, _, _)
         | (Outcome::Later | Outcome::Never | Outcome::Unknown, _, Spoke::Document) => {
             well(state, at)
         }
-        (Outcome::Later | Outcome::Never | Outcome::Unknown, _, Spoke::Along) => counted(state),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The threads behind the store thread: file readers, preparers, one lane for each gateway (queue 3.13).
+//! The threads behind the store thread: file readers, preparers, a sender for each gateway (queue 3.13).
 //!
 //! Nothing is started before there is work: a `process` on an empty queue costs no thread.
 
@@ -11,6 +11,8 @@ use crate::pipeline::{Ended, Event, How, Message, Order, Outcomes, Pipeline, Sen
 use crate::prepare::{Preparation, Prepared};
 use crate::render_child::{RenderChildren, RenderSettings};
 use crate::rules::{Outlet, Way};
+use crate::serve::Serve;
+use host::Folder;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -47,8 +49,25 @@ pub struct Workers {
 
 struct Lanes {
     parts: Arc<WorkersParts>,
-    open: Mutex<HashMap<Outlet, Lane>>,
+    open: Mutex<HashMap<Outlet, Senders>>,
     windows: Mutex<HashMap<Outlet, u32>>,
+}
+
+/// The senders of one outlet. Each message takes the one that fits what its gate can do now: a program may be
+/// replaced at any time.
+#[derive(Default)]
+struct Senders {
+    lane: Option<Lane>,
+    serve: Option<Serve>,
+}
+
+/// How a message reaches its gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Speed {
+    /// By a process of its own, or without one.
+    OneShot,
+    /// By the gate's child.
+    Serve,
 }
 
 impl Workers {
@@ -125,8 +144,30 @@ impl Pipeline for Workers {
             return;
         }
         let lanes = self.lanes.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(lane) = lanes.get(outlet) {
+        if let Some(senders) = lanes.get(outlet) {
+            senders.set_window(open);
+        }
+    }
+}
+
+impl Drop for Workers {
+    /// Gates that stay are sent home before we leave, all at once.
+    fn drop(&mut self) {
+        let mut open = self.lanes.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let senders = std::mem::take(&mut *open);
+        drop(open);
+        senders.values().filter_map(|senders| senders.serve.as_ref()).for_each(Serve::close);
+        drop(senders);
+    }
+}
+
+impl Senders {
+    fn set_window(&self, open: u32) {
+        if let Some(lane) = &self.lane {
             lane.set_window(open);
+        }
+        if let Some(serve) = &self.serve {
+            serve.set_window(open);
         }
     }
 }
@@ -160,38 +201,93 @@ fn prepare_all(
     loop {
         let received = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(orders) = received else { return };
+        let mut ready = Vec::new();
         for prepared in preparation.prepare(orders) {
             match prepared {
-                Prepared::Ready(message) => lanes.send(*message),
+                Prepared::Ready(message) => ready.push(*message),
                 Prepared::Ended(event) => {
                     let _ = lanes.parts.outcomes.send(event);
                 }
             }
         }
+        lanes.send(ready);
     }
 }
 
 impl Lanes {
-    fn send(&self, message: Message) {
+    /// Messages that were made ready together arrive together.
+    fn send(&self, messages: Vec<Message>) {
         if self.parts.module.profile().way == Way::Module {
-            return self.settle(message);
+            return messages.into_iter().for_each(|message| self.settle(message));
         }
-        let outlet = message.order.outlet.clone();
+        let mut ways: HashMap<(Outlet, Speed), Vec<Message>> = HashMap::new();
+        for message in messages {
+            let way = (message.order.outlet.clone(), self.speed(&message));
+            ways.entry(way).or_default().push(message);
+        }
+        for (way, messages) in ways {
+            self.send_by(way, messages);
+        }
+    }
+
+    fn send_by(&self, (outlet, speed): (Outlet, Speed), messages: Vec<Message>) {
         let mut lanes = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let lane = lanes.entry(outlet.clone()).or_insert_with(|| {
+        let senders = lanes.entry(outlet.clone()).or_default();
+        let made = match speed {
+            Speed::Serve => self.serve(senders),
+            Speed::OneShot => Ok(self.lane(senders, &outlet)),
+        };
+        let sender = match made {
+            Ok(sender) => sender,
+            Err(error) => {
+                let why = format!("can't attend to a gate: {error}");
+                return messages.into_iter().for_each(|message| self.not_ready(message, &why));
+            }
+        };
+        let windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        match windows.get(&outlet) {
+            Some(open) => sender.set_window(*open),
+            None if outlet == Outlet::Own => sender.set_window(OWN_AT_ONCE),
+            None => {}
+        }
+        sender.send(messages);
+    }
+
+    fn not_ready(&self, message: Message, why: &str) {
+        let (lease, how) = (message.order.claimed.lease, How::NotReady(why.to_owned()));
+        let _ = self.parts.outcomes.send(Ended::before_a_gate(lease, how, message.details));
+    }
+
+    /// By its features alone.
+    fn speed(&self, message: &Message) -> Speed {
+        let gateway = message.order.gateway.as_ref();
+        let is_gate = matches!(message.order.outlet, Outlet::Gateway(_));
+        let serves = gateway.filter(|_| is_gate).is_some_and(|gateway| {
+            let listed = self.parts.tools.programs.one(Folder::Gate, &gateway.gate);
+            listed.offers("serve") && listed.offers("outgoing")
+        });
+        if serves { Speed::Serve } else { Speed::OneShot }
+    }
+
+    fn lane<'a>(&self, senders: &'a mut Senders, outlet: &Outlet) -> &'a dyn Sender {
+        senders.lane.get_or_insert_with(|| {
             let courier: Arc<dyn Courier> = match outlet {
                 Outlet::Gateway(_) => Arc::clone(&self.parts.tools) as Arc<dyn Courier>,
                 Outlet::Own | Outlet::Route(_) => Arc::clone(&self.parts) as Arc<dyn Courier>,
             };
             Lane::new(courier, self.parts.outcomes.clone())
-        });
-        let windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
-        match windows.get(&outlet) {
-            Some(open) => lane.set_window(*open),
-            None if outlet == Outlet::Own => lane.set_window(OWN_AT_ONCE),
-            None => {}
-        }
-        lane.send(message);
+        })
+    }
+
+    fn serve<'a>(&self, senders: &'a mut Senders) -> std::io::Result<&'a dyn Sender> {
+        let serve = if let Some(serve) = senders.serve.take() {
+            serve
+        } else {
+            let gateway = &self.parts.config.gateway;
+            let pauses = (gateway.breaker_first, gateway.breaker_most);
+            Serve::start(Arc::clone(&self.parts.tools), self.parts.outcomes.clone(), pauses)?
+        };
+        Ok(senders.serve.insert(serve))
     }
 
     /// The module's own way where it is part of the settling turn: at once.
