@@ -36,8 +36,7 @@ struct Killed {
     sent: u64,
 }
 
-fn kill_at(point: &str) -> Killed {
-    let mut stage = Stage::with_ledger(2);
+fn kill_at(point: &str, mut stage: Stage) -> Killed {
     stage.set(&[("queue.poison_crashes", "1000")]);
     let mut in_doubt = BTreeSet::new();
     let (mut kills, mut messages) = (0, 0);
@@ -69,10 +68,19 @@ fn kill_at(point: &str) -> Killed {
 // What is promised of a death at any point (queue 3.4)
 #[test]
 fn nothing_is_lost_at_any_kill_point_and_doubles_stay_in_the_window() {
+    assert_kept_at_every_point(|| Stage::with_ledger(2));
+}
+
+#[test]
+fn a_gate_in_serve_mode_makes_no_difference_to_what_a_death_may_double() {
+    assert_kept_at_every_point(|| Stage::serving_slowly(2));
+}
+
+fn assert_kept_at_every_point(stage: fn() -> Stage) {
     let mut wrong = Vec::new();
     let mut table = vec!["point          kills messages handed doubled in-doubt lost".to_owned()];
     for point in POINTS {
-        let killed = kill_at(point);
+        let killed = kill_at(point, stage());
         let verdict = &killed.verdict;
         table.push(format!(
             "{point:<14} {:>5} {:>8} {:>6} {:>7} {:>8} {:>4}",
@@ -136,7 +144,15 @@ fn the_harness_is_red_when_the_fence_is_off() {
 
 #[test]
 fn a_worker_that_sleeps_past_its_leases_is_fenced_when_it_wakes() {
-    let mut stage = Stage::with_ledger(40);
+    assert_fenced(Stage::with_ledger(40));
+}
+
+#[test]
+fn a_worker_that_sleeps_while_its_gate_serves_is_fenced_when_it_wakes() {
+    assert_fenced(Stage::serving_slowly(40));
+}
+
+fn assert_fenced(mut stage: Stage) {
     stage.set(&[("queue.lease_secs", "1"), ("queue.extend_secs", "0.2")]);
     let messages = 120;
     stage.queue(1, messages);

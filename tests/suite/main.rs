@@ -33,6 +33,7 @@ mod rendering;
 mod scenario;
 mod secrets;
 mod sendmail;
+mod served;
 mod service_tasks;
 mod services;
 mod settings;

@@ -55,6 +55,22 @@ impl Stage {
         stage
     }
 
+    /// With a gateway whose gate serves, keeps a ledger, and behaves in that way.
+    pub(crate) fn serving(mode: &str) -> Self {
+        let mut stage = Self::new();
+        stage.host.program("gate/gwserve", include_str!("../programs/serve_gate.py"));
+        stage.set(&[("gate.env.SERVE_MODE", &format!("\"{mode}\""))]);
+        stage.gateway("gwserve", 1);
+        stage
+    }
+
+    /// The same, well-behaved, and it takes so long for each message.
+    pub(crate) fn serving_slowly(each_ms: u32) -> Self {
+        let mut stage = Self::serving("");
+        stage.set(&[("gate.env.SERVE_MS", &format!("\"{each_ms}\""))]);
+        stage
+    }
+
     /// Changes settings: keys with their sections, values as TOML writes them.
     pub(crate) fn set(&mut self, settings: &[(&str, &str)]) {
         for (key, value) in settings {
