@@ -14,12 +14,18 @@ mod claim;
 mod cold;
 mod events;
 mod rounds;
+mod serve;
 mod spawn;
 
 type Bench = (&'static str, &'static str, fn());
 
 const BENCHES: &[Bench] = &[
     ("spawn", "one gate process a message, beside a bare spawn loop of the same gate", spawn::run),
+    (
+        "serve",
+        "a gate in serve mode, beside one process a message and a plain loop in one process",
+        serve::run,
+    ),
     (
         "cold",
         "start of `features`, and of `process` on an empty queue, above a bare exec",

@@ -28,8 +28,8 @@ const INPUT_BYTES: usize = 1_000;
 
 /// Messages a second, and processor microseconds a message.
 #[derive(Clone, Copy)]
-struct Figures {
-    rate: f64,
+pub(crate) struct Figures {
+    pub(crate) rate: f64,
     cpu: f64,
 }
 
@@ -51,7 +51,7 @@ fn measure(name: &str, messages: usize, place: impl Fn(&Host)) {
     for round in 0..ROUNDS {
         let host = Host::new();
         place(&host);
-        fill(&host, messages);
+        fill(&host, ("bench", AT_ONCE), messages);
         let bare = || bare_loop(&host.path("gate/bench"), messages);
         let ours = || drain(&host, messages);
         let both = if round % 2 == 0 {
@@ -101,7 +101,7 @@ fn spawn(gate: &Path, input: &str) {
 }
 
 /// Drains a full queue through the same gate, start and end counted.
-fn drain(host: &Host, messages: usize) -> Figures {
+pub(crate) fn drain(host: &Host, messages: usize) -> Figures {
     let figures = timed(messages, || {
         host.run("notify/ntemail", &["--command", "process", "--force", "--for", "600"]).ended(0);
     });
@@ -112,16 +112,17 @@ fn drain(host: &Host, messages: usize) -> Figures {
     figures
 }
 
-fn fill(host: &Host, messages: usize) {
+/// Messages in the queue for a gateway of that gate, which may have so many at once.
+pub(crate) fn fill(host: &Host, (gate, at_once): (&str, usize), messages: usize) {
     host.gatepost(&["project", "add", "name=Bench", "notifyemail=bench@example.com"]).ended(0);
     host.gatepost(&[
         "gateway",
         "add",
-        "bench",
+        gate,
         "name=bench",
         "module=ntemail",
         "project=Bench",
-        "concurrency=4",
+        &format!("concurrency={at_once}"),
     ])
     .ended(0);
     let mut users = "name,email\n".to_owned();
