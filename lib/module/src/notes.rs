@@ -92,7 +92,11 @@ impl Notes {
         if book.bytes > REWRITE_BYTES {
             self.rewrite(&mut book)?;
         }
-        book.file.write_all(text.as_bytes())?;
+        if let Err(error) = book.file.write_all(text.as_bytes()) {
+            // the begin of a line may stand there, and would spoil the next one
+            book.bytes = u64::MAX;
+            return Err(error);
+        }
         book.bytes += text.len() as u64;
         for (lease, line) in lines {
             book.lines.entry(lease).or_default().push_str(&line);
@@ -217,6 +221,22 @@ mod tests {
         assert_eq!(noted[&lease(1)], Noted::Started);
         assert_eq!(noted[&lease(2)], Noted::Ended(Answer::sent(None)));
         assert_eq!(noted[&lease(3)], Noted::Ended(bad));
+    }
+
+    #[test]
+    fn after_a_note_that_failed_the_next_one_stands_on_a_line_of_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("w.sent");
+        let notes = Notes::create(&path).unwrap();
+        notes.start(&[(lease(1), None)]).unwrap();
+        // as a full disk leaves it
+        notes.book().file.write_all(b"start 2 ").unwrap();
+        notes.book().file = File::open(&path).unwrap();
+        assert!(notes.start(&[(lease(2), None)]).is_err());
+        notes.start(&[(lease(3), None)]).unwrap();
+        let noted = read(&path).unwrap();
+        assert_eq!((&noted[&lease(1)], &noted[&lease(3)]), (&Noted::Started, &Noted::Started));
+        assert!(!noted.contains_key(&lease(2)));
     }
 
     #[test]
