@@ -15,6 +15,10 @@ pub enum Act {
     ReplyAndClose(&'static str),
     /// Close without an answer.
     Close,
+    /// The usual answer, then close.
+    AnswerAndClose,
+    /// No answer; what is said next is answered.
+    Skip,
     /// Never answer; the connection stays open until the other end or the sink goes.
     Silence,
     /// Answer one byte every 100 ms without end.
@@ -22,7 +26,8 @@ pub enum Act {
 }
 
 /// When a line begins with `when` (in upper case), `act`, at most `times` times. The greeting is
-/// asked as `CONNECT`, the end of a message as `.`.
+/// asked as `CONNECT`, the end of a message as `.`, either of them and all lines as `*`; a message
+/// that begins is asked as `BODY`, and if that is answered, it is not kept and its end has no answer.
 #[derive(Clone, Debug)]
 pub struct Rule {
     /// The line's beginning.
@@ -31,17 +36,24 @@ pub struct Rule {
     pub act: Act,
     /// How often; after that the usual happens.
     pub times: u32,
+    /// How often the usual happens before that.
+    pub after: u32,
 }
 
 impl Rule {
     /// A rule that holds always.
     pub fn always(when: &'static str, act: Act) -> Self {
-        Self { when, act, times: u32::MAX }
+        Self { when, act, times: u32::MAX, after: 0 }
     }
 
     /// A rule for the first time only.
     pub fn once(when: &'static str, act: Act) -> Self {
-        Self { when, act, times: 1 }
+        Self { when, act, times: 1, after: 0 }
+    }
+
+    /// A rule for one time, after so many times of the usual.
+    pub fn once_after(after: u32, when: &'static str, act: Act) -> Self {
+        Self { when, act, times: 1, after }
     }
 }
 
@@ -69,6 +81,7 @@ struct Seen {
     lines: Vec<String>,
     reads: Vec<String>,
     connections: usize,
+    open: usize,
 }
 
 struct Shared {
@@ -77,6 +90,10 @@ struct Shared {
     offers: Vec<&'static str>,
     rules: Mutex<Vec<Rule>>,
     over: AtomicBool,
+    /// The most connections at once, and what the others are told.
+    bears: Mutex<Option<(usize, &'static str)>>,
+    /// How much the next connection is listened to.
+    listens_bytes: Mutex<Option<usize>>,
 }
 
 /// The server; it goes when the value goes.
@@ -101,6 +118,8 @@ impl Sink {
             offers: offers.to_vec(),
             rules: Mutex::new(rules),
             over: AtomicBool::new(false),
+            bears: Mutex::new(None),
+            listens_bytes: Mutex::new(None),
         });
         let ours = Arc::clone(&shared);
         std::thread::spawn(move || {
@@ -109,8 +128,17 @@ impl Sink {
                     return;
                 }
                 let (Ok(stream), theirs) = (stream, Arc::clone(&ours)) else { continue };
-                theirs.seen.lock().unwrap().connections += 1;
-                std::thread::spawn(move || talk(&stream, &theirs));
+                {
+                    let mut seen = theirs.seen.lock().unwrap();
+                    seen.connections += 1;
+                    seen.open += 1;
+                }
+                std::thread::spawn(move || {
+                    receive(&stream, &theirs);
+                    drop(stream);
+                    theirs.seen.lock().unwrap().open -= 1;
+                    theirs.changed.notify_all();
+                });
             }
         });
         Self { address, shared }
@@ -138,6 +166,15 @@ impl Sink {
         seen.letters.clone()
     }
 
+    /// Waits until this line was said, at most 10 s.
+    pub fn wait_for_line(&self, line: &str) {
+        let limit = Duration::from_secs(10);
+        let seen = self.shared.seen.lock().unwrap();
+        let unsaid = |seen: &mut Seen| !seen.lines.iter().any(|said| said == line);
+        let waited = self.shared.changed.wait_timeout_while(seen, limit, unsaid).unwrap();
+        assert!(!waited.1.timed_out(), "`{line}` is not among {:?}", waited.0.lines);
+    }
+
     /// Every command line so far, of all connections.
     pub fn lines(&self) -> Vec<String> {
         self.shared.seen.lock().unwrap().lines.clone()
@@ -151,6 +188,26 @@ impl Sink {
     /// How many connections were made.
     pub fn connections(&self) -> usize {
         self.shared.seen.lock().unwrap().connections
+    }
+
+    /// From now on takes so many connections at once; any other is told these words, and closed.
+    pub fn bear(&self, connections: usize, words: &'static str) {
+        *self.shared.bears.lock().unwrap() = Some((connections, words));
+    }
+
+    /// The next connection is closed when it has said so many bytes, in the middle of whatever they are;
+    /// what is behind them is never read.
+    pub fn hear_out(&self, bytes: usize) {
+        *self.shared.listens_bytes.lock().unwrap() = Some(bytes);
+    }
+
+    /// Waits until no connection is open, at most 10 s.
+    pub fn wait_until_left(&self) {
+        let limit = Duration::from_secs(10);
+        let seen = self.shared.seen.lock().unwrap();
+        let busy = |seen: &mut Seen| seen.open > 0;
+        let waited = self.shared.changed.wait_timeout_while(seen, limit, busy).unwrap();
+        assert!(!waited.1.timed_out(), "{} connections are open", waited.0.open);
     }
 
     /// Follows other rules from now on.
@@ -170,11 +227,15 @@ impl Drop for Sink {
 struct Noted<'a> {
     stream: &'a TcpStream,
     shared: &'a Shared,
+    /// What may still be read.
+    left_bytes: usize,
 }
 
 impl Read for Noted<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let got = self.stream.read(buffer)?;
+        let room = buffer.len().min(self.left_bytes);
+        let got = self.stream.read(&mut buffer[..room])?;
+        self.left_bytes -= got;
         let text = String::from_utf8_lossy(&buffer[..got]).into_owned();
         self.shared.seen.lock().unwrap().reads.push(text);
         Ok(got)
@@ -188,10 +249,22 @@ struct Transaction {
     recipients: Vec<String>,
 }
 
+fn receive(stream: &TcpStream, shared: &Shared) {
+    let bears = *shared.bears.lock().unwrap();
+    let open = shared.seen.lock().unwrap().open;
+    match bears {
+        Some((most, words)) if open > most => {
+            perform(stream, shared, Some(&Act::ReplyAndClose(words)), words);
+        }
+        _ => talk(stream, shared),
+    }
+}
+
 fn talk(stream: &TcpStream, shared: &Shared) {
     // Several replies in a row must not wait for each other's acknowledgement.
     let _ = stream.set_nodelay(true);
-    let mut lines = BufReader::with_capacity(1 << 20, Noted { stream, shared });
+    let left_bytes = shared.listens_bytes.lock().unwrap().take().unwrap_or(usize::MAX);
+    let mut lines = BufReader::with_capacity(1 << 20, Noted { stream, shared, left_bytes });
     let mut transaction = Transaction::default();
     if answer(stream, shared, "CONNECT", "220 sink ESMTP").is_none() {
         return;
@@ -204,6 +277,7 @@ fn talk(stream: &TcpStream, shared: &Shared) {
         }
         let said = String::from_utf8_lossy(&line).trim_end().to_owned();
         shared.seen.lock().unwrap().lines.push(said.clone());
+        shared.changed.notify_all();
         let usual = usual(&said, &mut transaction, shared);
         let Some(reply) = answer(stream, shared, &said, &usual) else { return };
         if said.to_ascii_uppercase().starts_with("RCPT") && !reply.starts_with('2') {
@@ -260,6 +334,10 @@ fn take(
     shared: &Shared,
 ) -> Option<()> {
     let mut content = Vec::new();
+    let early = act_for(shared, "BODY");
+    if early.is_some() {
+        perform(lines.get_ref().stream, shared, early.as_ref(), "452 not now")?;
+    }
     loop {
         let mut line = Vec::new();
         if !matches!(lines.read_until(b'\n', &mut line), Ok(1..)) {
@@ -271,13 +349,21 @@ fn take(
         content.extend_from_slice(line.strip_prefix(b".").unwrap_or(&line));
     }
     let taken = std::mem::take(transaction);
+    if early.is_some() {
+        return Some(());
+    }
     let letter = Letter { sender: taken.sender?, recipients: taken.recipients, content };
     let stream = lines.get_ref().stream;
+    if letter.recipients.is_empty() {
+        return perform(stream, shared, act_for(shared, ".").as_ref(), "554 for nobody").map(drop);
+    }
     // Kept before the answer: a sink that takes a message and then dies is one of the cases.
     let act = act_for(shared, ".");
     let good = match &act {
         Some(Act::Reply(text) | Act::ReplyAndClose(text)) => text.starts_with('2'),
-        Some(Act::Close | Act::Silence | Act::Trickle) | None => true,
+        Some(Act::Close | Act::AnswerAndClose | Act::Skip | Act::Silence | Act::Trickle) | None => {
+            true
+        }
     };
     if good {
         shared.seen.lock().unwrap().letters.push(letter);
@@ -294,13 +380,17 @@ fn act_for(shared: &Shared, said: &str) -> Option<Act> {
     let said = said.to_ascii_uppercase();
     let mut rules = shared.rules.lock().unwrap();
     let rule = rules.iter_mut().find(|rule| {
-        let fits = if rule.when.is_empty() {
-            said.is_empty()
-        } else {
-            said.starts_with(&rule.when.to_ascii_uppercase())
+        let fits = match rule.when {
+            "" => said.is_empty(),
+            "*" => said != "BODY",
+            when => said.starts_with(&when.to_ascii_uppercase()),
         };
         fits && rule.times > 0
     })?;
+    if rule.after > 0 {
+        rule.after -= 1;
+        return None;
+    }
     rule.times = rule.times.saturating_sub(1);
     Some(rule.act.clone())
 }
@@ -320,6 +410,11 @@ fn perform(
             say(text);
             None
         }
+        Some(Act::AnswerAndClose) => {
+            say(usual);
+            None
+        }
+        Some(Act::Skip) => Some(usual.to_owned()),
         Some(Act::Close) => None,
         Some(Act::Silence) => {
             let _ = stream.read(&mut vec![0; 1 << 16]);
