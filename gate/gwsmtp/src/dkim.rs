@@ -201,31 +201,27 @@ fn relaxed_text(text: &str) -> String {
 /// Section 3.4.4: runs of white space as one space, none at line ends, no empty lines at the end.
 fn relaxed_body(body: &[u8]) -> Vec<u8> {
     let mut relaxed = Vec::with_capacity(body.len() + 2);
-    let mut empty_lines = 0;
-    let body = body.strip_suffix(b"\r\n").unwrap_or(body);
+    let mut end = 0;
     for line in body.split(|byte| *byte == b'\n') {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let mut out = Vec::with_capacity(line.len());
+        let begin = relaxed.len();
         for byte in line {
             match byte {
-                b' ' | b'\t' if out.last() == Some(&b' ') => {}
-                b' ' | b'\t' => out.push(b' '),
-                other => out.push(*other),
+                b' ' | b'\t' if relaxed[begin..].last() == Some(&b' ') => {}
+                b' ' | b'\t' => relaxed.push(b' '),
+                other => relaxed.push(*other),
             }
         }
-        if out.last() == Some(&b' ') {
-            out.pop();
+        if relaxed[begin..].last() == Some(&b' ') {
+            relaxed.pop();
         }
-        if out.is_empty() {
-            empty_lines += 1;
-            continue;
-        }
-        for _ in 0..std::mem::take(&mut empty_lines) {
-            relaxed.extend_from_slice(b"\r\n");
-        }
-        relaxed.extend_from_slice(&out);
+        let is_empty = relaxed.len() == begin;
         relaxed.extend_from_slice(b"\r\n");
+        if !is_empty {
+            end = relaxed.len();
+        }
     }
+    relaxed.truncate(end);
     relaxed
 }
 
@@ -245,6 +241,8 @@ mod tests {
         assert_eq!(relaxed_body(body), b" C\r\nD E\r\n");
         assert_eq!(relaxed_body(b""), b"");
         assert_eq!(relaxed_body(b"\r\n\r\n"), b"");
+        assert_eq!(relaxed_body(b"a"), b"a\r\n");
+        assert_eq!(relaxed_body(b" \t a\t\tb \r\n\t\r\n\r\n  c"), b" a b\r\n\r\n\r\n c\r\n");
     }
 
     #[test]
