@@ -7,14 +7,16 @@ use gatepost_gate::{Failure, Fields, GatewayParams};
 
 use crate::address::{Address, Mailbox, one_line};
 use crate::dkim::Signer;
-use crate::session::{Delivery, Envelope, Partial, Session};
+use crate::envelope::{Partial, Ready, Refused};
+use crate::session::Session;
 use crate::trouble::Trouble;
 
 const SMTP: Defaults = Defaults { port: 587, tls_port: 465, security: Security::StartTls };
 /// Accounts kept in mind: one is the rule, more after an edit.
 const MOST_ACCOUNTS: usize = 8;
-/// Sessions kept open for one account.
-const MOST_IDLE: usize = 64;
+/// Connections at a time, unless the form says otherwise, and the most it may say.
+const USUAL_CONNECTIONS: usize = 10;
+const MOST_CONNECTIONS: usize = 64;
 
 /// Where bounces go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +45,8 @@ pub(crate) struct Account {
     pub(crate) partial: Partial,
     /// Signs, if a key is set.
     pub(crate) signer: Option<Signer>,
+    /// Connections at a time.
+    pub(crate) most_connections: usize,
     idle: Mutex<Vec<Session>>,
 }
 
@@ -77,13 +81,19 @@ impl Account {
                 other => return Err(unfit("partial", &format!("`{other}` is none of all, rest"))),
             },
             signer: read_signer(&field)?,
+            most_connections: read_connections(&field("max_connections"))?,
             idle: Mutex::default(),
         })
     }
 
+    /// A fresh session.
+    pub(crate) fn open(&self) -> Result<Session, Trouble> {
+        Session::open(&self.channel, &self.helo)
+    }
+
     /// Opens a session and asks whether its sender would be welcome.
     pub(crate) fn probe(&self) -> Result<(), Trouble> {
-        let mut session = Session::open(&self.channel, &self.helo)?;
+        let mut session = self.open()?;
         let own = match &self.return_path {
             ReturnPath::To(address) => Some(address),
             ReturnPath::Nowhere => None,
@@ -94,21 +104,21 @@ impl Account {
         session.probe(own)
     }
 
-    /// Hands a message over on a kept session or a fresh one. A kept one that turns out to be closed
-    /// before the message began is passed over.
-    pub(crate) fn deliver(&self, envelope: &Envelope, content: &[u8]) -> Result<Delivery, Trouble> {
+    /// Hands a message over on a kept session or a fresh one, and tells who will not get it. A kept one
+    /// that turns out to be closed before the message began is passed over.
+    pub(crate) fn deliver(&self, ready: &Ready) -> Result<Vec<Refused>, Trouble> {
         while let Some(mut session) = self.kept_session() {
-            let delivery = session.send(envelope, content);
-            match &delivery {
-                Err(trouble) if trouble.was_stale() => continue,
-                _ => self.keep(session),
+            let delivered = session.send(ready);
+            let is_passed_over = delivered.as_ref().is_err_and(Trouble::leaves_it_unsent);
+            self.keep(session);
+            if !is_passed_over {
+                return delivered;
             }
-            return delivery;
         }
-        let mut session = Session::open(&self.channel, &self.helo)?;
-        let delivery = session.send(envelope, content);
+        let mut session = self.open()?;
+        let delivered = session.send(ready);
         self.keep(session);
-        delivery
+        delivered
     }
 
     fn kept_session(&self) -> Option<Session> {
@@ -117,7 +127,7 @@ impl Account {
 
     fn keep(&self, session: Session) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if !session.is_over() && idle.len() < MOST_IDLE {
+        if !session.is_over() && idle.len() < self.most_connections {
             idle.push(session);
         }
     }
@@ -134,6 +144,19 @@ fn read_helo(text: &str) -> Result<String, Failure> {
         )));
     }
     Ok(text.to_owned())
+}
+
+fn read_connections(text: &str) -> Result<usize, Failure> {
+    match text.trim() {
+        "" => Ok(USUAL_CONNECTIONS),
+        text => text
+            .parse()
+            .ok()
+            .filter(|count| (1..=MOST_CONNECTIONS).contains(count))
+            .ok_or_else(|| {
+                Failure::hold(format!("field `max_connections`: must be 1 to {MOST_CONNECTIONS}"))
+            }),
+    }
 }
 
 fn read_signer(field: &dyn Fn(&str) -> String) -> Result<Option<Signer>, Failure> {
@@ -174,6 +197,7 @@ mod tests {
     use gatepost_kit::smtp_sink::{Act, Rule, Sink};
 
     use super::*;
+    use crate::envelope::Envelope;
 
     fn account(sink: &Sink, more: &[(&str, &str)]) -> Result<Account, Failure> {
         let port = sink.port().to_string();
@@ -182,13 +206,14 @@ mod tests {
         Account::read(&GatewayParams::new(Fields::new(), fields))
     }
 
-    fn envelope() -> Envelope {
-        Envelope {
+    fn ready(text: &str) -> Ready {
+        let envelope = Envelope {
             sender: None,
             recipients: vec![Address::parse("a@example.test").unwrap()],
             partial: Partial::AllOrNothing,
             id: String::new(),
-        }
+        };
+        Ready { envelope, content: format!("{text}\r\n").into_bytes() }
     }
 
     #[test]
@@ -196,9 +221,9 @@ mod tests {
         let refuse = Rule::once("RCPT", Act::Reply("550 no"));
         let sink = Sink::with(&["PIPELINING"], vec![refuse]);
         let account = account(&sink, &[]).unwrap();
-        assert!(account.deliver(&envelope(), b"x\r\n").is_err(), "a refusal does not end it");
+        assert!(account.deliver(&ready("x")).is_err(), "a refusal does not end it");
         for _ in 0..5 {
-            account.deliver(&envelope(), b"x\r\n").unwrap();
+            account.deliver(&ready("x")).unwrap();
         }
         assert_eq!((sink.wait_for(5).len(), sink.connections()), (5, 1));
     }
@@ -208,9 +233,9 @@ mod tests {
         for act in [Act::ReplyAndClose("421 idle too long"), Act::Close] {
             let sink = Sink::with(&["PIPELINING"], vec![]);
             let account = account(&sink, &[]).unwrap();
-            account.deliver(&envelope(), b"1\r\n").unwrap();
+            account.deliver(&ready("1")).unwrap();
             sink.follow(vec![Rule::once("MAIL", act)]);
-            account.deliver(&envelope(), b"2\r\n").unwrap();
+            account.deliver(&ready("2")).unwrap();
             assert_eq!((sink.wait_for(2).len(), sink.connections()), (2, 2));
         }
     }
@@ -219,9 +244,9 @@ mod tests {
     fn a_message_that_may_have_arrived_is_not_handed_over_again() {
         let sink = Sink::with(&["PIPELINING"], vec![]);
         let account = account(&sink, &[]).unwrap();
-        account.deliver(&envelope(), b"1\r\n").unwrap();
+        account.deliver(&ready("1")).unwrap();
         sink.follow(vec![Rule::once(".", Act::Close)]);
-        let trouble = account.deliver(&envelope(), b"2\r\n").unwrap_err();
+        let trouble = account.deliver(&ready("2")).unwrap_err();
         assert!(matches!(trouble, Trouble::Doubt(_)), "{trouble}");
         assert_eq!((sink.wait_for(2).len(), sink.connections()), (2, 1));
     }
@@ -236,6 +261,8 @@ mod tests {
             ("return_path", "<a"),
             ("partial", "some"),
             ("helo", "a b"),
+            ("max_connections", "0"),
+            ("max_connections", "many"),
             ("dkim_domain", "example.test"),
             ("dkim_key", "x"),
         ] {

@@ -16,6 +16,8 @@
 //!     sender         this gateway's own mailbox, shown as Sender where it differs from From
 //!     reply_to       in place of the project's supportemail; a notice's own Reply-To wins
 //!     return_path    where bounces go; empty: Sender, else From; <> for nowhere
+//!     max_connections
+//!                    to the server at a time, 1 to 64, default 10; fewer where it refuses more
 //!     partial        when some of a contact's addresses are refused: all (nobody gets it), rest
 //!     dkim_domain, dkim_selector, dkim_key
 //!                    sign; the key is PEM, RSA of 2048 bits or more, or Ed25519
@@ -34,11 +36,17 @@
 
 mod account;
 mod address;
+mod carrier;
 mod conversation;
 mod dkim;
+mod envelope;
 mod form;
+mod greeting;
 mod letter;
 mod outcome;
+mod pool;
+#[cfg(test)]
+mod pool_tests;
 mod reply;
 mod sending;
 mod session;
@@ -47,15 +55,17 @@ mod trouble;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use gatepost_gate::{Document, Failure, Features, Gate, GatewayParams, OutgoingMessage, Sent};
-use notice::{Clock, SystemClock};
+use gatepost_gate::{
+    Document, Failure, Features, Gate, GatewayParams, OutgoingMessage, Reply, Sent,
+};
 
 use account::{Account, Accounts};
 use outcome::failure_of;
+use pool::{Job, Pools};
 
 struct Smtp {
     accounts: Accounts,
-    clock: SystemClock,
+    pools: Pools,
 }
 
 impl Gate for Smtp {
@@ -80,14 +90,22 @@ impl Gate for Smtp {
 
     fn outgoing(&self, message: &OutgoingMessage) -> Result<Sent, Failure> {
         let account = self.accounts.of(&message.gateway)?;
-        let ready = sending::ready(&account, message, self.clock.now().0.div_euclid(1000))?;
-        let delivery = account
-            .deliver(&ready.envelope, &ready.content)
-            .map_err(|trouble| failure_of(&trouble))?;
-        for (address, reply) in &delivery.refused {
+        let ready = sending::ready_now(&account, message)?;
+        let refused = account.deliver(&ready).map_err(|trouble| failure_of(&trouble))?;
+        for (address, reply) in &refused {
             note(&format!("{address} was refused, the others have it: {reply}"));
         }
         Ok(Sent::with_reference(ready.envelope.id))
+    }
+
+    fn take(&self, message: OutgoingMessage, reply: Reply) {
+        match self.pools.of(&message.gateway, &self.accounts) {
+            Ok(pool) => {
+                let answer = Box::new(|ended| reply.give(ended));
+                pool.take(Job::Fresh(Box::new(message), answer));
+            }
+            Err(failure) => reply.give(Err(failure)),
+        }
     }
 }
 
@@ -98,5 +116,8 @@ fn note(text: &str) {
 }
 
 fn main() -> ExitCode {
-    gatepost_gate::main(&Smtp { accounts: Accounts::new(), clock: SystemClock })
+    let smtp = Smtp { accounts: Accounts::new(), pools: Pools::default() };
+    let code = gatepost_gate::main(&smtp);
+    smtp.pools.leave();
+    code
 }

@@ -13,12 +13,16 @@ pub(crate) fn failure_of(trouble: &Trouble) -> Failure {
     let text = trouble.to_string();
     match trouble {
         Trouble::Channel(error) if error.unreached() => Failure::unreached(text),
-        Trouble::Lost { step: Step::Greeting, .. } => Failure::unreached(text),
+        Trouble::Lost { step: Step::Greeting, .. } | Trouble::NoThread(_) => {
+            Failure::unreached(text)
+        }
         Trouble::Channel(_)
         | Trouble::Lacks(_)
         | Trouble::Nonsense { step: Step::Greeting, .. } => Failure::hold(text),
         Trouble::Refused { step, reply, .. } => refused(*step, reply.code, text),
-        Trouble::Lost { .. } | Trouble::Nonsense { .. } => Failure::later(text),
+        Trouble::Lost { .. } | Trouble::Nonsense { .. } | Trouble::OutOfTurn { .. } => {
+            Failure::later(text)
+        }
         Trouble::Doubt(_) => Failure::unknown(text),
         Trouble::TooLarge { .. } | Trouble::NeedsUtf8(_) => Failure::never(text),
     }

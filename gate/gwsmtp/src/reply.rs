@@ -38,8 +38,7 @@ impl Reply {
 
     /// Takes one line in, its line end cut off.
     pub(crate) fn take(&mut self, line: &[u8]) -> Result<Line, NoReply> {
-        let text = printable(line);
-        let odd = || NoReply(text.chars().take(80).collect());
+        let odd = || NoReply(printable(line).chars().take(80).collect());
         let code: u16 = match line.get(..3).and_then(|code| std::str::from_utf8(code).ok()) {
             Some(digits) if digits.bytes().all(|digit| digit.is_ascii_digit()) => {
                 digits.parse().map_err(|_| odd())?
@@ -68,6 +67,11 @@ impl Reply {
         self.code < 400
     }
 
+    /// 3xx: the server waits for more.
+    pub(crate) fn asks_for_more(&self) -> bool {
+        (300..400).contains(&self.code)
+    }
+
     /// 4xx: may go well another time.
     pub(crate) fn is_passing(&self) -> bool {
         (400..500).contains(&self.code)
@@ -86,7 +90,13 @@ impl fmt::Display for Reply {
 }
 
 fn printable(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    match std::str::from_utf8(bytes) {
+        Ok(text) if !text.contains(char::is_control) => text.to_owned(),
+        _ => String::from_utf8_lossy(bytes)
+            .chars()
+            .map(|c| if c.is_control() { ' ' } else { c })
+            .collect(),
+    }
 }
 
 /// What a server offers in its answer to EHLO (RFC 5321 section 4.1.1.1).

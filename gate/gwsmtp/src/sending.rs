@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::path::{Component, Path};
 
 use gatepost_gate::{Attachment, Failure, OutgoingMessage};
+use notice::{Clock, SystemClock};
 use ring::digest::{SHA256, digest};
 use ring::rand::{SecureRandom, SystemRandom};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
@@ -12,29 +13,21 @@ use rustix::io::Errno;
 
 use crate::account::{Account, ReturnPath};
 use crate::address::Mailbox;
+use crate::envelope::{Envelope, Ready};
 use crate::letter::{File, Letter, check_header};
-use crate::session::Envelope;
 
 /// All attachments of one message together (DESIGN 5).
 const MOST_ATTACHED_BYTES: u64 = 25 * 1024 * 1024;
 /// Folders under ROOT, our working directory, that an attachment may lie in.
 const ATTACHMENT_FOLDERS: &[&str] = &["var/attach", "var/notify"];
 
-/// A message ready to be handed over.
-#[derive(Debug)]
-pub(crate) struct Ready {
-    /// From whom and to whom.
-    pub(crate) envelope: Envelope,
-    /// The bytes, signed if the account signs.
-    pub(crate) content: Vec<u8>,
+/// Builds the letter, dated now.
+pub(crate) fn ready_now(account: &Account, message: &OutgoingMessage) -> Result<Ready, Failure> {
+    ready(account, message, SystemClock.now().0.div_euclid(1000))
 }
 
 /// Builds the letter. `now_secs` is its date: seconds since 1970, UTC.
-pub(crate) fn ready(
-    account: &Account,
-    message: &OutgoingMessage,
-    now_secs: i64,
-) -> Result<Ready, Failure> {
+fn ready(account: &Account, message: &OutgoingMessage, now_secs: i64) -> Result<Ready, Failure> {
     let to = recipients(message)?;
     let from = from(account, message)?;
     let sender = account.sender.clone().filter(|sender| sender.address != from.address);

@@ -25,7 +25,7 @@ pub(crate) enum Step {
     Data,
     /// The message itself, up to the final dot's reply.
     Content,
-    /// RSET, NOOP.
+    /// RSET, or the lone dot that takes DATA back.
     Between,
 }
 
@@ -81,6 +81,17 @@ pub(crate) enum Trouble {
         /// What it said.
         what: NoReply,
     },
+    /// A reply that can't be one to what was asked: another is missing.
+    #[error("at {}: the server said `{reply}`, which is no answer to that", step.word())]
+    OutOfTurn {
+        /// Where.
+        step: Step,
+        /// Its words.
+        reply: Reply,
+    },
+    /// This machine has no room for one more connection.
+    #[error("can't start a thread: {0}")]
+    NoThread(io::Error),
     /// The server does not offer what the gateway's settings demand.
     #[error("{0}")]
     Lacks(String),
@@ -107,13 +118,25 @@ impl Trouble {
         }
     }
 
-    /// A connection that was kept turns out to be closed before the message began: nothing was
-    /// tried, a fresh connection may do.
-    pub(crate) fn was_stale(&self) -> bool {
+    /// The line is at fault, not the message, and the message is surely not at the server: another
+    /// connection may do.
+    pub(crate) fn leaves_it_unsent(&self) -> bool {
         match self {
-            Self::Lost { step, .. } => *step == Step::Sender,
-            Self::Refused { step, reply, .. } => *step == Step::Sender && reply.code == 421,
-            _ => false,
+            Self::Lost { step, .. }
+            | Self::Nonsense { step, .. }
+            | Self::OutOfTurn { step, .. } => *step != Step::Content,
+            Self::Refused { step, reply, .. } => *step != Step::Content && reply.code == 421,
+            Self::Channel(_)
+            | Self::Doubt(_)
+            | Self::Lacks(_)
+            | Self::TooLarge { .. }
+            | Self::NeedsUtf8(_)
+            | Self::NoThread(_) => false,
         }
+    }
+
+    /// The server ends this connection; a fresh one, because it wants fewer.
+    pub(crate) fn wants_less(&self) -> bool {
+        matches!(self, Self::Refused { reply, .. } if reply.code == 421)
     }
 }

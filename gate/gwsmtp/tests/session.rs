@@ -121,6 +121,20 @@ fn a_server_that_wants_a_message_for_nobody_gets_none() {
     let ended = Message::to("a@example.test", plain(sink.port())).send();
     assert_eq!(ended.outcome, "never", "{}", ended.reason);
     assert!(sink.letters().is_empty());
+    assert_eq!(sink.reads().last().map(String::as_str), Some("QUIT\r\n"));
+    // The lone dot, by itself.
+    assert!(sink.reads().iter().any(|read| read == ".\r\n"), "{:?}", sink.reads());
+
+    // A server that refused the sender and wants a message all the same gets nothing more.
+    let rules = vec![
+        Rule::always("MAIL", Act::Reply("553 not yours")),
+        Rule::always("DATA", Act::Reply("354 go on")),
+    ];
+    let sink = Sink::with(&["PIPELINING"], rules);
+    let ended = Message::to("a@example.test", plain(sink.port())).send();
+    assert_eq!(ended.outcome, "hold", "{}", ended.reason);
+    assert!(sink.letters().is_empty());
+    assert_eq!(sink.lines().last().map(String::as_str), Some("DATA"));
 }
 
 #[test]

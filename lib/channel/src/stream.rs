@@ -125,7 +125,9 @@ impl Stream {
 
     /// Another limit for one read or write (a server may think long about a whole message).
     pub fn set_timeout(&mut self, timeout: Duration) -> io::Result<()> {
-        self.timeout = timeout;
+        if std::mem::replace(&mut self.timeout, timeout) == timeout {
+            return Ok(());
+        }
         self.socket().set_read_timeout(Some(timeout))
     }
 
@@ -198,5 +200,28 @@ fn in_words(error: io::Error) -> io::Error {
             io::Error::new(io::ErrorKind::TimedOut, "the server did not answer in time")
         }
         _ => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+    use crate::Defaults;
+
+    #[test]
+    fn a_command_does_not_wait_for_the_acknowledgement_of_the_one_before() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port().to_string();
+        let field = |name: &str| match name {
+            "host" => "127.0.0.1".to_owned(),
+            "port" => port.clone(),
+            "security" => "none".to_owned(),
+            _ => String::new(),
+        };
+        let usual = Defaults { port: 25, tls_port: 465, security: Security::None };
+        let stream = connect(&Settings::read(&field, usual).unwrap()).unwrap();
+        assert!(stream.socket().nodelay().unwrap());
     }
 }

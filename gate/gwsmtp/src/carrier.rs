@@ -1,0 +1,177 @@
+//! One connection and what is on it, in a thread of its own.
+
+use std::sync::Arc;
+
+use gatepost_gate::Sent;
+
+use crate::envelope::Refused;
+use crate::note;
+use crate::outcome::failure_of;
+use crate::pool::{Job, Parcel, Pool};
+use crate::sending;
+use crate::session::Session;
+use crate::trouble::Trouble;
+
+/// How many connections may end under a message before it was begun. The next one is the message's
+/// own attempt: perhaps it is what ends them.
+const MOST_RETURNS: u32 = 3;
+
+/// Opens a connection and carries messages until none comes or the line ends.
+pub(crate) fn run(pool: &Arc<Pool>) {
+    let _closed = Closed(pool);
+    match pool.account().open() {
+        Ok(session) => {
+            pool.opened();
+            Carrier { pool, session, spare: None, carried: 0 }.carry();
+        }
+        Err(trouble) => pool.not_opened(&trouble),
+    }
+}
+
+/// Tells the pool, whatever ends the thread.
+struct Closed<'a>(&'a Arc<Pool>);
+
+impl Drop for Closed<'_> {
+    fn drop(&mut self) {
+        self.0.closed();
+    }
+}
+
+struct Carrier<'a> {
+    pool: &'a Arc<Pool>,
+    session: Session,
+    /// Built while the server thought.
+    spare: Option<Parcel>,
+    /// Messages that have their outcome from this connection.
+    carried: u64,
+}
+
+/// A message whose envelope was taken, and who will not get it.
+struct Begun {
+    parcel: Parcel,
+    refused: Vec<Refused>,
+}
+
+impl Carrier<'_> {
+    fn carry(mut self) {
+        let mut begun: Option<Begun> = None;
+        while !self.session.is_over() {
+            let next = self.next(begun.is_some());
+            if begun.is_none() && next.is_none() {
+                break;
+            }
+            begun = self.turn(begun, next);
+        }
+        for unsent in begun.map(|begun| begun.parcel).into_iter().chain(self.spare.take()) {
+            self.pool.take_back(unsent);
+        }
+    }
+
+    /// The content of one message and the envelope of the next: one round trip.
+    fn turn(&mut self, body: Option<Begun>, next: Option<Parcel>) -> Option<Begun> {
+        let said = self.session.say(
+            body.as_ref().map(|begun| &begun.parcel.ready),
+            next.as_ref().map(|parcel| &parcel.ready),
+        );
+        if self.spare.is_none() {
+            self.spare = self.build(|pool| pool.next_to_spare());
+        }
+        let verdict = body.map(|begun| (begun, self.session.hear_verdict(&said)));
+        let answered = next.map(|parcel| {
+            let answered = self.session.hear_envelope(&said, &parcel.ready);
+            (parcel, answered)
+        });
+        if let Some((begun, verdict)) = verdict {
+            self.settle(begun, trusted(verdict, answered.as_ref().map(|(_, answered)| answered)));
+        }
+        match answered? {
+            (parcel, Ok(refused)) => Some(Begun { parcel, refused }),
+            (parcel, Err(trouble)) => {
+                self.not_begun(parcel, &trouble);
+                None
+            }
+        }
+    }
+
+    fn settle(&mut self, begun: Begun, verdict: Result<(), Trouble>) {
+        let Parcel { ready, answer, .. } = begun.parcel;
+        match verdict {
+            Ok(()) => {
+                for (address, reply) in &begun.refused {
+                    note(&format!("{address} was refused, the others have it: {reply}"));
+                }
+                answer(Ok(Sent::with_reference(ready.envelope.id)));
+                self.pool.went_well();
+            }
+            Err(trouble) => {
+                self.heed(&trouble);
+                answer(Err(failure_of(&trouble)));
+            }
+        }
+        self.carried += 1;
+    }
+
+    /// A message that the line failed goes back; but the first on a line has had its try.
+    fn not_begun(&mut self, mut parcel: Parcel, trouble: &Trouble) {
+        self.heed(trouble);
+        if trouble.leaves_it_unsent() && self.carried > 0 && parcel.returns < MOST_RETURNS {
+            parcel.returns += 1;
+            self.pool.take_back(parcel);
+        } else {
+            self.carried += 1;
+            (parcel.answer)(Err(failure_of(trouble)));
+        }
+    }
+
+    /// A server that ends a connection which has carried something may only have had enough of that one:
+    /// what it bears shows when the next is opened.
+    fn heed(&self, trouble: &Trouble) {
+        if self.carried == 0 && trouble.wants_less() {
+            self.pool.shrink();
+        }
+    }
+
+    /// The next message that fits this server. With a body to be said there is no waiting.
+    fn next(&mut self, has_body: bool) -> Option<Parcel> {
+        if self.spare.is_some() {
+            return self.spare.take();
+        }
+        if has_body { self.build(Pool::next_waiting) } else { self.build(Pool::next) }
+    }
+
+    /// Takes messages until one can be built and fits; the others have their outcome.
+    fn build(&self, take: fn(&Arc<Pool>) -> Option<Job>) -> Option<Parcel> {
+        loop {
+            let parcel = match take(self.pool)? {
+                Job::Built(parcel) => parcel,
+                Job::Fresh(message, answer) => {
+                    match sending::ready_now(self.pool.account(), &message) {
+                        Ok(ready) => Parcel { ready, answer, returns: 0 },
+                        Err(failure) => {
+                            answer(Err(failure));
+                            continue;
+                        }
+                    }
+                }
+            };
+            match parcel.ready.fits(self.session.offers()) {
+                Ok(()) => return Some(parcel),
+                Err(trouble) => (parcel.answer)(Err(failure_of(&trouble))),
+            }
+        }
+    }
+}
+
+/// What a reply to a message's dot is worth. When a reply is missing among those that came with it, it
+/// may have been the dot's own, and what was heard the next command's.
+fn trusted(
+    verdict: Result<(), Trouble>,
+    answered: Option<&Result<Vec<Refused>, Trouble>>,
+) -> Result<(), Trouble> {
+    match (verdict, answered) {
+        (Ok(()), Some(Err(out @ Trouble::OutOfTurn { .. }))) => {
+            Err(Trouble::Doubt(out.to_string()))
+        }
+        (verdict, _) => verdict,
+    }
+}
