@@ -20,25 +20,39 @@ const PYTHON: &str = include_str!("../programs/serving.py");
 /// As long as what `ntemail` writes for a message of [`fill`].
 const TEXT_BYTES: usize = 300;
 
-/// Runs it for a Rust gate and a python3 gate.
-pub(crate) fn run() {
-    measure(
-        "Rust gate",
-        3_000,
-        (rust_loop, |host, name| {
-            std::fs::copy(beside_us("bench-serving"), host.path(&format!("gate/{name}"))).unwrap();
-        }),
-    );
-    measure(
-        "python3 gate",
-        300,
-        (python_loop, |host, name| {
-            host.program(&format!("gate/{name}"), PYTHON);
-        }),
-    );
+/// A gate in each of its three ways.
+struct Contest {
+    name: &'static str,
+    /// Messages that are given to it one process each.
+    once: usize,
+    /// The plain loop, messages a second.
+    plain: fn() -> f64,
+    /// Puts it under this name into `gate/`.
+    place: fn(&Host, &str),
 }
 
-fn measure(name: &str, once: usize, (plain, place): (fn() -> f64, fn(&Host, &str))) {
+/// Runs it for a Rust gate and a python3 gate.
+pub(crate) fn run() {
+    measure(&Contest {
+        name: "Rust gate",
+        once: 3_000,
+        plain: rust_loop,
+        place: |host, name| {
+            std::fs::copy(beside_us("bench-serving"), host.path(&format!("gate/{name}"))).unwrap();
+        },
+    });
+    measure(&Contest {
+        name: "python3 gate",
+        once: 300,
+        plain: python_loop,
+        place: |host, name| {
+            host.program(&format!("gate/{name}"), PYTHON);
+        },
+    });
+}
+
+fn measure(contest: &Contest) {
+    let Contest { name, once, plain, place } = *contest;
     let case = |what: &str| Case::new(&format!("{name}, {what}"));
     let mut cases =
         [case("a loop in one process"), case("serve mode"), case("one process a message")];
