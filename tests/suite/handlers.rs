@@ -415,7 +415,9 @@ fn the_ancestors_tool_restarts_the_manager_and_calls_as_who_has_signed_in() {
     register(&host, "no.sh", "cgi", "name=\"desktop\" before=\"yes\"");
     mgrctl(&["desktop"]).ended(0);
     mgrctl(&["-R"]).ended(0);
-    wait_until(LONG, "it has begun anew", || mgrctl(&["desktop"]).stderr.contains("not today"));
+    let log = || host.read("var/gatepost.log");
+    wait_until(LONG, "it has begun anew", || log().contains("begins anew") && socket.exists());
+    wait_until(LONG, "the handler acts", || mgrctl(&["desktop"]).stderr.contains("not today"));
     let is_bob = || mgrctl(&["whoami", &auth]).stdout.contains("name=bob");
     wait_until(LONG, "the session stays", is_bob);
     daemon.signal("TERM");

@@ -40,8 +40,9 @@ impl Daemon {
         });
         let called = called.map_err(|error| {
             let code = match error {
-                DaemonError::Unreached { .. } | DaemonError::BrokenOff { .. } => code::TRY_AGAIN,
-                DaemonError::Strange(_) => code::UNAVAILABLE,
+                DaemonError::Unreached { .. } => code::TRY_AGAIN,
+                // it may be done: who tries again blindly does it twice
+                DaemonError::BrokenOff { .. } | DaemonError::Strange(_) => code::UNAVAILABLE,
             };
             Failure::new(code, error.to_string())
         })?;

@@ -136,7 +136,7 @@ fn list(caller: &Caller, format: Option<Format>) -> Result<ExitCode> {
 fn place_of(root: &config::Root, path: &Path) -> Result<PathBuf> {
     let here = std::path::absolute(path)?;
     let in_root = [root.path("gate").join(path), root.path(path)];
-    let found = in_root.into_iter().find(|place| !here.exists() && place.is_file());
+    let found = in_root.into_iter().find(|place| !here.is_file() && place.is_file());
     Ok(found.unwrap_or(here))
 }
 

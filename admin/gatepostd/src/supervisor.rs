@@ -250,6 +250,7 @@ impl Supervisor {
         for at in 0..self.keeps.len() {
             while self.keeps[at].is_running() && Instant::now() < until {
                 if wishes.recv_timeout(Duration::from_millis(200)) == Ok(Wish::Leave) {
+                    let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
                     ended = Ended::Leave;
                     self.keeps.iter_mut().for_each(Keep::ask_to_leave);
                 }

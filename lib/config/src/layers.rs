@@ -258,7 +258,9 @@ fn limit_of(key: &str) -> Option<(f64, f64)> {
 fn is_listened_at(text: &str) -> bool {
     let is_host = |host: &str| {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-.".contains(&byte);
-        !host.is_empty() && host.bytes().all(plain)
+        // what ends in digits is an address, and was one that can't be
+        let last = host.rsplit('.').next().unwrap_or_default();
+        host.bytes().all(plain) && last.bytes().any(|byte| byte.is_ascii_alphabetic())
     };
     let is_named = |(host, port): (&str, &str)| is_host(host) && port.parse::<u16>().is_ok();
     text.is_empty()

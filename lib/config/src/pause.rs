@@ -1,8 +1,8 @@
 //! The `DoNothing` files (S3-32): while one exists, only forced tasks go out.
 
-use crate::Root;
+use crate::{Root, open_regular};
 use notice::Ms;
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 const UNTIL: &str = "until ";
@@ -41,11 +41,13 @@ pub fn pause_end(words: &str) -> Option<Ms> {
 
 /// What such a file says; nothing if it is no small file: a link or a pipe is not read, and pauses.
 pub fn pause_text(path: &Path) -> String {
-    let is_small = |found: std::fs::Metadata| found.is_file() && found.len() <= WORDS_BYTES;
-    if !path.symlink_metadata().is_ok_and(is_small) {
-        return String::new();
+    let is_link = path.symlink_metadata().map_or(true, |found| found.is_symlink());
+    let mut text = String::new();
+    let Some(file) = open_regular(path).ok().filter(|_| !is_link) else { return text };
+    match file.take(WORDS_BYTES + 1).read_to_string(&mut text) {
+        Ok(read) if read as u64 <= WORDS_BYTES => text,
+        Ok(_) | Err(_) => String::new(),
     }
-    std::fs::read_to_string(path).unwrap_or_default()
 }
 
 /// Pauses: a file of these words takes the place of whatever stands there, a link too, at once.

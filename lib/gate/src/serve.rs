@@ -75,8 +75,9 @@ pub(crate) fn serve(
         serving.line.wait_until_settled();
         serving.workers.close();
         serving.line.close();
-        // The scope waits for it either way; a panic of it would be the scope's.
-        let _ = writer.join();
+        if writer.join().is_err() {
+            serving.line.go_deaf();
+        }
         if ended.is_ok() && serving.line.is_deaf() { Err(Parting::Deaf) } else { ended }
     })
 }

@@ -98,6 +98,10 @@ impl Daemon {
             .and_then(|()| stream.write_all(call.form.as_bytes()))
             .and_then(|()| stream.take(ANSWER_BYTES).read_to_end(&mut bytes))
             .map_err(|source| DaemonError::BrokenOff { socket: self.socket.clone(), source })?;
+        if bytes.len() as u64 == ANSWER_BYTES {
+            let what = format!("{ANSWER_BYTES} bytes or more; see whether the call was done");
+            return Err(DaemonError::Strange(what));
+        }
         answer_of(&bytes).map(Some)
     }
 }

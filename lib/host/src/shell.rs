@@ -173,12 +173,11 @@ impl Shell {
                 ],
                 left,
             );
+            if ready.has(Event::Stop) {
+                return Err(End::Stopped);
+            }
             if ready.has(Event::Stdout) && !read_into(stdout, &mut talk.output) {
                 self.stdout = None;
-            }
-            // What has ended by itself at the same moment has ended.
-            if ready.has(Event::Stop) {
-                return talk.code().ok_or(End::Stopped);
             }
             if ready.has(Event::Stderr) {
                 self.hear_complaint();

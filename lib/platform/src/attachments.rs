@@ -18,7 +18,8 @@ pub(crate) fn take(root: &Root, paths: &[&str], most_bytes: u64) -> Result<Vec<E
         let path = Path::new(path);
         let refuse =
             |reason: String| Refusal::File { operation: "attach", path: path.to_owned(), reason };
-        let size = path.metadata().map_err(|error| refuse(error.to_string()))?.len();
+        let mut file = config::open_regular(path).map_err(|error| refuse(error.to_string()))?;
+        let size = file.metadata().map_err(|error| refuse(error.to_string()))?.len();
         total += size;
         if total > most_bytes {
             return Err(refuse(format!(
@@ -26,13 +27,12 @@ pub(crate) fn take(root: &Root, paths: &[&str], most_bytes: u64) -> Result<Vec<E
                 most_bytes / 1_048_576
             )));
         }
-        if !path.is_file() {
-            return Err(refuse("it is no file".to_owned()));
-        }
         let mut bytes = Vec::new();
-        config::open_regular(path)
-            .and_then(|file| file.take(size).read_to_end(&mut bytes))
-            .map_err(|error| refuse(error.to_string()))?;
+        let read = (&mut file).take(size + 1).read_to_end(&mut bytes);
+        read.map_err(|error| refuse(error.to_string()))?;
+        if bytes.len() as u64 != size {
+            return Err(refuse("it changes while it is read; call again".to_owned()));
+        }
         let stored = store(root, &bytes)?;
         let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         elements.push(

@@ -5,7 +5,7 @@ use crate::error::PlatformError;
 use crate::once::KeyedCalls;
 use crate::refusal::Refusal;
 use crate::registry::{Notices, Registry};
-use crate::replies::InHand;
+use crate::replies::Followers;
 use config::{Config, Log, Root};
 use notice::{Clock, Ms};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -34,7 +34,7 @@ pub(crate) struct Installation {
     /// Calls under keys that are on their way.
     pub(crate) keyed_calls: KeyedCalls,
     /// Messages that came in and are being followed.
-    pub(crate) followed: InHand,
+    pub(crate) followers: Followers,
     /// Doors that are open, without those of plugins.
     doors: AtomicUsize,
 }
@@ -61,7 +61,7 @@ impl Installation {
             making,
             leaving: AtomicBool::new(false),
             keyed_calls: KeyedCalls::default(),
-            followed: InHand::default(),
+            followers: Followers::default(),
             doors: AtomicUsize::new(0),
         })
     }

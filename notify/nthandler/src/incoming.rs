@@ -12,8 +12,8 @@ pub(crate) const MESSAGES: u32 = 100;
 /// The deliveries of a turn wait so long for messages; those that are left are followed after it.
 const A_WHILE: Duration = Duration::from_secs(5);
 
-/// Longer than a usual command takes. One that takes longer goes on in the daemon, which begins it no second time; how
-/// it ended is seen when it is asked for again.
+/// Longer than a usual command takes. One that takes longer goes on in the daemon, which refuses to
+/// begin it a second time; how it ended is seen when it is asked for again.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 const FUNCTION: &str = "incoming.follow";

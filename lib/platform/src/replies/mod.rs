@@ -4,12 +4,12 @@
 //! `From` can be forged, so it commands nothing. A notice whose `notice.toml` says `reply_token = true` gives its
 //! user a token; a mail with it in subject or address is that user's command, once. Any other mail is stored.
 
-mod in_hand;
+mod followers;
 mod mail;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use in_hand::InHand;
+pub(crate) use followers::Followers;
 pub(crate) use mail::token;
 
 use crate::answer::Answer;
@@ -79,12 +79,15 @@ impl Step {
     }
 }
 
-/// `incoming.follow`: does what follows from a message and is not done yet. Nothing, where that is under way: a
-/// command may take longer than who asked waits.
+/// `incoming.follow`: does what follows from a message and is not done yet. Where that is under way it is not done a
+/// second time: a command may take longer than who asked waits.
 pub(crate) fn follow(context: &mut Context<'_>, request: &Request) -> Result<Planned, Refusal> {
     let id = request.number("elid").unwrap_or_default();
-    let Some(_held) = context.installation.followed.take(id) else {
-        return Ok(Planned::Answer(Answer::ok()));
+    let Some(_following) = context.installation.followers.enter(id) else {
+        return Err(Refusal::Conflict {
+            operation: format!("follow incoming message {id}"),
+            reason: "that is under way; it is seen next time what came of it".to_owned(),
+        });
     };
     // a command is a call of its own, and so enters where every call does
     let mut door = Platform::guest(Arc::clone(context.installation))?;
