@@ -6,9 +6,10 @@ use crate::output;
 use crate::session::Session;
 use crate::{ask, fields};
 use clap::Subcommand;
-use notice::Fields;
-use platform::Answer;
-use platform::when;
+use config::Root;
+use notice::{Clock, Fields, SystemClock};
+use platform::when::{self, Moment};
+use platform::{Answer, Platform};
 use std::fs;
 use wire::form::{Control, FormDocument, Mark};
 use wire::xml::Document;
@@ -276,26 +277,25 @@ fn ask_one(document: &FormDocument, control: &Control, known: &str) -> Result<St
 
 /// `gatepost pause`: the whole queue by the `DoNothing` file, or one gateway by holding it.
 pub(crate) fn pause(session: &mut Session, what: &Pause) -> Result<()> {
-    let now = session.platform.clock().now();
-    let until =
-        what.for_time.as_ref().map(|time| when::read_ahead("for", time, now)).transpose()?;
-    if let Some(gateway) = &what.gateway {
-        let until = until.map(|until| when::shown(until.at)).unwrap_or_default();
-        let answer = session.ask(
-            "gateway.hold",
-            &[("elid", gateway), ("reason", &what.reason), ("until", &until)],
-        )?;
-        let until = answer.text("until");
-        let end = if until.is_empty() { String::new() } else { format!(" until {until}") };
-        let words = format!(
-            "gateway {gateway} is held{end}: {}; `gatepost resume --gateway {gateway}` ends that",
-            what.reason
-        );
-        return session.report(&answer, &words);
-    }
+    let Some(gateway) = &what.gateway else { return pause_all(session.platform.root(), what) };
+    let until = until_of(what)?.map(|until| when::shown(until.at)).unwrap_or_default();
+    let answer = session
+        .ask("gateway.hold", &[("elid", gateway), ("reason", &what.reason), ("until", &until)])?;
+    let until = answer.text("until");
+    let end = if until.is_empty() { String::new() } else { format!(" until {until}") };
+    let words = format!(
+        "gateway {gateway} is held{end}: {}; `gatepost resume --gateway {gateway}` ends that",
+        what.reason
+    );
+    session.report(&answer, &words)
+}
+
+/// Pauses the whole queue. Nothing but ROOT is needed: it must work whatever is wrong with the settings.
+pub(crate) fn pause_all(root: &Root, what: &Pause) -> Result<()> {
+    let until = until_of(what)?;
     let words = config::pause_words(&what.reason, until.as_ref().map(|until| until.at));
-    config::pause(session.platform.root(), &words)?;
-    session.platform.store().wake();
+    config::pause(root, &words)?;
+    wake(root);
     let end = until.map(|until| format!(", and so does {}", when::shown(until.at)));
     output::tell(&format!(
         "paused: nothing goes out but tasks queued with --while-paused; `gatepost resume` ends it{}",
@@ -304,20 +304,35 @@ pub(crate) fn pause(session: &mut Session, what: &Pause) -> Result<()> {
     Ok(())
 }
 
+fn until_of(what: &Pause) -> Result<Option<Moment>> {
+    let now = SystemClock.now();
+    Ok(what.for_time.as_ref().map(|time| when::read_ahead("for", time, now)).transpose()?)
+}
+
+/// Workers look for the files at each hand-over: this only makes them look at once.
+fn wake(root: &Root) {
+    if let Ok(mut platform) = Platform::open(root.clone()) {
+        platform.store().wake();
+    }
+}
+
 /// `gatepost resume`
 pub(crate) fn resume(session: &mut Session, gateway: Option<&str>) -> Result<()> {
-    if let Some(gateway) = gateway {
-        let answer = session.ask("gateway.release", &[("elid", gateway)])?;
-        return session.report(&answer, &format!("gateway {gateway} is used again"));
-    }
-    let ended = session.platform.paused().is_some();
-    for path in config::pause_files(session.platform.root()) {
+    let Some(gateway) = gateway else { return resume_all(session.platform.root()) };
+    let answer = session.ask("gateway.release", &[("elid", gateway)])?;
+    session.report(&answer, &format!("gateway {gateway} is used again"))
+}
+
+/// Ends the pause of the whole queue; like [`pause_all`].
+pub(crate) fn resume_all(root: &Root) -> Result<()> {
+    let ended = config::paused(root, SystemClock.now()).is_some();
+    for path in config::pause_files(root) {
         match fs::remove_file(path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
             _ => {}
         }
     }
-    session.platform.store().wake();
+    wake(root);
     output::tell(if ended { "the queue is open again" } else { "the queue was not paused" });
     Ok(())
 }

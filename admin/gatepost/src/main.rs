@@ -75,6 +75,14 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Config(what) => {
             return settings::run(arguments.root.as_deref(), arguments.output, what);
         }
+        Command::Pause(what) if what.gateway.is_none() => {
+            gateway::pause_all(&session::root_of(arguments.root.as_deref())?, &what)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        Command::Resume { gateway: None } => {
+            gateway::resume_all(&session::root_of(arguments.root.as_deref())?)?;
+            return Ok(ExitCode::SUCCESS);
+        }
         _ => {}
     }
     run_in(&mut Session::open(arguments.root.as_deref(), arguments.output)?, command)

@@ -14,34 +14,47 @@ pub(crate) struct Keep {
     pub(crate) name: String,
     program: Program,
     rest: Rest,
-    running: Option<(Child, Instant)>,
-    next_start: Instant,
+    life: Life,
+}
+
+enum Life {
+    /// To be started then.
+    Due(Instant),
+    /// Since then.
+    Running(Child, Instant),
+    /// Was asked to leave; killed then.
+    Leaving(Child, Instant),
 }
 
 impl Keep {
-    /// To be started at once.
-    pub(crate) fn new(name: &str, program: Program, rest: Rest) -> Self {
-        Self { name: name.to_owned(), program, rest, running: None, next_start: Instant::now() }
+    /// To be started at once, or as soon as the one before it has left.
+    pub(crate) fn new((name, program): (&str, Program), rest: Rest, before: Option<Self>) -> Self {
+        let life = match before.map(|before| before.life) {
+            Some(Life::Due(_)) | None => Life::Due(Instant::now()),
+            Some(life) => life,
+        };
+        Self { name: name.to_owned(), program, rest, life }
     }
 
-    /// Its process, while it runs.
+    /// Its process, while there is one.
     pub(crate) fn pid(&self) -> Option<u32> {
-        self.running.as_ref().map(|(child, _)| child.pid())
-    }
-
-    /// True while it runs.
-    pub(crate) fn is_running(&mut self) -> bool {
-        self.running.as_mut().is_some_and(|(child, _)| child.ended().is_none())
+        match &self.life {
+            Life::Due(_) => None,
+            Life::Running(child, _) | Life::Leaving(child, _) => Some(child.pid()),
+        }
     }
 
     /// When it has to be looked at next; None while it runs.
     pub(crate) fn due(&self) -> Option<Instant> {
-        self.running.is_none().then_some(self.next_start)
+        match &self.life {
+            Life::Running(..) => None,
+            Life::Due(at) | Life::Leaving(_, at) => Some(*at),
+        }
     }
 
-    /// Notes its end, starts it when its pause is over.
+    /// Notes its end, starts it when its pause is over or the one before it has left.
     pub(crate) fn look(&mut self, now: Instant, log: &Log) {
-        if let Some((child, since)) = &mut self.running {
+        if let Life::Running(child, since) = &mut self.life {
             let Some(end) = child.ended() else { return };
             let pause = self.rest.after(now.duration_since(*since));
             log.warning(&format!(
@@ -50,10 +63,12 @@ impl Keep {
                 words_of(&end),
                 pause.as_secs_f64()
             ));
-            self.running = None;
-            self.next_start = now + pause;
+            self.life = Life::Due(now + pause);
         }
-        if now >= self.next_start {
+        if matches!(self.life, Life::Leaving(..)) && !self.has_left(now, log) {
+            return;
+        }
+        if matches!(self.life, Life::Due(at) if now >= at) {
             self.start(now, log);
         }
     }
@@ -65,7 +80,7 @@ impl Keep {
         match host::spawn(&self.program, streams) {
             Ok(child) => {
                 log.note(&format!("{} started as process {}", self.name, child.pid()));
-                self.running = Some((child, now));
+                self.life = Life::Running(child, now);
             }
             Err(why) => {
                 let pause = self.rest.after(Duration::ZERO);
@@ -74,27 +89,41 @@ impl Keep {
                     self.name,
                     pause.as_secs_f64()
                 ));
-                self.next_start = now + pause;
+                self.life = Life::Due(now + pause);
             }
         }
     }
 
-    /// Asks it to leave.
-    pub(crate) fn ask_to_leave(&mut self) {
-        if let Some((child, _)) = &mut self.running {
-            child.tell(Signal::Terminate);
-        }
+    /// Asks it to leave. It alone: a gate that it has just started is not to hear of it.
+    pub(crate) fn ask_to_leave(&mut self, until: Instant) {
+        let life = std::mem::replace(&mut self.life, Life::Due(until));
+        self.life = match life {
+            Life::Due(at) => Life::Due(at),
+            Life::Running(mut child, _) => {
+                child.tell_alone(Signal::Terminate);
+                Life::Leaving(child, until)
+            }
+            Life::Leaving(mut child, by) => {
+                child.tell_alone(Signal::Terminate);
+                Life::Leaving(child, by.min(until))
+            }
+        };
     }
 
-    /// Waits for its end, kills it when the time is up.
-    pub(crate) fn wait_for_end(&mut self, until: Instant, log: &Log) {
-        let Some((mut child, _)) = self.running.take() else { return };
-        let left = until.saturating_duration_since(Instant::now());
-        match child.wait_for(left) {
+    /// True once nothing is left of one that was asked to leave; who does not leave in time is killed.
+    pub(crate) fn has_left(&mut self, now: Instant, log: &Log) -> bool {
+        let Life::Leaving(child, until) = &mut self.life else {
+            return matches!(self.life, Life::Due(_));
+        };
+        match child.ended() {
+            None if now < *until => return false,
+            None => log.error(&format!("{} did not leave in time and is killed", self.name)),
             Some(End::Exited(0)) => {}
             Some(end) => log.warning(&format!("{} left: {}", self.name, words_of(&end))),
-            None => log.error(&format!("{} did not leave in time and is killed", self.name)),
         }
+        // dropped, a child that lives is killed with its group
+        self.life = Life::Due(now);
+        true
     }
 }
 

@@ -22,7 +22,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use supervisor::{Ended, Supervisor};
+use supervisor::{Ended, Leavers, Supervisor};
 
 /// The daemon of Gatepost: keeps the modules running. Signals: HUP reads the settings again, TERM ends it gently.
 #[derive(Parser)]
@@ -51,14 +51,28 @@ fn run(arguments: &Arguments) -> Result<()> {
     config::refuse_if_writable_by_others(&root)?;
     let _only = keep::only_one(&root)?;
     let signals = signals::listen().context("can't listen to signals")?;
+    let (mut config, mut leavers) = (Config::load(&root)?, Leavers::default());
+    let mut log = Arc::new(Log::open(&root, &config, "gatepostd")?);
+    let first = open_api(&root, &log);
+    let mut api = std::thread::spawn(move || first);
     loop {
-        let config = Config::load(&root)?;
-        let log = Arc::new(Log::open(&root, &config, "gatepostd")?);
-        let _api = open_api(&root, &log);
-        match Supervisor::new(&root, config, log).run(&signals) {
-            Ended::Leave => return Ok(()),
-            Ended::Reload => {}
+        match Supervisor::new(&root, (config, Arc::clone(&log)), leavers).run(&signals) {
+            // dropped, it lets the calls that run come to their end
+            Ended::Leave => {
+                let _ = api.join().map(drop);
+                return Ok(());
+            }
+            Ended::Reload(fresh, left) => (config, leavers) = (*fresh, left),
         }
+        if let Ok(opened) = Log::open(&root, &config, "gatepostd") {
+            log = Arc::new(opened);
+        }
+        // A call may take long: the modules do not wait for it.
+        let (root, log) = (root.clone(), Arc::clone(&log));
+        api = std::thread::spawn(move || {
+            let _ = api.join().map(drop);
+            open_api(&root, &log)
+        });
     }
 }
 

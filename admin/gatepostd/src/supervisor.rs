@@ -5,7 +5,7 @@ use crate::orphans;
 use crate::rest::Rest;
 use crate::signals::Wish;
 use config::{Config, Log, Root};
-use host::{Caller, Child, Folder, Program, Programs, Stream, Streams};
+use host::{Caller, Child, Folder, Program, Programs, Signal, Stream, Streams};
 use notice::{Clock, ModuleName, SystemClock};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,12 +14,18 @@ use std::time::{Duration, Instant};
 use store::{Direction, Durability, Store};
 
 /// Why the loop ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ended {
     /// For good.
     Leave,
-    /// To begin anew with fresh settings.
-    Reload,
+    /// To begin anew with these settings, beside what has not left yet.
+    Reload(Box<Config>, Leavers),
+}
+
+/// What was told to leave, or is about to end by itself.
+#[derive(Default)]
+pub(crate) struct Leavers {
+    keeps: Vec<Keep>,
+    errands: Vec<Errand>,
 }
 
 /// A feature of modules that take their rows through our queue.
@@ -30,6 +36,7 @@ const LOOK: Duration = Duration::from_secs(10);
 
 /// A command that is run again and again: `process` of a foreign module, `getmessage`.
 struct Errand {
+    /// Its name, for the log.
     name: String,
     program: Program,
     every: Duration,
@@ -43,6 +50,8 @@ pub(crate) struct Supervisor {
     log: Arc<Log>,
     keeps: Vec<Keep>,
     errands: Vec<Errand>,
+    /// Those of before that are no more wanted.
+    leavers: Leavers,
     caller: Caller,
     root: Root,
     store: Option<Box<dyn Store>>,
@@ -50,8 +59,8 @@ pub(crate) struct Supervisor {
 }
 
 impl Supervisor {
-    /// Finds the modules.
-    pub(crate) fn new(root: &Root, config: Config, log: Arc<Log>) -> Self {
+    /// Finds the modules. Each starts as soon as the one before it has left: none waits for another's gates.
+    pub(crate) fn new(root: &Root, (config, log): (Config, Arc<Log>), leavers: Leavers) -> Self {
         let caller = Caller::new(root, &config);
         let now = Instant::now();
         let mut all = Self {
@@ -59,6 +68,7 @@ impl Supervisor {
             log,
             keeps: Vec::new(),
             errands: Vec::new(),
+            leavers,
             caller,
             root: root.clone(),
             store: None,
@@ -86,11 +96,9 @@ impl Supervisor {
         let mut program = self.caller.command(path, "process");
         program.args.push("--follow".into());
         let daemon = &self.config.daemon;
-        self.keeps.push(Keep::new(
-            name,
-            program,
-            Rest::new(daemon.restart_first, daemon.restart_most),
-        ));
+        let before = self.leavers.keeps.extract_if(.., |keep| keep.name == name).next();
+        let rest = Rest::new(daemon.restart_first, daemon.restart_most);
+        self.keeps.push(Keep::new((name, program), rest, before));
         let mut fetch = self.caller.command(path, "getmessage");
         fetch.args.extend(["--gate".into(), "all".into()]);
         self.errand(format!("{name} getmessage"), fetch, daemon_every(daemon.getmessage));
@@ -107,7 +115,9 @@ impl Supervisor {
     }
 
     fn errand(&mut self, name: String, program: Program, every: Duration) {
-        self.errands.push(Errand { name, program, every, next: Instant::now(), running: None });
+        let before = self.leavers.errands.extract_if(.., |errand| errand.name == name).next();
+        let running = before.and_then(|errand| errand.running);
+        self.errands.push(Errand { name, program, every, next: Instant::now(), running });
     }
 
     /// Runs until a signal ends it.
@@ -123,9 +133,16 @@ impl Supervisor {
             let _ = sd_notify::notify(&[sd_notify::NotifyState::Watchdog]);
             match wishes.recv_timeout(self.next_look()) {
                 Ok(Wish::Look) | Err(RecvTimeoutError::Timeout) => {}
-                Ok(Wish::Reload) => return self.end(wishes, Ended::Reload),
+                Ok(Wish::Reload) => match Config::load(&self.root) {
+                    Ok(config) => return self.begin_anew(config),
+                    Err(error) => self.log.error(&format!(
+                        "{}; the settings stay as they were, nothing is restarted",
+                        notice::chain(&error)
+                    )),
+                },
                 Ok(Wish::Leave) | Err(RecvTimeoutError::Disconnected) => {
-                    return self.end(wishes, Ended::Leave);
+                    self.end(wishes);
+                    return Ended::Leave;
                 }
             }
         }
@@ -133,7 +150,7 @@ impl Supervisor {
 
     fn next_look(&self) -> Duration {
         let now = Instant::now();
-        let keeps = self.keeps.iter().filter_map(Keep::due);
+        let keeps = self.keeps.iter().chain(&self.leavers.keeps).filter_map(Keep::due);
         let errands =
             self.errands.iter().filter(|errand| errand.running.is_none()).map(|errand| errand.next);
         let next = keeps.chain(errands).chain([self.next_prune]).min();
@@ -145,14 +162,17 @@ impl Supervisor {
         for keep in &mut self.keeps {
             keep.look(now, &self.log);
         }
+        self.leavers.keeps.retain_mut(|keep| !keep.has_left(now, &self.log));
+        self.leavers.errands.retain_mut(Errand::is_running);
         self.run_errands(now);
         if now >= self.next_prune {
             self.next_prune = now + self.config.daemon.prune;
             self.prune();
         }
-        let running =
-            self.errands.iter().filter_map(|errand| errand.running.as_ref().map(Child::pid));
-        let own: Vec<u32> = self.keeps.iter().filter_map(Keep::pid).chain(running).collect();
+        let errands = self.errands.iter().chain(&self.leavers.errands);
+        let running = errands.filter_map(|errand| errand.running.as_ref().map(Child::pid));
+        let keeps = self.keeps.iter().chain(&self.leavers.keeps);
+        let own: Vec<u32> = keeps.filter_map(Keep::pid).chain(running).collect();
         orphans::bury(&own);
     }
 
@@ -239,26 +259,54 @@ impl Supervisor {
         }
     }
 
-    /// Lets every module finish what is in a gate's hands. A wish to leave is passed on, and holds from then on.
-    fn end(mut self, wishes: &Receiver<Wish>, mut ended: Ended) -> Ended {
-        let _ = sd_notify::notify(&[match ended {
-            Ended::Leave => sd_notify::NotifyState::Stopping,
-            Ended::Reload => sd_notify::NotifyState::Status("reading the settings again"),
-        }]);
-        let until = Instant::now() + self.config.queue.grace + Duration::from_secs(10);
-        self.keeps.iter_mut().for_each(Keep::ask_to_leave);
-        for at in 0..self.keeps.len() {
-            while self.keeps[at].is_running() && Instant::now() < until {
-                if wishes.recv_timeout(Duration::from_millis(200)) == Ok(Wish::Leave) {
-                    let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
-                    ended = Ended::Leave;
-                    self.keeps.iter_mut().for_each(Keep::ask_to_leave);
-                }
+    /// When a module that was asked to leave is killed: later than it needs to finish what is in a gate's hands.
+    fn leave_until(&self) -> Instant {
+        Instant::now() + self.config.queue.grace + Duration::from_secs(10)
+    }
+
+    /// Asks every module to leave, and waits for none.
+    fn begin_anew(mut self, config: Config) -> Ended {
+        let _ = sd_notify::notify(&[sd_notify::NotifyState::Status("has read the settings again")]);
+        let until = self.leave_until();
+        self.keeps.iter_mut().for_each(|keep| keep.ask_to_leave(until));
+        self.leavers.keeps.append(&mut self.keeps);
+        self.leavers.errands.append(&mut self.errands);
+        self.log.note("begins anew");
+        Ended::Reload(Box::new(config), self.leavers)
+    }
+
+    /// Lets every module finish what is in a gate's hands. A second wish to leave is passed on.
+    fn end(mut self, wishes: &Receiver<Wish>) {
+        let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+        let until = self.leave_until();
+        self.leavers.keeps.append(&mut self.keeps);
+        self.leavers.keeps.iter_mut().for_each(|keep| keep.ask_to_leave(until));
+        self.leavers.errands.append(&mut self.errands);
+        self.leavers.errands.iter_mut().for_each(Errand::ask_to_leave);
+        loop {
+            let now = Instant::now();
+            self.leavers.keeps.retain_mut(|keep| !keep.has_left(now, &self.log));
+            self.leavers.errands.retain_mut(|errand| errand.is_running() && now < until);
+            if self.leavers.keeps.is_empty() && self.leavers.errands.is_empty() {
+                break;
             }
-            self.keeps[at].wait_for_end(until, &self.log);
+            if wishes.recv_timeout(Duration::from_millis(200)) == Ok(Wish::Leave) {
+                self.leavers.keeps.iter_mut().for_each(|keep| keep.ask_to_leave(until));
+            }
         }
-        self.log.note(if ended == Ended::Leave { "leaves" } else { "begins anew" });
-        ended
+        self.log.note("leaves");
+    }
+}
+
+impl Errand {
+    fn is_running(&mut self) -> bool {
+        self.running.as_mut().is_some_and(|child| child.ended().is_none())
+    }
+
+    fn ask_to_leave(&mut self) {
+        if let Some(child) = &mut self.running {
+            child.tell(Signal::Terminate);
+        }
     }
 }
 

@@ -127,15 +127,17 @@ impl Child {
 
     /// Tells the child and its whole group. Nothing happens when it has ended.
     pub fn tell(&mut self, signal: Signal) {
-        if self.ended().is_some() {
-            return;
+        if self.ended().is_none() {
+            signal_group(pid_of(&self.inner), number_of(signal));
         }
-        let signal = match signal {
-            Signal::Terminate => rustix::process::Signal::TERM,
-            Signal::Reload => rustix::process::Signal::HUP,
-            Signal::Kill => rustix::process::Signal::KILL,
-        };
-        signal_group(pid_of(&self.inner), signal);
+    }
+
+    /// Tells the child and nobody else: what it starts is in its group for a moment, and not meant.
+    pub fn tell_alone(&mut self, signal: Signal) {
+        if self.ended().is_none() {
+            // It can only have ended, and is not reaped.
+            let _ = rustix::process::kill_process(pid_of(&self.inner), number_of(signal));
+        }
     }
 
     /// Ends it (queue 3.8): closes its stdin, waits `patience`, SIGTERM to the group, waits `kill_after` for the
@@ -158,6 +160,14 @@ impl Child {
         self.wait_unreaped(patience);
         signal_group(pid, rustix::process::Signal::KILL);
         self.wait_for(self.kill_after).unwrap_or(End::Stopped)
+    }
+}
+
+fn number_of(signal: Signal) -> rustix::process::Signal {
+    match signal {
+        Signal::Terminate => rustix::process::Signal::TERM,
+        Signal::Reload => rustix::process::Signal::HUP,
+        Signal::Kill => rustix::process::Signal::KILL,
     }
 }
 
