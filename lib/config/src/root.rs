@@ -20,7 +20,7 @@ impl Root {
     /// `--root`, else `GATEPOST_ROOT`, else the parent of the folder this program stands in, else the
     /// current folder if it is the caller's own and nobody else may write it, else
     /// `/usr/local/gatepost`. The last three count only with an `etc/gatepost.toml`, the current folder
-    /// with a `var` too.
+    /// with a `var` too. Where none has one, it is where this program is installed: `gatepost init` is wanted there.
     pub fn find(argument: Option<&Path>) -> Result<Self, ConfigError> {
         let named = variable(names::ROOT).filter(|value| !value.is_empty());
         if let Some(folder) = argument.map(Path::to_path_buf).or(named.map(PathBuf::from)) {
@@ -34,7 +34,7 @@ impl Root {
         if let Some(folder) = std::env::current_dir().ok().filter(|folder| is_ours_alone(folder)) {
             return Self::at(&folder);
         }
-        Self::at(Path::new(USUAL_ROOT))
+        Self::at(last_resort(around, Path::new(USUAL_ROOT)))
     }
 
     /// This folder, whether it is a ROOT yet or not (`gatepost init` makes it one).
@@ -77,6 +77,12 @@ impl Root {
     pub(crate) fn pauses(&self) -> &[PathBuf; 2] {
         &self.pauses
     }
+}
+
+/// The usual place if it is a ROOT; else, where `gatepost init` is wanted: the place this program is installed in.
+fn last_resort<'a>(around: Option<&'a Path>, usual: &'a Path) -> &'a Path {
+    let is_installed = |folder: &&Path| folder.join("share").join(MARK).is_file();
+    around.filter(|folder| is_installed(folder) && !usual.join(MARK).is_file()).unwrap_or(usual)
 }
 
 fn is_ours_alone(folder: &Path) -> bool {
@@ -130,6 +136,18 @@ mod tests {
         let folder = made();
         fs::remove_dir(folder.path().join("var")).unwrap();
         assert!(!is_ours_alone(folder.path()));
+    }
+
+    #[test]
+    fn without_any_root_it_is_where_the_program_is_installed() {
+        let (place, usual) = (made(), tempfile::tempdir().unwrap());
+        assert_eq!(last_resort(Some(place.path()), usual.path()), usual.path(), "no installation");
+        fs::create_dir_all(place.path().join("share/etc")).unwrap();
+        fs::write(place.path().join("share").join(MARK), "").unwrap();
+        assert_eq!(last_resort(Some(place.path()), usual.path()), place.path());
+        assert_eq!(last_resort(None, usual.path()), usual.path());
+        let made = made();
+        assert_eq!(last_resort(Some(place.path()), made.path()), made.path(), "it is one");
     }
 
     #[test]
