@@ -19,6 +19,8 @@ pub enum Refusal {
     TooLong(String),
     /// The contact is blocked, and why.
     Blocked(String),
+    /// The user was deleted while the task was in the queue.
+    UserGone,
 }
 
 impl Refusal {
@@ -30,6 +32,7 @@ impl Refusal {
             Self::EmptyMessage => unasked::EMPTY_MESSAGE,
             Self::TooLong(_) => unasked::TOO_LONG,
             Self::Blocked(_) => unasked::CONTACT_BLOCKED,
+            Self::UserGone => unasked::USER_GONE,
         }
     }
 }
@@ -47,6 +50,7 @@ impl fmt::Display for Refusal {
                 );
             }
             Self::EmptyMessage => "the template made no text",
+            Self::UserGone => "the user was deleted while it was in the queue",
         };
         write!(f, "{}: {why}", self.word())
     }

@@ -11,7 +11,7 @@ use crate::plan::{Desks, GateBook, Pause, Plan, Scope, Untold, View, plan};
 use crate::prepare::details_of_refused;
 use crate::reaper::{bury, suspects};
 use crate::rules::{Outlet, Rules, Way};
-use notice::{Fields, GatewayId, ModuleName, Ms, ProjectId, Route};
+use notice::{Fields, GatewayId, ModuleName, Ms, ProjectId, Route, UserId};
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -565,12 +565,18 @@ impl Drain {
             return Ok(Vec::new());
         }
         let projects = self.projects(&messages)?;
+        let gone = self.deleted_users(&messages)?;
         let mut orders = Vec::new();
         let mut refused = Vec::new();
         for Taken { row, person, until, outlet } in messages {
             let project = row.body.as_ref().and_then(|body| body.project);
             let project = projects.get(&project).cloned().unwrap_or_default();
             let gateway = outlet.gateway().and_then(|id| view.gateway(id)).cloned();
+            if person.id.is_some_and(|id| gone.contains(&id)) {
+                // nothing of him is logged any more
+                self.refuse(&row, "", Refusal::UserGone);
+                continue;
+            }
             match self.contact(&person, &project) {
                 Ok(contact) => {
                     let claimed = row;
@@ -613,6 +619,13 @@ impl Drain {
             }
             Ok(projects)
         })
+    }
+
+    fn deleted_users(&mut self, messages: &[Taken]) -> Result<Vec<UserId>, StoreError> {
+        let mut ids: Vec<_> = messages.iter().filter_map(|message| message.person.id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        store::read(&mut *self.store, |snapshot| snapshot.deleted_users(&ids))
     }
 
     fn contact(&self, person: &Person, project: &Fields) -> Result<Contact, Refusal> {

@@ -10,6 +10,9 @@ pub const CONTACT_BLOCKED: &str = "contact_blocked";
 pub const EMPTY_MESSAGE: &str = "empty_message";
 /// More segments than the gateway takes.
 pub const TOO_LONG: &str = "too_long";
+/// The user was deleted while the task was in the queue. That is what was wanted, so it is no trouble to tell of:
+/// [`is_unasked`] does not know it.
+pub const USER_GONE: &str = "user_gone";
 
 const ALL: [&str; 5] = [NO_CONTACT, BAD_CONTACT, CONTACT_BLOCKED, EMPTY_MESSAGE, TOO_LONG];
 
@@ -26,5 +29,6 @@ mod tests {
     fn a_reason_is_known_by_its_first_word() {
         assert!(ALL.iter().all(|word| is_unasked(&format!("{word}: why"))));
         assert!(!is_unasked("bad_contact") && !is_unasked("550 no such user: bad_contact: x"));
+        assert!(!is_unasked("user_gone: the user was deleted"));
     }
 }

@@ -145,7 +145,9 @@ pub(crate) fn forget(context: &mut Context<'_>, request: &Request) -> Result<Pla
         .filter(|contact| !contact.is_empty())
         .collect();
     contacts.dedup();
-    let mut changes = vec![Change::ForgetUser(user.id, contacts)];
+    // first the tasks, so that what their end has logged is forgotten with the rest
+    let mut changes =
+        vec![Change::EndTasksOf(user.id, store::FORGOTTEN), Change::ForgetUser(user.id, contacts)];
     if request.is_on("delete") {
         changes.push(Change::DeleteUser(user.id));
     }

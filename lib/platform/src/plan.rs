@@ -134,6 +134,8 @@ pub(crate) enum Change {
     SaveUser(User),
     DeleteUser(UserId),
     ForgetUser(UserId, Vec<String>),
+    /// Cancels what is queued for him and not being sent; the log says why.
+    EndTasksOf(UserId, &'static str),
     AddUserColumn(String),
     SaveGateway(Box<Gateway>, Checked, Seal),
     /// The gateway passed its check now.
@@ -349,6 +351,10 @@ fn make(change: &Change, tx: &mut dyn Tx, now: Ms, applied: &mut Applied) -> sto
         Change::DeleteProject(id) => u64::from(tx.delete_project(*id)?),
         Change::DeleteUser(id) => u64::from(tx.delete_user(*id)?),
         Change::ForgetUser(id, contacts) => u64::from(tx.forget_user(*id, contacts)?),
+        Change::EndTasksOf(id, reason) => {
+            let tasks = tx.tasks_of_user(*id)?;
+            u64::from(tx.end(&tasks, Finish::Cancel, reason, now)?)
+        }
         Change::AddUserColumn(name) => done(tx.add_user_column(name))?,
         Change::DeleteGateway(id) => u64::from(tx.delete_gateway(*id, now)?),
         Change::SetGatewayState(state) => done(tx.set_gateway_state(state, now))?,

@@ -344,3 +344,48 @@ fn contacts_are_blocked_and_people_forgotten() {
     let log = bench.ok("log", &[]);
     assert!(!log.to_lines().contains("bob@example.com"), "{}", log.to_lines());
 }
+
+#[test]
+fn a_deleted_user_takes_his_queued_tasks_with_him() {
+    let mut bench = bench();
+    bench.ok("user.add", &[("name", "al"), ("email", "al@example.com")]);
+    bench.ok("notify.send", &[("notice", "mail_only"), ("user", "al")]);
+    bench.ok("notify.send", &[("notice", "hi"), ("user", "bob")]);
+    bench.ok("user.delete", &[("elid", "bob")]);
+    assert_eq!(bench.ok("task", &[]).rows().count(), 1, "al's");
+    let log = bench.ok("log", &[]);
+    assert_eq!(log.rows().count(), 3);
+    for row in log.rows() {
+        assert_eq!(row.child_text("outcome"), "cancelled");
+        assert_eq!(row.child_text("reason"), "its user was deleted");
+    }
+    bench.ok("user.delete", &[("elid", "al"), ("archive", "on")]);
+    assert_eq!(bench.ok("task", &[]).rows().count(), 0);
+}
+
+#[test]
+fn who_is_forgotten_gets_nothing_that_was_queued_and_the_log_does_not_know_his_address() {
+    let mut bench = bench();
+    bench.ok("notify.send", &[("notice", "hi"), ("user", "bob")]);
+    bench.ok("user.forget", &[("user", "bob")]);
+    assert_eq!(bench.ok("task", &[]).rows().count(), 0);
+    let log = bench.ok("log", &[]);
+    assert_eq!(log.rows().count(), 3);
+    for row in log.rows() {
+        let said = ["outcome", "reason", "contact", "key"].map(|column| row.child_text(column));
+        assert_eq!(said, ["cancelled", "its user is forgotten", "", ""]);
+    }
+}
+
+#[test]
+fn why_finds_what_was_cancelled_before_anybody_tried_it() {
+    let mut bench = bench();
+    bench.ok("notify.send", &[("notice", "mail_only"), ("user", "bob")]);
+    bench.ok("task.cancel", &[("elid", "1")]);
+    let row = bench.ok("log", &[("contact", "bob@example.com")]);
+    let row = row.rows().next().unwrap();
+    assert_eq!(
+        (row.child_text("outcome"), row.child_text("notice")),
+        ("cancelled".into(), "mail_only".into())
+    );
+}

@@ -324,7 +324,10 @@ pub(crate) fn delete(context: &mut Context<'_>, request: &Request) -> Result<Pla
     }
     for user in &users {
         request.require(sessions::level_of(user), "of a user who may that much")?;
-        let kind = if request.is_on("archive") {
+        let is_kept = request.is_on("archive");
+        let reason = if is_kept { "its user was archived" } else { "its user was deleted" };
+        changes.push(Change::EndTasksOf(user.id, reason));
+        let kind = if is_kept {
             let mut archived = user.clone();
             archived.fields.set(ARCHIVED, "on");
             changes.push(Change::SaveUser(archived));

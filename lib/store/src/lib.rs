@@ -18,6 +18,7 @@ mod retention;
 mod rows;
 mod services;
 pub mod sqlite;
+mod untried;
 
 pub use calls::{
     ApiToken, CallsSnapshot, CallsTx, Delivery, Event, EventFilter, JournalFilter, JournalRow,
@@ -45,6 +46,9 @@ pub use sqlite::Order;
 
 use notice::{GatewayId, LogId, ModuleName, Ms, ProjectId, Route, TaskId, UserId};
 use std::time::Duration;
+
+/// The reason of what was cancelled because its user is to be forgotten: the one word that `forget_user` leaves.
+pub const FORGOTTEN: &str = "its user is forgotten";
 
 /// What every method answers.
 pub type Result<T> = std::result::Result<T, StoreError>;
@@ -134,6 +138,10 @@ pub trait Snapshot: CallsSnapshot + ServicesSnapshot {
     fn counts(&mut self) -> Result<Vec<Count>>;
     /// The task that a key names: exactly, or as the beginning of `KEY/…`; the newest 100.
     fn tasks_of_key(&mut self, key: &str) -> Result<Vec<TaskId>>;
+    /// The tasks whose body is for that user, in any state. It looks at every body: for rare questions.
+    fn tasks_of_user(&mut self, user: UserId) -> Result<Vec<TaskId>>;
+    /// Those of the users who were here once and were deleted.
+    fn deleted_users(&mut self, users: &[UserId]) -> Result<Vec<UserId>>;
     /// The key of a task.
     fn key_of_task(&mut self, id: TaskId) -> Result<Option<String>>;
     /// Attempts from the newest down; `before` pages.
@@ -243,7 +251,8 @@ pub trait Tx: Snapshot + CallsTx + ServicesTx {
     fn save_user(&mut self, user: &User) -> Result<UserId>;
     /// Removes a user, his subscriptions and inbox.
     fn delete_user(&mut self, id: UserId) -> Result<bool>;
-    /// Erases a person: contact, key and reference of his log rows, inbox, incoming messages.
+    /// Erases a person: contact, key, reference and reason (but [`FORGOTTEN`]) of his log rows, inbox, incoming
+    /// messages.
     fn forget_user(&mut self, id: UserId, contacts: &[String]) -> Result<u32>;
     /// Adds a column to `user`, text, empty by default; nothing if it is there.
     fn add_user_column(&mut self, name: &str) -> Result<()>;

@@ -76,6 +76,20 @@ fn a_blocked_contact_is_refused_before_any_gate() {
     });
 }
 
+#[test]
+fn what_is_queued_for_a_deleted_user_never_goes_out() {
+    on_both(|bench| {
+        bench.add_gateway(None);
+        let task = bench.enqueue(1, 1)[0];
+        bench.make_and_delete_user();
+        bench.drain();
+        assert!(bench.sent().is_empty());
+        assert_eq!(bench.log_of(task), ["never"]);
+        assert!(bench.log_reason(task).starts_with("user_gone: "));
+        assert_eq!(bench.log_subject(task), ("welcome".into(), String::new()));
+    });
+}
+
 // S3-51: never by document
 #[test]
 fn what_a_gate_refuses_fails_with_its_reason() {

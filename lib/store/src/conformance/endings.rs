@@ -132,6 +132,40 @@ pub(crate) fn a_person_ends_what_nobody_is_sending(fresh: Fresh) {
     assert_eq!((log[0].row.outcome.as_str(), log[0].row.task), ("sent", waiting));
 }
 
+pub(crate) fn what_ends_untried_is_logged_with_its_notice_and_contact(fresh: Fresh) {
+    let mut kit = fresh(Order::Ageing);
+    let body = |bundle: &[u8]| {
+        crate::Body::Stored(StoredBody {
+            bundle: Some(crate::Blob::new(bundle)),
+            notice: crate::Blob::new(*b"<doc/>"),
+            user: "<user><id>7</id><email>bob@example.com</email></user>".to_owned(),
+            project: None,
+        })
+    };
+    let hi = || body(b"<bundle notice=\"hi\" module=\"ntemail\" lang=\"en\"/>");
+    let cancelled = kit.enqueue(&NewTask { body: hi(), ..task() });
+    let lapsed = kit.now.plus(5);
+    kit.enqueue(&NewTask { body: hi(), expires: Some(lapsed), ..task() });
+    let now = kit.now;
+    kit.change(|tx| tx.end(&[cancelled], Finish::Cancel, "by Ann", now));
+    kit.wait(6);
+    kit.turn("w1", &[], &[]);
+    assert_eq!(kit.outcomes(), ["expired", "cancelled"]);
+    for row in kit.log() {
+        assert_eq!(row.row.notice.as_deref(), Some("hi"));
+        assert_eq!(row.row.contact.as_deref(), Some("bob@example.com"));
+    }
+    // what an attempt has said stays as it was said
+    let tried = kit.enqueue(&NewTask { body: hi(), ..task() });
+    let lease = kit.claim_one().lease;
+    let later = kit.later(30_000);
+    kit.settle(lease, later);
+    let said = kit.log().remove(0).row;
+    kit.change(|tx| tx.end(&[tried], Finish::Cancel, "by Ann", now));
+    let end = kit.log().remove(0).row;
+    assert_eq!((&end.notice, &end.contact), (&said.notice, &said.contact));
+}
+
 pub(crate) fn a_person_retries_what_failed(fresh: Fresh) {
     let mut kit = fresh(Order::Ageing);
     let failed = kit.enqueue(&task());

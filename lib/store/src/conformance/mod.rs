@@ -70,6 +70,7 @@ macro_rules! conformance {
             a_failed_task_is_kept_with_its_reason
             an_unanswered_question_fails_the_task
             a_person_ends_what_nobody_is_sending
+            what_ends_untried_is_logged_with_its_notice_and_contact
             a_person_retries_what_failed
             a_retry_forgets_a_gateway_that_is_gone
             failed_tasks_are_kept_for_thirty_days
@@ -119,6 +120,7 @@ macro_rules! conformance {
             what_follows_from_a_message_is_noted_step_by_step
             contacts_have_a_state
             a_forgotten_person_leaves_no_trace
+            the_tasks_of_a_user_are_found_and_a_deleted_user_is_known
             settings_are_kept
             workers_come_beat_and_go
             // calls

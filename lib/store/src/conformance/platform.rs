@@ -311,6 +311,32 @@ pub(crate) fn a_forgotten_person_leaves_no_trace(fresh: Fresh) {
     assert_eq!(left.iter().map(|row| row.message.uid.as_str()).collect::<Vec<_>>(), ["u3"]);
 }
 
+pub(crate) fn the_tasks_of_a_user_are_found_and_a_deleted_user_is_known(fresh: Fresh) {
+    let mut kit = fresh(Order::Ageing);
+    let body = |user: &str| match super::task().body {
+        crate::Body::Stored(body) => {
+            crate::Body::Stored(crate::StoredBody { user: user.to_owned(), ..body })
+        }
+        crate::Body::File(_) => unreachable!(),
+    };
+    let mut add = |user: &str| kit.enqueue(&crate::NewTask { body: body(user), ..super::task() });
+    let his = add("<user><id>7</id><email>a@b</email></user>");
+    add("<user><id>71</id></user>");
+    add("<user><id>5</id><referrer><id>7</id></referrer></user>");
+    assert_eq!(kit.look(|seen| seen.tasks_of_user(UserId(7))), [his]);
+    let now = kit.now;
+    kit.change(|tx| tx.end(&[his], crate::Finish::Cancel, crate::FORGOTTEN, now));
+    kit.change(|tx| tx.forget_user(UserId(7), &["a@b".to_owned()]));
+    let log = kit.log().remove(0).row;
+    assert_eq!((log.contact, log.key, log.reason.as_str()), (None, None, crate::FORGOTTEN));
+    let project = project(&mut kit, "one");
+    let first = kit.change(|tx| tx.save_user(&user(project, None, &[])));
+    let second = kit.change(|tx| tx.save_user(&user(project, None, &[])));
+    kit.change(|tx| tx.delete_user(second));
+    let asked = [first, second, UserId(99), UserId(0)];
+    assert_eq!(kit.look(|seen| seen.deleted_users(&asked)), [second]);
+}
+
 pub(crate) fn settings_are_kept(fresh: Fresh) {
     let mut kit = fresh(Order::Ageing);
     let uuid = kit.look(|seen| seen.setting("uuid")).unwrap();

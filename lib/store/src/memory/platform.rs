@@ -3,9 +3,9 @@
 use super::{Down, Tables};
 use crate::sqlite::{ASK_MS, fits, is_column_name};
 use crate::{
-    Condition, ContactState, Downtime, Followed, Gateway, GatewayState, InboxRow, Incoming,
-    IncomingRow, PROJECT_FIELDS, Project, Result, StoreError, Subscription, USER_FIELDS, User,
-    UserFilter,
+    Condition, ContactState, Downtime, FORGOTTEN, Followed, Gateway, GatewayState, InboxRow,
+    Incoming, IncomingRow, PROJECT_FIELDS, Project, Result, StoreError, Subscription, USER_FIELDS,
+    User, UserFilter,
 };
 use notice::{Fields, GatewayId, Ms, ProjectId, State, UserId};
 
@@ -123,7 +123,9 @@ impl Tables {
             if is_his {
                 rows += 1;
                 (row.contact, row.key, row.reference) = (None, None, None);
-                row.reason.clear();
+                if row.reason != FORGOTTEN {
+                    row.reason.clear();
+                }
             }
         }
         let before = self.incoming.len() + self.inbox.len();

@@ -4,6 +4,7 @@ use super::{Tables, Task};
 use crate::calendar::createdate;
 use crate::failed::failed_event;
 use crate::retention::before;
+use crate::untried::{Untried, untried};
 use crate::{
     Accepted, Blob, Body, Claimed, Demand, Done, Effect, Finish, InboxRow, Lease, NewLog, NewTask,
     Owner, Pool, Result, Retention, Settlement, StoreError, StoredBody, TaskRow, Told, Turn,
@@ -634,23 +635,38 @@ impl Tables {
         true
     }
 
+    pub(super) fn find_tasks_of(&self, user: UserId) -> Vec<TaskId> {
+        let is_his = |task: &&Task| {
+            let body = task.body.as_ref();
+            body.and_then(|body| user_of(&body.user)) == Some(user)
+        };
+        self.tasks.values().filter(is_his).map(|task| task.row.id).collect()
+    }
+
     fn log_end(&mut self, id: TaskId, outcome: &str, reason: &str, now: Ms) {
         let Some(task) = self.tasks.get(&id.0) else { return };
         let last = self.log.values().rev().find(|row| row.task == id).cloned();
         let body = task.body.as_ref();
         let snapshot_user = body.and_then(|body| user_of(&body.user));
+        let known = match (&last, body) {
+            (None, Some(body)) => {
+                let bundle = body.bundle.as_ref().map(|blob| blob.bytes.to_vec());
+                untried(&task.row.module, &body.user, &bundle.unwrap_or_default())
+            }
+            (Some(_), _) | (None, None) => Untried::default(),
+        };
         let row = NewLog {
             task: id,
             key: Some(self.key_of(id)),
             module: task.row.module.clone(),
-            notice: last.as_ref().and_then(|row| row.notice.clone()),
+            notice: last.as_ref().and_then(|row| row.notice.clone()).or(known.notice),
             user: last.as_ref().and_then(|row| row.user).or(snapshot_user),
             project: last
                 .as_ref()
                 .and_then(|row| row.project)
                 .or(body.and_then(|body| body.project)),
             gateway: task.row.last_gateway,
-            contact: last.and_then(|row| row.contact),
+            contact: last.and_then(|row| row.contact).or(known.contact),
             attempt: task.row.attempt,
             outcome: outcome.to_owned(),
             reason: reason.to_owned(),

@@ -57,6 +57,16 @@ impl Snapshot for Tables {
         Ok(self.ids_of_key(key))
     }
 
+    fn tasks_of_user(&mut self, user: UserId) -> Result<Vec<TaskId>> {
+        Ok(self.find_tasks_of(user))
+    }
+
+    fn deleted_users(&mut self, users: &[UserId]) -> Result<Vec<UserId>> {
+        let was_here = |id: &&UserId| id.0 > 0 && id.0 <= self.last_user;
+        let gone = users.iter().filter(was_here).filter(|id| !self.users.contains_key(&id.0));
+        Ok(gone.copied().collect())
+    }
+
     fn key_of_task(&mut self, id: TaskId) -> Result<Option<String>> {
         Ok(self.tasks.get(&id.0).map(|_| self.key_of(id)).or_else(|| self.stored_key(id)))
     }

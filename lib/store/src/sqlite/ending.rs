@@ -5,6 +5,7 @@ use super::looking::log_row;
 use super::session::{Session, text};
 use super::statements::{self as sql, Statement};
 use crate::retention::before;
+use crate::untried::{BUNDLE_HEAD_BYTES, Untried, untried};
 use crate::{Finish, Lease, Owner, Result, Retention};
 use notice::{Ms, TaskId};
 use rusqlite::{Row, named_params};
@@ -40,6 +41,11 @@ impl Left {
         let followers = if row.get("is_followed")? { Followers::Perhaps } else { Followers::None };
         Ok(Self { followers, ..Self::read(row)? })
     }
+}
+
+fn read_untried(row: &Row<'_>) -> rusqlite::Result<Untried> {
+    let head: Option<Vec<u8>> = row.get("head")?;
+    Ok(untried(&text(row, "modulename")?, &text(row, "user")?, &head.unwrap_or_default()))
 }
 
 fn followed(row: &Row<'_>) -> rusqlite::Result<(TaskId, Left)> {
@@ -168,8 +174,12 @@ impl Session<'_> {
     }
 
     fn log_end(&self, id: TaskId, outcome: &str, reason: &str, now: Ms) -> Result<()> {
+        let most = i64::try_from(BUNDLE_HEAD_BYTES).unwrap_or(i64::MAX);
+        let asked = named_params! {":id": id.0, ":most": most};
+        let known = self.one(sql::UNTRIED, asked, read_untried)?.unwrap_or_default();
         let params = named_params! {
             ":id": id.0, ":uuid": self.uuid, ":outcome": outcome, ":reason": reason, ":now": now.0,
+            ":notice": known.notice, ":contact": known.contact,
         };
         self.change(sql::LOG_END, params)?;
         Ok(())

@@ -8,8 +8,8 @@ use super::session::{Next, Session, count, text, text_or_none};
 use super::statements::{self as queue};
 use super::wide::{self, PROJECT, USER};
 use crate::{
-    Condition, ContactState, Direction, Downtime, Followed, Gateway, GatewayState, InboxRow,
-    Incoming, IncomingRow, Project, Result, StoreError, Subscription, User, UserFilter,
+    Condition, ContactState, Direction, Downtime, FORGOTTEN, Followed, Gateway, GatewayState,
+    InboxRow, Incoming, IncomingRow, Project, Result, StoreError, Subscription, User, UserFilter,
 };
 use notice::{GatewayId, ModuleName, Ms, OnUnknown, ProjectId, UserId};
 use rusqlite::types::Value;
@@ -87,6 +87,15 @@ impl Session<'_> {
         USER.save(self, user.id.0, &first, &user.fields).map(UserId)
     }
 
+    pub(super) fn find_deleted_users(&self, users: &[UserId]) -> Result<Vec<UserId>> {
+        let mut deleted = Vec::new();
+        for id in users {
+            let hit = self.one(sql::DELETED_USER, named_params! {":id": id.0}, |_| Ok(()))?;
+            deleted.extend(hit.map(|()| *id));
+        }
+        Ok(deleted)
+    }
+
     pub(super) fn delete_one_user(&self, id: UserId) -> Result<bool> {
         self.change(sql::DELETE_INBOX, named_params! {":id": id.0})?;
         self.drop_closed_services(id)?;
@@ -100,14 +109,15 @@ impl Session<'_> {
         // First, while the log still says whose they were.
         rows += self.change(calls::FORGET_DELIVERIES, named_params! {":user": id.0})?;
         rows += self.change(calls::FORGET_EVENTS, named_params! {":object": id.to_string()})?;
-        for statement in [sql::FORGET_LOG_OF_USER, sql::FORGET_INCOMING_OF_USER] {
-            rows += self.change(statement, named_params! {":user": id.0})?;
-        }
+        let his = named_params! {":user": id.0, ":kept": FORGOTTEN};
+        rows += self.change(sql::FORGET_LOG_OF_USER, his)?;
+        rows += self.change(sql::FORGET_INCOMING_OF_USER, named_params! {":user": id.0})?;
         rows += self.change(sql::DELETE_INBOX, named_params! {":id": id.0})?;
         for contact in contacts {
-            for statement in [sql::FORGET_LOG_OF_CONTACT, sql::FORGET_INCOMING_OF_CONTACT] {
-                rows += self.change(statement, named_params! {":contact": contact})?;
-            }
+            let his = named_params! {":contact": contact, ":kept": FORGOTTEN};
+            rows += self.change(sql::FORGET_LOG_OF_CONTACT, his)?;
+            rows +=
+                self.change(sql::FORGET_INCOMING_OF_CONTACT, named_params! {":contact": contact})?;
         }
         Ok(number(rows))
     }

@@ -35,6 +35,9 @@ statements! {
     "SELECT * FROM user WHERE name=:text AND id>:after ORDER BY id"
     USERS_BY_ACCOUNT "read the users of an account"
     "SELECT * FROM user WHERE account<>'' AND account=:text AND id>:after ORDER BY id"
+    DELETED_USER "look for a deleted user"
+    "SELECT 1 FROM sqlite_sequence WHERE rowid>0 AND name='user' AND :id>0 AND seq>=:id
+       AND NOT EXISTS(SELECT 1 FROM user WHERE id=:id)"
     DELETE_USER "delete a user"
     "DELETE FROM user WHERE id=:id"
     DELETE_INBOX "delete an inbox"
@@ -110,9 +113,11 @@ statements! {
     SAVE_SETTING "save a setting"
     "INSERT INTO setting(name,value) VALUES(:name,:value) ON CONFLICT(name) DO UPDATE SET value=:value"
     FORGET_LOG_OF_USER "forget the log of a user"
-    "UPDATE notifylog SET contact=NULL, key=NULL, reference=NULL, reason='' WHERE user=:user"
+    "UPDATE notifylog SET contact=NULL, key=NULL, reference=NULL,
+       reason=CASE WHEN reason=:kept THEN reason ELSE '' END WHERE user=:user"
     FORGET_LOG_OF_CONTACT "forget the log of a contact"
-    "UPDATE notifylog SET contact=NULL, key=NULL, reference=NULL, reason='' WHERE contact=:contact"
+    "UPDATE notifylog SET contact=NULL, key=NULL, reference=NULL,
+       reason=CASE WHEN reason=:kept THEN reason ELSE '' END WHERE contact=:contact"
     FORGET_INCOMING_OF_USER "forget the incoming messages of a user"
     "DELETE FROM gateway_message WHERE user=:user"
     FORGET_INCOMING_OF_CONTACT "forget the incoming messages of a contact"

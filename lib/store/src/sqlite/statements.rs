@@ -191,12 +191,19 @@ statements! {
          AND o.modulename=notifytask.modulename AND o.lane=notifytask.lane AND o.object=notifytask.object))"
 
     // what people decide
+    UNTRIED "read what a task was that nobody tried"
+    "SELECT t.modulename, b.user, substr(n.body,1,:most) AS head
+     FROM notifytask t JOIN notifybody b ON b.id=t.id LEFT JOIN notifyblob n ON n.hash=b.bundle
+     WHERE t.id=:id AND t.state<>1 AND NOT EXISTS(SELECT 1 FROM notifylog WHERE task=t.id)"
+    TASKS_OF_USER "look for the tasks of a user"
+    "SELECT id FROM notifybody
+     WHERE id>0 AND instr(user,:element)>0 AND instr(user,'<id>')=instr(user,:element) ORDER BY id"
     LOG_END "log the end of a task"
     "INSERT INTO notifylog(task,key,module,notice,user,project,gateway,contact,attempt,outcome,reason,queued,at)
-     SELECT t.id, coalesce(k.key,:uuid||':'||t.id), t.modulename, l.notice,
+     SELECT t.id, coalesce(k.key,:uuid||':'||t.id), t.modulename, coalesce(l.notice,:notice),
        coalesce(l.user, CASE WHEN instr(b.user,'<id>')>0
          THEN CAST(substr(b.user,instr(b.user,'<id>')+4,20) AS INTEGER) END),
-       coalesce(l.project,b.project_id), t.last_gateway, l.contact, t.attempt, :outcome, :reason, t.queued_ms, :now
+       coalesce(l.project,b.project_id), t.last_gateway, coalesce(l.contact,:contact), t.attempt, :outcome, :reason, t.queued_ms, :now
      FROM notifytask t LEFT JOIN notifybody b ON b.id=t.id LEFT JOIN notifykey k ON k.task_id=t.id
        LEFT JOIN notifylog l ON l.id=(SELECT max(id) FROM notifylog WHERE task=t.id)
      WHERE t.id=:id AND t.state<>1"

@@ -61,6 +61,15 @@ impl Snapshot for Session<'_> {
         self.ids_of_key(key)
     }
 
+    fn tasks_of_user(&mut self, user: UserId) -> Result<Vec<TaskId>> {
+        let params = named_params! {":element": format!("<id>{user}</id>")};
+        self.all(queue::TASKS_OF_USER, params, |row| row.get("id").map(TaskId))
+    }
+
+    fn deleted_users(&mut self, users: &[UserId]) -> Result<Vec<UserId>> {
+        self.find_deleted_users(users)
+    }
+
     fn key_of_task(&mut self, id: TaskId) -> Result<Option<String>> {
         self.read_key(id)
     }

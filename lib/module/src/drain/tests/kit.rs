@@ -14,7 +14,7 @@ use crate::rules::{Rules, Terms, Way};
 use crate::standing::{Ladders, Probe};
 use notice::{
     Answer, Clock, GatewayId, HandlerId, ManualClock, ModuleName, Ms, OnUnknown, Priority,
-    ProjectId, Route, TaskId,
+    ProjectId, Route, TaskId, UserId,
 };
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -23,7 +23,7 @@ use std::sync::{Arc, Mutex};
 use store::{
     Accepted, Body, Condition, ContactState, Demand, Direction, Durability, Gateway, LogFilter,
     NewEvent, NewLog, NewTask, Owner, Pool, Project, Store, StoreError, StoredBody, TaskFilter,
-    TaskRow, Told, Worker,
+    TaskRow, Told, User, Worker,
 };
 
 pub(super) use super::stage::{Grave, HandOver, Opener, Reply};
@@ -195,6 +195,15 @@ impl Bench {
             since: Ms(0),
         };
         self.write(|tx| tx.set_contact_state(&state));
+    }
+
+    /// User 1 of project 1 comes and goes.
+    pub(super) fn make_and_delete_user(&self) {
+        let project = self.read(|snapshot| snapshot.projects()).remove(0).id;
+        let fields = [("name", "bob")].into_iter().collect();
+        let user = User { id: UserId(0), project, external_id: None, fields };
+        let id = self.write(|tx| tx.save_user(&user));
+        self.write(|tx| tx.delete_user(id));
     }
 
     fn add(&self, task: &NewTask) -> TaskId {
