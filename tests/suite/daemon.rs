@@ -68,6 +68,11 @@ fn a_mistake_in_the_settings_costs_a_running_daemon_nothing() {
     let stage = Stage::with_ledger(0);
     let mut daemon = stage.host.start("bin/gatepostd", &[]);
     wait_until(LONG, "ntsms has started", || starts(&stage, "ntsms").len() == 1);
+    // it has read its settings, too
+    let pid = starts(&stage, "ntsms")[0];
+    wait_until(LONG, "it works", || {
+        stage.number(&format!("SELECT count(*) FROM notifyworker WHERE pid={pid}")) == 1
+    });
     let good = stage.host.read("etc/gatepost.toml");
     stage.host.write("etc/gatepost.toml", format!("{good}\n[queue\n"));
     daemon.signal("HUP");
