@@ -47,7 +47,7 @@ fn the_queue_is_listed_and_chosen_from() {
             ("queue", 0, &["ID  STATE  MODULE", "ready", "REASON\n"]),
             ("queue -o wide", 0, &["MAYBE SENT", "CREATEDATE", "k1/1/ntemail"]),
             ("queue -o name --module ntemail", 0, &["1\n"]),
-            ("cancel --older 1h --dry-run", 0, &["cancel: 0 tasks"]),
+            ("cancel --older 1h --dry-run", 0, &["would cancel 0 tasks"]),
             ("cancel", 64, &["say which tasks: numbers, or --state"]),
         ],
     );
@@ -56,7 +56,7 @@ fn the_queue_is_listed_and_chosen_from() {
     type_all(
         &host,
         &[
-            ("cancel --older 1h --dry-run", 0, &["cancel: 1 task\n"]),
+            ("cancel --older 1h --dry-run", 0, &["would cancel 1 task\n"]),
             ("cancel --older 1h", 0, &["cancel: 1 task\n"]),
             ("queue -o name", 0, &["2\n"]),
         ],
@@ -400,7 +400,7 @@ fn a_choice_by_gateway_says_what_it_does_not_meet() {
                 "cancel --gateway file --dry-run",
                 0,
                 &[
-                    "cancel: 0 tasks\n",
+                    "would cancel 0 tasks\n",
                     "not met: 2 tasks that no gateway has had yet",
                     "`--module ntemail` without `--gateway` meets them",
                 ],

@@ -181,6 +181,13 @@ fn print_report(report: &[Finding]) -> Result<()> {
     Ok(())
 }
 
+fn write_new(root: &config::Root, path: &Path, (text, mode): (&str, u32)) -> std::io::Result<()> {
+    fs::create_dir_all(path.parent().unwrap_or(root.folder()))?;
+    let mut file = fs::File::create_new(path)?;
+    file.write_all(text.as_bytes())?;
+    file.set_permissions(fs::Permissions::from_mode(mode))
+}
+
 /// Writes a new gate; refuses to overwrite.
 fn new(root: &config::Root, name: &str, lang: &str) -> Result<ExitCode> {
     ModuleName::new(name).map_err(|error| Failure::usage(error.to_string()))?;
@@ -201,11 +208,14 @@ fn new(root: &config::Root, name: &str, lang: &str) -> Result<ExitCode> {
         ));
     }
     for (at, (path, text)) in files.iter().enumerate() {
-        fs::create_dir_all(path.parent().unwrap_or(root.folder()))?;
-        let mut file = fs::File::create_new(path)?;
-        file.write_all(text.replace(EXAMPLE, name).as_bytes())?;
         let mode = if at == 0 { scaffold.mode } else { SOURCE };
-        file.set_permissions(fs::Permissions::from_mode(mode))?;
+        write_new(root, path, (&text.replace(EXAMPLE, name), mode)).map_err(|error| {
+            let words = "run this as the owner of that folder, or root";
+            Failure::new(
+                code::CANT_CREATE,
+                format!("can't write `{}`: {error}; {words}", path.display()),
+            )
+        })?;
     }
     let written = output::lines(files.iter().map(|(path, _)| format!("  {}", path.display())));
     let build = if scaffold.next.is_empty() {

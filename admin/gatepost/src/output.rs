@@ -154,7 +154,17 @@ pub(crate) fn lines(each: impl IntoIterator<Item = impl Display>) -> String {
 
 /// What came from outside, without what a terminal would obey; ends of lines and tabs stay.
 pub(crate) fn clean(text: &str) -> String {
-    text.replace(|c: char| c.is_control() && !matches!(c, '\n' | '\t'), "\u{fffd}")
+    text.replace(is_obeyed, "\u{fffd}")
+}
+
+/// A control character, or a mark that turns or hides the text around it. The joiners that letters of some scripts
+/// need stay.
+fn is_obeyed(c: char) -> bool {
+    let is_mark = matches!(
+        c,
+        '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+    );
+    is_mark || c.is_control() && !matches!(c, '\n' | '\t')
 }
 
 /// The same in one line: a cell.
@@ -179,7 +189,7 @@ pub(crate) fn print_xml(text: &str) -> Result<()> {
 
 fn escaped(text: &str, escape: impl Fn(char) -> String) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut all, c| {
-        if c.is_control() && !matches!(c, '\n' | '\t') {
+        if is_obeyed(c) {
             all.push_str(&escape(c));
         } else {
             all.push(c);
@@ -299,5 +309,15 @@ mod tests {
             json,
             r#"[{"id":1,"name":"Почта","reason":"x"},{"id":12,"name":"sms","reason":""}]"#
         );
+    }
+
+    #[test]
+    fn marks_that_turn_or_hide_text_reach_no_terminal() {
+        assert_eq!(
+            clean("a\u{202e}b\u{200b}c\u{2066}d\u{1b}e\n"),
+            "a\u{fffd}b\u{fffd}c\u{fffd}d\u{fffd}e\n"
+        );
+        let plain = "Привет, naïve – 你好 می\u{200c}خواهم";
+        assert_eq!(clean(plain), plain);
     }
 }

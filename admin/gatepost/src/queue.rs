@@ -166,7 +166,8 @@ pub(crate) fn change(session: &mut Session, function: &str, which: &Selection) -
     let verb = function.trim_start_matches("task.");
     tell_of_others(which, &counted);
     if which.dry_run {
-        return Ok(output::print(&format!("{verb}: {}\n", tasks(&found.to_string())))?);
+        let verb = if verb == "done" { "take as done" } else { verb };
+        return Ok(output::print(&format!("would {verb} {}\n", tasks(&found.to_string())))?);
     }
     if found > WITHOUT_ASKING && !which.yes {
         ask::sure(&format!("{verb} {found} tasks?"))?;

@@ -55,7 +55,8 @@ pub struct Log {
     highest: u8,
     line_bytes: usize,
     mask: RwLock<Mask>,
-    file: Mutex<File>,
+    /// None: something else than a file is in its place.
+    file: Mutex<Option<File>>,
 }
 
 impl Log {
@@ -73,7 +74,15 @@ impl Log {
         (component, usual): (&str, Level),
     ) -> Result<Self, ConfigError> {
         let path = root.path("var/gatepost.log");
-        let file = append_to(&path).map_err(ConfigError::file("open", path.clone()))?;
+        let file = match append_to(&path) {
+            Ok(file) => Some(file),
+            Err(_) if is_no_file(&path) => {
+                let words = "is no regular file: nothing is logged until it is gone";
+                let _ = writeln!(std::io::stderr(), "{component}: `{}` {words}", path.display());
+                None
+            }
+            Err(error) => return Err(ConfigError::file("open", path.clone())(error)),
+        };
         let link = root.path("var/billmgr.log");
         if link.symlink_metadata().is_err() {
             // Another program may have made it this moment; a log without the link is a log.
@@ -111,13 +120,15 @@ impl Log {
         let head = Head { now: local_now(), component: &self.component, level };
         let line = line_of(&head, &text, self.line_bytes);
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        if was_rotated(&file, &self.path)
+        if file.as_ref().is_none_or(|file| was_rotated(file, &self.path))
             && let Ok(new) = append_to(&self.path)
         {
-            *file = new;
+            *file = Some(new);
         }
-        // A full disk must not end a drain.
-        let _ = file.write_all(&line);
+        if let Some(file) = file.as_mut() {
+            // A full disk must not end a drain.
+            let _ = file.write_all(&line);
+        }
     }
 
     /// A line of level ERROR.
@@ -159,8 +170,19 @@ pub fn log_of_gate(root: &Path, (gate, command): (&str, &str), (text, line_bytes
 
 fn append_to(path: &Path) -> std::io::Result<File> {
     // The folder may belong to a group too: a link in the log's place would lead lines into another file.
-    let no_link = OFlags::NOFOLLOW.bits().cast_signed();
-    OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(no_link).open(path)
+    // A pipe there would wait for a reader, and a device is no log.
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let flags = flags.bits().cast_signed();
+    let file =
+        OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(flags).open(path)?;
+    if file.metadata()?.is_file() {
+        return Ok(file);
+    }
+    Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is no regular file"))
+}
+
+fn is_no_file(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|there| !there.is_file())
 }
 
 fn was_rotated(file: &File, path: &Path) -> bool {
@@ -276,11 +298,12 @@ mod tests {
     }
 
     #[test]
-    fn a_link_in_the_place_of_the_log_is_refused() {
+    fn a_link_in_the_place_of_the_log_is_not_followed() {
         let (_folder, root, config) = made();
         fs::write(root.path("etc/other"), "kept").unwrap();
         symlink("../etc/other", root.path("var/gatepost.log")).unwrap();
-        assert!(Log::open(&root, &config, "x").is_err());
+        Log::open(&root, &config, "x").unwrap().note("nowhere");
+        assert_eq!(fs::read_to_string(root.path("etc/other")).unwrap(), "kept");
         // Nor is it followed when it comes later.
         fs::remove_file(root.path("var/gatepost.log")).unwrap();
         let log = Log::open(&root, &config, "x").unwrap();
@@ -288,6 +311,35 @@ mod tests {
         symlink("../etc/other", root.path("var/gatepost.log")).unwrap();
         log.note("a line");
         assert_eq!(fs::read_to_string(root.path("etc/other")).unwrap(), "kept");
+    }
+
+    #[test]
+    fn a_pipe_or_a_folder_in_the_place_of_a_log_is_never_waited_for() {
+        let (_folder, root, config) = made();
+        let paths = [root.path("var/gatepost.log"), root.path("var/gwx.log")];
+        for path in &paths {
+            let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+            let kind = rustix::fs::FileType::Fifo;
+            rustix::fs::mknodat(rustix::fs::CWD, path, kind, mode, 0).unwrap();
+        }
+        let log = Log::open(&root, &config, "x").unwrap();
+        log.note("nowhere");
+        log_of_gate(root.folder(), ("gwx", "outgoing"), ("nowhere\n", 400));
+        // a reader makes it no better
+        let mut reader = OpenOptions::new();
+        let nonblock = OFlags::NONBLOCK.bits().cast_signed();
+        let mut there = reader.read(true).custom_flags(nonblock).open(&paths[0]).unwrap();
+        log.note("nowhere");
+        let mut read = Vec::new();
+        std::io::Read::read_to_end(&mut there, &mut read).unwrap();
+        assert!(read.is_empty());
+        fs::remove_file(&paths[0]).unwrap();
+        fs::create_dir(&paths[0]).unwrap();
+        Log::open(&root, &config, "x").unwrap().note("nowhere");
+        // it is logged again when the place is free
+        fs::remove_dir(&paths[0]).unwrap();
+        log.note("here");
+        assert!(fs::read_to_string(&paths[0]).unwrap().contains("here"));
     }
 
     #[test]

@@ -64,8 +64,12 @@ pub(crate) fn of_seen(seen: &Seen, config: &Config) -> Vec<Finding> {
     }
     findings.extend(seen.counts.iter().filter_map(|count| no_gateway(count, seen)));
     for status in &seen.gateways {
-        findings.extend(of_condition(status, seen));
-        findings.extend(of_gate(status, seen));
+        let broken = of_gate(status, seen);
+        // a program that is not there reaches nothing: one reason, not two
+        if broken.is_none() || !is_down(status) {
+            findings.extend(of_condition(status, seen));
+        }
+        findings.extend(broken);
         findings.extend(never_tested(status, seen));
     }
     findings.extend(too_old(seen, config));
@@ -238,8 +242,13 @@ fn of_condition(status: &GatewayStatus, seen: &Seen) -> Option<Finding> {
         Condition::Down { reason } => ("gateway_down", "can't be reached", reason, "test"),
     };
     let id = status.gateway.id;
-    let end = if cure == "release" { "until" } else { "tried again" };
-    let end = state.next_probe.map(|at| format!(", {end} {}", ahead(at, seen.now)));
+    let by_person = cure == "release";
+    let end = state.next_probe.map(|at| match at > seen.now {
+        true if by_person => format!(", until {}", ahead(at, seen.now)),
+        true => format!(", tried again {}", ahead(at, seen.now)),
+        false if by_person => ", its time is over: a worker opens it".to_owned(),
+        false => ", its next try is due, a worker makes it".to_owned(),
+    });
     let text = format!(
         "gateway {id} {} {word} for {}{}: {reason}{}",
         status.gateway.name,
@@ -259,6 +268,11 @@ fn of_condition(status: &GatewayStatus, seen: &Seen) -> Option<Finding> {
     })
 }
 
+fn is_down(status: &GatewayStatus) -> bool {
+    let condition = status.state.as_ref().map(|state| &state.condition);
+    matches!(condition, Some(Condition::Down { .. } | Condition::Held { by_person: false, .. }))
+}
+
 /// True when rows wait that no other gateway can take now.
 fn is_alone(status: &GatewayStatus, seen: &Seen) -> bool {
     let ready = seen.counts.iter().filter(|count| count.state == State::Ready);
@@ -270,16 +284,16 @@ fn is_alone(status: &GatewayStatus, seen: &Seen) -> bool {
 fn of_gate(status: &GatewayStatus, seen: &Seen) -> Option<Finding> {
     let gateway = &status.gateway;
     let listed = seen.gates.iter().find(|gate| gate.name == gateway.gate);
-    let reason = match listed {
-        None => "it is not there".to_owned(),
-        Some(gate) => gate.features.clone().err()?,
+    let (reason, cure) = match listed {
+        None => ("it is not there".to_owned(), "gatepost gate list".to_owned()),
+        Some(gate) => {
+            (gate.features.clone().err()?, format!("gatepost gate test gate/{}", gateway.gate))
+        }
     };
     gateway.active.then(|| {
-        critical(
-            "gate_broken",
-            format!("gate/{} of gateway {} can't be used: {reason}", gateway.gate, gateway.id),
-            format!("gatepost gate test gate/{}", gateway.gate),
-        )
+        let gate = &gateway.gate;
+        let text = format!("gate/{gate} of gateway {} can't be used: {reason}", gateway.id);
+        critical("gate_broken", text, cure)
     })
 }
 

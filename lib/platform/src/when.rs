@@ -39,15 +39,20 @@ pub fn read(field: &str, text: &str, now: Ms, zone: &str) -> Result<Moment, Refu
 
 /// Reads how far away a time is: `2h`, `1d12h`. A refusal names what was typed.
 pub fn read_ahead(field: &str, text: &str, now: Ms) -> Result<Moment, Refusal> {
+    const LEAST_MS: i64 = 1_000;
     let text = text.trim();
-    read(field, &format!("+{}", text.trim_start_matches('+')), now, "").map_err(|_| {
-        Refusal::Value {
-            field: field.to_owned(),
-            value: text.to_owned(),
-            reason: "write a time to come, of at most ten years, like `30m`, `2h` or `1d12h`"
-                .to_owned(),
-        }
-    })
+    let refusal = || Refusal::Value {
+        field: field.to_owned(),
+        value: text.to_owned(),
+        reason: "write a time to come, of a second to ten years, like `30m`, `2h` or `1d12h`"
+            .to_owned(),
+    };
+    let distance = text.strip_prefix('+').unwrap_or(text);
+    if distance.starts_with(['+', '-']) {
+        return Err(refusal());
+    }
+    let moment = read(field, &format!("+{distance}"), now, "").map_err(|_| refusal())?;
+    if moment.at.since(now) < LEAST_MS { Err(refusal()) } else { Ok(moment) }
 }
 
 /// Reads a time that lies back: `1h`, `2d`, or any absolute form of [`read`].
@@ -205,7 +210,7 @@ mod tests {
     fn a_distance_ahead_is_refused_as_it_was_typed() {
         assert_eq!(read_ahead("for", "2h", NOW).unwrap().at, NOW.plus(7_200_000));
         assert_eq!(read_ahead("for", "+2h", NOW).unwrap().at, NOW.plus(7_200_000));
-        for text in ["abc", "+abc", "11y"] {
+        for text in ["abc", "+abc", "11y", "0s", "1ns", "++2h", "-2h"] {
             let refused = read_ahead("for", text, NOW).unwrap_err().to_string();
             assert!(refused.starts_with(&format!("`for` can't be `{text}`: ")), "{refused}");
         }

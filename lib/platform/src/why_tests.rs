@@ -461,3 +461,67 @@ fn what_was_refused_without_a_gate_is_told_for_an_hour() {
     bench.clock.advance(61 * 60_000);
     assert!(findings(&mut bench).iter().all(|finding| finding.code != "refused"));
 }
+
+#[test]
+fn a_try_that_is_due_has_no_time_to_come() {
+    let mut bench = bench();
+    gateway(&mut bench, "x");
+    let state = |condition: Condition| GatewayState {
+        gateway: GatewayId(1),
+        condition,
+        since: NOW.plus(-9_000),
+        next_probe: Some(NOW.plus(-1_000)),
+        probes: 1,
+        strikes: 0,
+        holds: 0,
+        last_error: None,
+    };
+    let down = Condition::Down { reason: "no route".to_owned() };
+    let by_person = Condition::Held { reason: "move".to_owned(), by_person: true };
+    for (condition, words) in [
+        (down, "its next try is due, a worker makes it"),
+        (by_person, "its time is over: a worker opens it"),
+    ] {
+        let state = state(condition);
+        write(&mut bench, |tx| tx.set_gateway_state(&state, NOW));
+        let texts: Vec<_> =
+            bench.platform.status().unwrap().findings.into_iter().map(|found| found.text).collect();
+        assert!(texts.iter().any(|text| text.contains(words)), "{texts:?}");
+        assert!(!texts.iter().any(|text| text.contains("0 s more")), "{texts:?}");
+        let said = why(&mut bench, "1");
+        assert!(said.contains(words), "{said}");
+    }
+}
+
+#[test]
+fn a_gate_that_is_not_there_is_the_reason_and_not_that_nobody_is_reached() {
+    let mut bench = bench();
+    gateway(&mut bench, "x");
+    std::fs::remove_file(bench.folder.path().join("gate/gwx")).unwrap();
+    let state = GatewayState {
+        gateway: GatewayId(1),
+        condition: Condition::Down { reason: "gate/gwx can't be started".to_owned() },
+        since: NOW,
+        next_probe: None,
+        probes: 0,
+        strikes: 5,
+        holds: 0,
+        last_error: None,
+    };
+    write(&mut bench, |tx| tx.set_gateway_state(&state, NOW));
+    let found = bench.platform.status().unwrap().findings;
+    let codes: Vec<_> = found.iter().map(|found| found.code).collect();
+    assert!(codes.contains(&"gate_broken") && !codes.contains(&"gateway_down"), "{codes:?}");
+    let broken = found.iter().find(|found| found.code == "gate_broken").unwrap();
+    assert!(broken.text.contains("it is not there"), "{}", broken.text);
+}
+
+#[test]
+fn nobody_is_promised_what_a_broken_module_would_have_to_do() {
+    let mut bench = bench();
+    bench.program("notify/ntsms", "#!/bin/sh\nexit 1\n");
+    let said = why(&mut bench, "1");
+    assert!(said.contains("notify/ntsms can't be used: "), "{said}");
+    assert!(said.contains("It waits until that program is mended."), "{said}");
+    assert!(!said.contains("when cron runs"), "{said}");
+}

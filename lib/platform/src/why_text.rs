@@ -90,9 +90,9 @@ fn of_row(task: &TaskStory, row: &TaskRow, why: &Why) -> Vec<String> {
             id = row.id
         )),
         State::Asked => said.push(format!(
-            "Nobody knows whether it was sent: {}. A person is asked until {}, then it is failed: `gatepost done {id}` if it arrived, `gatepost retry {id}` if it did not, `gatepost cancel {id}` to drop it.",
+            "Nobody knows whether it was sent: {}. A person is asked until {}: `gatepost done {id}` if it arrived, `gatepost retry {id}` if it did not, `gatepost cancel {id}` to drop it.",
             reason_of(&row.err_info),
-            row.run_at.map_or_else(String::new, |at| moment(at, why.now)),
+            asked_until(row.run_at, why.now),
             id = row.id
         )),
     }
@@ -131,13 +131,19 @@ fn of_ready(task: &TaskStory, row: &TaskRow, why: &Why) -> Vec<String> {
     }
     let mut said = vec![format!("It is ready since {}.", moment(row.ready, why.now))];
     if let Some(reason) = &task.module_broken {
-        said.push(format!("notify/{} can't be used: {reason}", worker_of(task)));
+        let reason = reason_of(reason);
+        said.push(format!(
+            "notify/{} can't be used: {reason}. It waits until that program is mended.",
+            worker_of(task)
+        ));
     }
     said.extend(pause_for(row, why));
     let (way, gateways) = of_gateways(task, row, why.now);
     said.extend(gateways);
     let is_paused = why.paused.is_some() && !row.forced;
-    said.extend(of_runner(task, if is_paused { Way::Shut } else { way }, why.now));
+    if task.module_broken.is_none() {
+        said.extend(of_runner(task, if is_paused { Way::Shut } else { way }, why.now));
+    }
     said
 }
 
@@ -260,6 +266,7 @@ pub(crate) fn unusable(story: &GatewayStory, now: Ms) -> Option<String> {
             "{name} is held by a person since {}: {reason}; {}`gatepost gateway release {}`.",
             moment(state.since, now),
             match next {
+                Some(at) if at <= now => "its time is over: a worker opens it, or ".to_owned(),
                 Some(at) => format!("released {}, or by ", moment(at, now)),
                 None => "until ".to_owned(),
             },
@@ -279,7 +286,11 @@ pub(crate) fn unusable(story: &GatewayStory, now: Ms) -> Option<String> {
 }
 
 fn again(next: Option<Ms>, gateway: &store::Gateway, now: Ms) -> String {
-    let next = next.map(|at| format!("tried again {}; ", moment(at, now))).unwrap_or_default();
+    let next = match next {
+        None => String::new(),
+        Some(at) if at <= now => "its next try is due, a worker makes it; ".to_owned(),
+        Some(at) => format!("tried again {}; ", moment(at, now)),
+    };
     format!("{next}`gatepost gateway test {}` tries it now.", gateway.id)
 }
 
@@ -294,6 +305,17 @@ fn of_sending(task: &TaskStory, row: &TaskRow, now: Ms) -> String {
         "It is being sent{gateway}: attempt {}, in the hands of {owner}, whose lease ends {until}.",
         row.attempt
     )
+}
+
+/// Operations of services are asked of for good: so late a time is no time.
+fn asked_until(until: Option<Ms>, now: Ms) -> String {
+    const FOR_GOOD_MS: i64 = 10 * 365 * Ms::DAY;
+    match until {
+        Some(at) if at.since(now) < FOR_GOOD_MS => {
+            format!("{}, then it is failed", moment(at, now))
+        }
+        Some(_) | None => "somebody answers".to_owned(),
+    }
 }
 
 fn of_waiting(row: &TaskRow, now: Ms) -> String {
