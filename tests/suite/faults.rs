@@ -11,6 +11,10 @@ use std::process::{Child, Command, Stdio};
 const EIO: i32 = 5;
 const ENOSPC: i32 = 28;
 
+/// The files that fail: a part of their paths.
+const DATABASE: &str = "gatepost.db";
+const NOTES: &str = ".sent";
+
 /// The shim, built by `cc` for this stage; None where there is no `cc`, and the test has said so.
 fn shim(stage: &Stage) -> Option<PathBuf> {
     if !has("cc") {
@@ -48,9 +52,8 @@ fn follow(stage: &Stage, wishes: &[(&str, &str)]) -> Child {
 }
 
 /// Each call fails once, the first, the second … (further on in growing steps) until a run passes it by; the queue is drained after each.
-fn fail_each(call: &str, (errno, most): (i32, u32)) -> String {
-    let stage = Stage::with_ledger(1);
-    if shim(&stage).is_none() {
+fn fail_each(stage: &Stage, (files, call): (&str, &str), (errno, most): (i32, u32)) -> String {
+    if shim(stage).is_none() {
         return "SKIPPED".to_owned();
     }
     let (mut messages, mut failed, mut clean) = (0, 0, false);
@@ -61,7 +64,8 @@ fn fail_each(call: &str, (errno, most): (i32, u32)) -> String {
         messages += 6;
         let _ = std::fs::remove_file(stage.host.path("counts"));
         let wish = format!("{number}:{call}:{errno}");
-        let ran = process(&stage, &[("FAULTS_FAIL", &wish), ("FAULTS_COUNT", "counts")]);
+        let wishes = [("FAULTS_FILES", files), ("FAULTS_FAIL", &*wish), ("FAULTS_COUNT", "counts")];
+        let ran = process(stage, &wishes);
         // a failing disk kills nobody
         assert!([Some(0), Some(74), Some(75)].contains(&ran.code), "{wish}: {ran:?}");
         assert!(ran.code == Some(0) || !ran.stderr.is_empty(), "{wish}: it ends with words");
@@ -74,27 +78,39 @@ fn fail_each(call: &str, (errno, most): (i32, u32)) -> String {
     }
     stage.drain();
     let verdict = judge(&Case { messages, ledger: &stage.ledger(), in_doubt: &in_doubt });
-    assert!(verdict.is_kept(), "{call} {errno}: {verdict:?}");
+    assert!(verdict.is_kept(), "{files} {call} {errno}: {verdict:?}");
     assert_ne!(failed, 0);
     format!(
-        "{call} {errno}: {failed} failures, {messages} messages, {} doubled, {} in doubt",
+        "{files} {call} {errno}: {failed} failures, {messages} messages, {} doubled, {} in doubt",
         verdict.doubled, verdict.allowed
     )
 }
 
 #[test]
 fn a_write_that_fails_loses_nothing_and_doubles_only_what_was_in_hand() {
-    say(&fail_each("write", (EIO, 400)));
+    say(&fail_each(&Stage::with_ledger(1), (DATABASE, "write"), (EIO, 400)));
 }
 
 #[test]
 fn a_disk_that_is_full_at_any_write_loses_nothing_and_doubles_only_what_was_in_hand() {
-    say(&fail_each("write", (ENOSPC, 100)));
+    say(&fail_each(&Stage::with_ledger(1), (DATABASE, "write"), (ENOSPC, 100)));
+}
+
+#[test]
+fn a_disk_that_is_full_while_a_gate_serves_loses_nothing_and_doubles_only_what_was_in_hand() {
+    say(&fail_each(&Stage::serving_slowly(1), (DATABASE, "write"), (ENOSPC, 100)));
+}
+
+#[test]
+fn a_hand_over_that_can_not_be_noted_is_none() {
+    for stage in [Stage::with_ledger(1), Stage::serving_slowly(1)] {
+        say(&fail_each(&stage, (NOTES, "write"), (ENOSPC, 100)));
+    }
 }
 
 #[test]
 fn a_sync_that_fails_loses_nothing_and_doubles_only_what_was_in_hand() {
-    say(&fail_each("fsync", (EIO, 40)));
+    say(&fail_each(&Stage::with_ledger(1), (DATABASE, "fsync"), (EIO, 40)));
 }
 
 #[test]
