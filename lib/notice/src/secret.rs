@@ -18,13 +18,18 @@ impl Secret {
 
 /// Replaces every known secret by `***` in any text: raw, percent-, XML-, JSON- and base64-encoded.
 /// By value, not by field name (DESIGN 5). Values of one or two bytes are not masked: they would hide letters of
-/// every text; nor are the words of a switch, which a form may put where a secret may stand.
+/// every text; nor are the words of a switch, which a form may put where a secret may stand. Of a secret of many lines
+/// each is masked by itself too: what is read line by line may hold a part of a key.
 #[derive(Clone, Default)]
 pub struct Mask {
     forms: Vec<String>,
 }
 
 const SHORTEST_BYTES: usize = 3;
+/// A line so long is a part of a key, not a word.
+const SHORTEST_LINE_BYTES: usize = 16;
+/// How the lines begin that say what a key is.
+const ARMOUR: &str = "-----";
 const SWITCHES: [&str; 2] = ["off", "yes"];
 
 impl Mask {
@@ -48,6 +53,7 @@ impl Mask {
         self.forms.extend(xml_of(raw));
         self.forms.extend(base64_of(raw.as_bytes()));
         self.forms.extend(percent_of(raw));
+        self.forms.extend(lines_of(raw));
         self.forms.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         self.forms.dedup();
     }
@@ -62,6 +68,12 @@ impl Mask {
         }
         masked
     }
+}
+
+fn lines_of(raw: &str) -> impl Iterator<Item = String> {
+    let lines = raw.lines().map(str::trim).filter(move |line| line.len() < raw.trim().len());
+    let is_part = |line: &&str| line.len() >= SHORTEST_LINE_BYTES && !line.starts_with(ARMOUR);
+    lines.filter(is_part).map(str::to_owned)
 }
 
 /// As text, where quotes may stay, and as an attribute, where they may not; once, and twice as a gateway's
@@ -176,6 +188,15 @@ mod tests {
         ] {
             assert_eq!(mask.apply(&format!("a {text} b")), "a *** b", "{text}");
         }
+    }
+
+    #[test]
+    fn a_line_of_a_key_is_hidden_without_the_others() {
+        let key = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0B\r\nshort\n-----END PRIVATE KEY-----";
+        let mask = Mask::new([&Secret::new(key)]);
+        assert_eq!(mask.apply("load MIIEvQIBADANBgkqhkiG9w0B\nshort"), "load ***\nshort");
+        assert_eq!(mask.apply("-----BEGIN PRIVATE KEY-----"), "-----BEGIN PRIVATE KEY-----");
+        assert_eq!(mask.apply(&format!("a {key} b")), "a *** b");
     }
 
     #[test]
