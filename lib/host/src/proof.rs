@@ -9,7 +9,9 @@ mod calls;
 mod carries;
 mod inputs;
 mod sending;
+mod served;
 mod service;
+mod serving;
 
 use std::fmt;
 use std::io;
@@ -108,6 +110,9 @@ fn offered(bench: &Bench, features: &Features) -> Vec<Finding> {
     }
     if features.has("outgoing") && features.has("parallel") {
         report.push(sending::side_by_side(bench));
+    }
+    if features.has("serve") {
+        report.extend(serving::serve(bench, features));
     }
     if features.has("ingoing") {
         report.push(calls::ingoing(bench));

@@ -120,6 +120,11 @@ impl Bench {
         value.replace(&live, &format!("127.0.0.1:{}", self.dead_port))
     }
 
+    /// The most one command, or one answer, may take.
+    pub(super) fn deadline(&self) -> Duration {
+        self.deadline
+    }
+
     fn port(&self, world: World) -> u16 {
         match world {
             World::Live => self.service.port(),
@@ -127,7 +132,13 @@ impl Bench {
         }
     }
 
-    fn keep(&self, output: &[u8]) {
+    /// Where a child that stays complains, and how the bench hears of it.
+    pub(super) fn complaints(&self) -> PathBuf {
+        self.folder.path().join("complaints")
+    }
+
+    /// Keeps what was printed, to be looked through for secrets.
+    pub(super) fn keep(&self, output: &[u8]) {
         let mut printed = self.printed.lock().unwrap_or_else(PoisonError::into_inner);
         printed.extend_from_slice(output);
         printed.push(b'\n');

@@ -1,12 +1,32 @@
 //! Whether a request carries a text, however it was encoded on the way.
 
+const WAYS: [fn(&str) -> String; 4] = [str::to_owned, from_percent, from_json, from_xml];
+
 /// True when the text stands in the bytes as it is, or percent-, JSON- or XML-encoded. White space at
 /// its end does not count, nor does the kind of line end.
 pub(super) fn carries(bytes: &[u8], text: &str) -> bool {
     let wanted = plain(text);
     let got = String::from_utf8_lossy(bytes);
-    let ways: [fn(&str) -> String; 4] = [str::to_owned, from_percent, from_json, from_xml];
-    ways.iter().any(|decode| plain(&decode(&got)).contains(&wanted))
+    WAYS.iter().any(|decode| plain(&decode(&got)).contains(&wanted))
+}
+
+/// A request that is asked for many texts: decoded once.
+pub(super) struct Decoded(Vec<String>);
+
+impl Decoded {
+    pub(super) fn of(bytes: &[u8]) -> Self {
+        let got = String::from_utf8_lossy(bytes);
+        let mut forms: Vec<_> = WAYS.iter().map(|decode| plain(&decode(&got))).collect();
+        forms.sort_unstable();
+        forms.dedup();
+        Self(forms)
+    }
+
+    /// As [`carries`].
+    pub(super) fn carries(&self, text: &str) -> bool {
+        let wanted = plain(text);
+        self.0.iter().any(|form| form.contains(&wanted))
+    }
 }
 
 fn plain(text: &str) -> String {
@@ -102,6 +122,7 @@ mod tests {
             "<m>a &amp; &lt;b&gt; &#34;q&quot;&#xA;я😀\\</m>",
         ] {
             assert!(carries(bytes.as_bytes(), text), "{bytes}");
+            assert!(Decoded::of(bytes.as_bytes()).carries(text), "{bytes}");
         }
         assert!(!carries(b"a & <b> q", text));
         assert!(!carries(b"% \\", "a"));

@@ -3,6 +3,7 @@
 use notice::{Fields, TaskId};
 use wire::outgoing::{Outgoing, Phone, TaskAttributes};
 use wire::params::xmlparams_text;
+use wire::serve::{ProjectOf, append_configure, append_outgoing};
 use wire::xml::Element;
 
 use super::bench::{Bench, World};
@@ -31,11 +32,12 @@ pub(super) fn hostile_texts() -> Vec<(&'static str, String)> {
 pub(super) struct Message<'a> {
     pub(super) text: &'a str,
     pub(super) phone: &'a str,
+    pub(super) key: &'a str,
 }
 
 impl<'a> Message<'a> {
     pub(super) fn of(text: &'a str) -> Self {
-        Self { text, phone: "+79123456789" }
+        Self { text, phone: "+79123456789", key: "proof-key-1" }
     }
 }
 
@@ -50,10 +52,32 @@ pub(super) fn declared(bench: &Bench, message: &Message<'_>) -> Vec<u8> {
     written(&format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{params}\n"), message)
 }
 
+/// The first frame of serve mode.
+pub(super) fn configure(bench: &Bench) -> Vec<u8> {
+    let params = xmlparams_text(&bench.params(World::Live));
+    let mut frame = Vec::new();
+    // Nothing here is near the limit of a frame.
+    let _ = append_configure(&mut frame, (&gateway_row(), &params), &project_row());
+    frame
+}
+
+/// A message of serve mode as a frame.
+pub(super) fn served(id: u64, message: &Message<'_>) -> Vec<u8> {
+    let mut frame = Vec::new();
+    with_outgoing("", message, |outgoing| {
+        let _ = append_outgoing(&mut frame, id, (outgoing, ProjectOf::Gateway));
+    });
+    frame
+}
+
 fn written(xmlparams: &str, message: &Message<'_>) -> Vec<u8> {
-    let gateway = gateway_row();
-    let project: Fields =
-        [("id", "1"), ("name", "Proof & Co"), ("unheard_of", "x")].into_iter().collect();
+    let mut document = Vec::new();
+    with_outgoing(xmlparams, message, |outgoing| outgoing.write_to(&mut document));
+    document
+}
+
+fn with_outgoing(xmlparams: &str, message: &Message<'_>, write: impl FnOnce(&Outgoing<'_>)) {
+    let (gateway, project) = (gateway_row(), project_row());
     let user =
         [("id", "5"), ("name", "Ёж"), ("email", "proof@localhost"), ("phone", message.phone)];
     let user = user.into_iter().fold(Element::new("user"), |user, (name, text)| {
@@ -65,7 +89,7 @@ fn written(xmlparams: &str, message: &Message<'_>) -> Vec<u8> {
         encoding: "ucs2".into(),
         segments: 1,
     };
-    let outgoing = Outgoing {
+    write(&Outgoing {
         gateway: &gateway,
         xmlparams,
         message: message.text,
@@ -77,13 +101,16 @@ fn written(xmlparams: &str, message: &Message<'_>) -> Vec<u8> {
         project: &project,
         task: TaskAttributes {
             id: TaskId(7),
-            key: "proof-key-1",
+            key: message.key,
             attempt: 1,
             maybe_sent: false,
             phone: (!message.phone.is_empty()).then_some(&phone),
         },
-    };
-    outgoing.to_bytes()
+    });
+}
+
+fn project_row() -> Fields {
+    [("id", "1"), ("name", "Proof & Co"), ("unheard_of", "x")].into_iter().collect()
 }
 
 fn gateway_row() -> Fields {

@@ -144,7 +144,7 @@ fn declared_params(bench: &Bench) -> Finding {
 /// S3-77.
 fn without_phone(bench: &Bench) -> Finding {
     const CHECK: &str = "no phone";
-    let message = Message { text: PLAIN, phone: "" };
+    let message = Message { phone: "", ..Message::of(PLAIN) };
     let handed = hand_over(bench, &inputs::outgoing(bench, &message, World::Live), PLAIN);
     match (handed.fault(), handed.answer.outcome, handed.carried) {
         (Some(fault), _, _) => Finding::new(CHECK, Failed, fault),
