@@ -66,12 +66,14 @@ const HOMES: &[(&str, &[&str])] = &[
     ("anyhow", &["admin/gatepost", "admin/gatepostd"]),
     ("argon2", &["lib/platform"]), // passwords of users
     ("sd-notify", &["admin/gatepostd"]),
-    ("tokio", &["admin/gatepostd"]),
+    // gwhttp: requests at once without a thread for each
+    ("tokio", &["admin/gatepostd", "gate/gwhttp"]),
     ("hyper", &["admin/gatepostd"]),
     ("hyper-util", &["admin/gatepostd"]),
     ("http-body-util", &["admin/gatepostd"]),
     ("bytes", &["admin/gatepostd"]),
     ("httparse", &["lib/host"]),
+    ("httpdate", &["gate/gwhttp"]), // a date in Retry-After
     ("form_urlencoded", &["admin/gatepost", "admin/gatepostd"]),
 ];
 

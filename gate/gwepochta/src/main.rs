@@ -1,7 +1,7 @@
 //! gwepochta - sends SMS through ePochta SMS (atompark)
 //!
 //! SYNOPSIS
-//!     gwepochta --command features|formtune|check_connection|outgoing
+//!     gwepochta --command features|formtune|check_connection|outgoing|serve
 //!
 //! The worked example of the gateway documents, on the service's XML interface. It differs from the
 //! printed program where that one hides a failure: a service that can't be reached is an error of
@@ -37,6 +37,9 @@ use crate::service::Service;
 /// The documents print the same address without TLS.
 const URL: &str = "https://api.myatompark.com/members/sms/xml.php";
 
+/// Requests at once in serve mode, each on a thread and a connection of its own.
+const WINDOW: u32 = 16;
+
 #[derive(Default)]
 struct Epochta {
     service: Service,
@@ -50,7 +53,8 @@ impl Gate for Epochta {
     fn features(&self) -> Features {
         Features {
             notify_module: Some("ntsms".to_owned()),
-            ..Features::of(["formtune", "check_connection", "outgoing", "parallel"])
+            window: Some(WINDOW),
+            ..Features::of(["formtune", "check_connection", "outgoing", "parallel", "serve"])
         }
     }
 

@@ -12,6 +12,10 @@ use reqwest::redirect;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const TIMEOUT: Duration = Duration::from_secs(30);
 
+/// A connection is kept so long without use: less than services wait, for a request that meets the service's
+/// end of a connection is *unknown*.
+const KEEP: Duration = Duration::from_secs(4);
+
 /// The most that is read of an answer, in bytes.
 const REPLY_LIMIT_BYTES: u64 = 1 << 20;
 
@@ -50,6 +54,7 @@ fn build() -> Result<Client, Failure> {
         .redirect(redirect::Policy::none())
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(TIMEOUT)
+        .pool_idle_timeout(KEEP)
         .retry(reqwest::retry::never())
         .build()
         .map_err(|error| Failure::hold(format!("can't use TLS: {}", chain(&error))))

@@ -1,7 +1,7 @@
 //! gwfile - writes messages to a folder or a file
 //!
 //! SYNOPSIS
-//!     gwfile --command features|formtune|check_connection|outgoing
+//!     gwfile --command features|formtune|check_connection|outgoing|serve
 //!
 //! For development, and the folder to copy for a gate of your own. It serves every module that has
 //! gateways: it names none in its features.
@@ -31,6 +31,9 @@ use gatepost_gate::{
 
 use crate::format::Format;
 
+/// Messages at once in serve mode: one disk takes no more.
+const WINDOW: u32 = 4;
+
 struct FileGate;
 
 impl Gate for FileGate {
@@ -39,7 +42,10 @@ impl Gate for FileGate {
     }
 
     fn features(&self) -> Features {
-        Features::of(["formtune", "check_connection", "outgoing", "parallel"])
+        Features {
+            window: Some(WINDOW),
+            ..Features::of(["formtune", "check_connection", "outgoing", "parallel", "serve"])
+        }
     }
 
     fn formtune(&self, mut form: Document) -> Result<Document, Failure> {

@@ -77,11 +77,21 @@ fn reference(place: Option<&Reference>, reply: &Reply) -> Option<String> {
     found.filter(|text| !text.is_empty())
 }
 
-/// Whole seconds, by the field's path of the JSON body, else by the header.
+/// Seconds to wait, by the field's path of the JSON body, else by the header: whole seconds or a date (RFC 9110
+/// 10.2.3), counted from the answer's own `Date`, for clocks differ. Services that know neither may send
+/// `RateLimit-Reset`.
 fn retry_after(settings: &Settings, reply: &Reply) -> Option<u32> {
     let said = settings.retry_after.as_ref().and_then(|path| reply.json(path));
-    let text = said.or_else(|| reply.header("retry-after").map(str::to_owned))?;
-    text.trim().parse().ok()
+    if let Some(text) = said.or_else(|| reply.header("retry-after").map(str::to_owned)) {
+        return text.trim().parse().ok().or_else(|| secs_until(&text, reply.header("date")?));
+    }
+    reply.header("ratelimit-reset")?.trim().parse().ok()
+}
+
+fn secs_until(then: &str, now: &str) -> Option<u32> {
+    let moment = |text: &str| httpdate::parse_http_date(text.trim()).ok();
+    let wait = moment(then)?.duration_since(moment(now)?).unwrap_or_default();
+    u32::try_from(wait.as_secs()).ok()
 }
 
 #[cfg(test)]
@@ -155,5 +165,24 @@ mod tests {
     fn a_long_answer_is_quoted_in_part() {
         let failure = judge(&settings(&[]), &reply(500, &"я ".repeat(5000))).unwrap_err();
         assert!(failure.text.len() < 400 && failure.text.ends_with('…'));
+    }
+
+    #[test]
+    fn the_service_says_how_long_it_is_to_be_left_alone() {
+        type Headers<'a> = &'a [(&'a str, &'a str)];
+        let date = ("date", "Sun, 06 Nov 1994 08:49:37 GMT");
+        let table: [(Headers<'_>, Option<u32>); 6] = [
+            (&[("retry-after", " 17 ")], Some(17)),
+            (&[("retry-after", "Sun, 06 Nov 1994 08:51:07 GMT"), date], Some(90)),
+            (&[("retry-after", "Sun, 06 Nov 1994 08:00:00 GMT"), date], Some(0)),
+            (&[("retry-after", "Sun, 06 Nov 1994 08:51:07 GMT")], None),
+            (&[("ratelimit-reset", "30")], Some(30)),
+            (&[("retry-after", "soon"), date], None),
+        ];
+        for (headers, secs) in table {
+            let headers = headers.iter().map(|(name, value)| ((*name).into(), (*value).into()));
+            let reply = Reply { status: 429, headers: headers.collect(), body: String::new() };
+            assert_eq!(retry_after(&settings(&[]), &reply), secs, "{:?}", reply.headers);
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! gwhttp - hands messages to any HTTP service, without code
 //!
 //! SYNOPSIS
-//!     gwhttp --command features|formtune|check_connection|outgoing
+//!     gwhttp --command features|formtune|check_connection|outgoing|serve
 //!
 //! The gateway's fields describe the request and how its answer is read. In `url`, `headers`, `body`
 //! and `check_url` these are replaced, encoded for the place they stand in:
@@ -32,7 +32,8 @@
 //! OUTCOMES
 //!     401 and 403 hold the gateway, and so does a redirect; 408, 425, 429 and 5xx are later; the rest
 //!     of 4xx is never. Not connected: later, and no attempt is spent. No answer after the request was
-//!     written: unknown.
+//!     written: unknown. A service that says how long it wants to be left alone (Retry-After, in seconds
+//!     or as a date, or RateLimit-Reset) is.
 //!
 //! Proxies are taken from HTTP_PROXY, HTTPS_PROXY, NO_PROXY, in either case.
 
@@ -47,15 +48,24 @@ mod settings;
 mod template;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use gatepost_gate::{Document, Failure, Features, Gate, GatewayParams, OutgoingMessage, Sent};
+use gatepost_gate::{
+    Document, Failure, Features, Gate, GatewayParams, OutgoingMessage, Reply, Sent,
+};
+use reqwest::RequestBuilder;
 
-use crate::service::{Clients, exchange};
+use crate::judge::{judge, judge_check};
+use crate::service::{Gateways, Known, Network, exchange};
 use crate::settings::Settings;
+
+/// Requests at once; each costs a connection and no thread.
+const WINDOW: u32 = 64;
 
 #[derive(Default)]
 struct Http {
-    clients: Clients,
+    gateways: Gateways,
+    network: Network,
 }
 
 impl Gate for Http {
@@ -66,7 +76,8 @@ impl Gate for Http {
     fn features(&self) -> Features {
         Features {
             notify_module: Some("ntsms".to_owned()),
-            ..Features::of(["formtune", "check_connection", "outgoing", "parallel"])
+            window: Some(WINDOW),
+            ..Features::of(["formtune", "check_connection", "outgoing", "parallel", "serve"])
         }
     }
 
@@ -75,25 +86,42 @@ impl Gate for Http {
     }
 
     fn check_connection(&self, gateway: &GatewayParams) -> Result<(), Failure> {
-        let settings = Settings::read(gateway)?;
-        let client = self.clients.client_for(&settings)?;
+        let Known { settings, client } = &Known::of(gateway)?;
         // A mistake in a template is found here, not at the first message.
-        request::trial(&client, &settings, gateway)?;
-        match &settings.check_url {
-            Some(url) => {
-                let reply = exchange(request::check(&client, &settings, gateway, url)?)?;
-                judge::judge_check(&settings, &reply)
-            }
-            // Nothing may be sent to learn more: that the service answers at all must be enough.
-            None => exchange(request::knock(&client, &settings, gateway)?).map(drop),
-        }
+        request::trial(client, settings, gateway)?;
+        // Nothing may be sent to learn more: that the service answers at all must be enough.
+        let Some(url) = &settings.check_url else {
+            let request = request::knock(client, settings, gateway)?;
+            return self.network.run(exchange(request)).map(drop);
+        };
+        let request = request::check(client, settings, gateway, url)?;
+        judge_check(settings, &self.network.run(exchange(request))?)
     }
 
     fn outgoing(&self, message: &OutgoingMessage) -> Result<Sent, Failure> {
-        let settings = Settings::read(&message.gateway)?;
-        let client = self.clients.client_for(&settings)?;
-        let reply = exchange(request::of_message(&client, &settings, message)?)?;
-        judge::judge(&settings, &reply)
+        let (settings, request) = self.prepare(message)?;
+        judge(&settings, &self.network.run(exchange(request))?)
+    }
+
+    fn take(&self, message: OutgoingMessage, reply: Reply) {
+        let (settings, request) = match self.prepare(&message) {
+            Ok(prepared) => prepared,
+            Err(failure) => return reply.give(Err(failure)),
+        };
+        self.network.start(reply, async move {
+            exchange(request).await.and_then(|answer| judge(&settings, &answer))
+        });
+    }
+}
+
+impl Http {
+    fn prepare(
+        &self,
+        message: &OutgoingMessage,
+    ) -> Result<(Arc<Settings>, RequestBuilder), Failure> {
+        let known = self.gateways.known(&message.gateway)?;
+        let request = request::of_message(&known.client, &known.settings, message)?;
+        Ok((known.settings, request))
     }
 }
 

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use gatepost_gate::{Failure, GatewayParams, OutgoingMessage};
-use reqwest::blocking::{Client, RequestBuilder};
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
-use reqwest::{Method, Url};
+use reqwest::{Client, Method, RequestBuilder, Url};
 
 use crate::settings::{Auth, Settings};
 use crate::template::{Encoding, Lookup, fill};

@@ -3,6 +3,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
+use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
 use gatepost_kit::certificates::Certificates;
@@ -12,7 +13,9 @@ use host::outcome::{CallFailure, answer_of, document_of};
 use host::proof::{Subject, Verdict, prove};
 use host::{Environment, Limits, Program, run};
 use notice::{Answer, Fields, Mask, Outcome, Reach};
+use wire::outgoing::{Outgoing, Phone, TaskAttributes};
 use wire::params::xmlparams_text;
+use wire::serve::{self, FromGate};
 use wire::xml::{Document, Element};
 
 const GATE: &str = env!("CARGO_BIN_EXE_gwhttp");
@@ -264,11 +267,120 @@ fn tls_server(certificates: &Certificates) -> (u16, Served) {
     (port, child)
 }
 
+/// A host's end of serve mode.
+struct Kept {
+    child: host::Child,
+    stdin: std::process::ChildStdin,
+    stdout: std::process::ChildStdout,
+}
+
+impl Kept {
+    fn start(fields: &[(&str, &str)]) -> Self {
+        let (stdin, stdout) = (host::Stream::Piped, host::Stream::Piped);
+        let streams = host::Streams { stdin, stdout, stderr: host::Stream::Inherited };
+        let mut child = host::spawn(&program("serve", &Environment::default()), streams).unwrap();
+        let mut stdin = child.take_stdin().unwrap();
+        let mut frame = Vec::new();
+        let params = xmlparams_text(&fields.iter().copied().collect());
+        serve::append_configure(&mut frame, (&Fields::new(), &params), &Fields::new()).unwrap();
+        stdin.write_all(&frame).unwrap();
+        let stdout = child.take_stdout().unwrap();
+        Self { child, stdin, stdout }
+    }
+
+    fn send(&mut self, id: u64) {
+        let none = Fields::new();
+        let phone = Phone { number: "+79123456789".into(), ..Phone::default() };
+        let task = TaskAttributes {
+            id: notice::TaskId(1),
+            key: "k",
+            attempt: 1,
+            maybe_sent: false,
+            phone: Some(&phone),
+        };
+        let outgoing = Outgoing {
+            gateway: &none,
+            xmlparams: "",
+            message: "m",
+            subject: "",
+            text: None,
+            headers: &[],
+            attachments: &[],
+            user_xml: "",
+            project: &none,
+            task,
+        };
+        let mut frame = Vec::new();
+        let of = serve::ProjectOf::Gateway;
+        serve::append_outgoing(&mut frame, id, (&outgoing, of)).unwrap();
+        self.stdin.write_all(&frame).unwrap();
+    }
+
+    fn answer(&mut self) -> (u64, Answer) {
+        match FromGate::read(&mut self.stdout).unwrap().unwrap() {
+            FromGate::Answer(id, answer) => (id, answer),
+            FromGate::Ping => panic!("nobody asked"),
+        }
+    }
+
+    fn leave(self) {
+        drop(self.stdin);
+        assert_eq!(self.child.finish(Duration::from_secs(20)), host::End::Exited(0));
+    }
+}
+
+/// Every request waits until as many have come as the gate takes at once.
+#[test]
+fn a_kept_gate_sends_a_whole_window_at_once() {
+    let all = Arc::new(Barrier::new(64));
+    let waits = Arc::clone(&all);
+    let sink = HttpSink::start(move |_| {
+        waits.wait();
+        Reply::ok(r#"{"id":"m-5"}"#)
+    });
+    let mut kept = Kept::start(&[("url", &sink.url("/")), ("reference", "id")]);
+    (0..64).for_each(|id| kept.send(id));
+    let answers: std::collections::BTreeMap<_, _> = (0..64).map(|_| kept.answer()).collect();
+    assert_eq!(answers.len(), 64);
+    assert!(answers.values().all(|answer| answer.reference.as_deref() == Some("m-5")));
+    kept.leave();
+}
+
+/// A service on one connection; how many were opened.
+#[test]
+fn connections_are_kept_and_a_pause_the_service_asks_for_is_told() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let service = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut requests = 0;
+        while stream.read(&mut [0; 4096]).unwrap() > 0 {
+            requests += 1;
+            let status = if requests == 3 { "429 Busy\r\nRetry-After: 8" } else { "200 OK" };
+            let reply = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n");
+            stream.write_all(reply.as_bytes()).unwrap();
+        }
+        requests
+    });
+    let mut kept = Kept::start(&[("url", &url), ("method", "GET")]);
+    let answers: Vec<_> = (0..5)
+        .map(|id| {
+            kept.send(id);
+            kept.answer().1
+        })
+        .collect();
+    kept.leave();
+    assert_eq!(service.join().unwrap(), 5);
+    assert_eq!((answers[2].outcome, answers[2].retry_after_secs), (Outcome::Later, Some(8)));
+    assert_eq!(answers.iter().filter(|it| it.outcome == Outcome::Sent).count(), 4);
+}
+
 #[test]
 fn the_contract_holds() {
     let body = r#"{"to":"{phone}","text":"{message}"}"#;
-    let fields: Fields =
-        [("body", body), ("url", "{proof_url}"), ("reference", "id")].into_iter().collect();
+    let fields =
+        [("body", body), ("url", "{proof_url}"), ("reference", "id"), ("timeout_secs", "3")];
+    let fields: Fields = fields.into_iter().collect();
     let subject = Subject {
         program: GATE.as_ref(),
         params: &fields,
