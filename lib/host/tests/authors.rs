@@ -39,8 +39,12 @@ fn blocks(fence: &str) -> Vec<String> {
 }
 
 fn page_gate(lang: &str) -> String {
-    let mut gates = blocks(&format!("{lang} test=gate"));
-    assert_eq!(gates.len(), 1, "{lang}");
+    only_block(&format!("{lang} test=gate"))
+}
+
+fn only_block(fence: &str) -> String {
+    let mut gates = blocks(fence);
+    assert_eq!(gates.len(), 1, "{fence}");
     gates.remove(0)
 }
 
@@ -112,12 +116,15 @@ fn built(mut build: Command) {
 }
 
 fn proved(made: Made, source: &str) -> Vec<Finding> {
+    proved_within(made, source, Duration::from_secs(30))
+}
+
+fn proved_within(made: Made, source: &str, deadline: Duration) -> Vec<Finding> {
     let folder = tempfile::tempdir().unwrap();
     let Some(program) = make(made, source, folder.path()) else { return Vec::new() };
     let path = std::env::var_os("PATH").unwrap_or_default();
     let environment =
         Environment::new(vec![("PATH".into(), path), ("LANG".into(), "C.UTF-8".into())]);
-    let deadline = Duration::from_secs(30);
     prove(&Subject { program: &program, params: &Fields::new(), environment, deadline }).unwrap()
 }
 
@@ -178,6 +185,51 @@ fn the_gate_of_the_page_in_each_script_language_passes() {
 }
 
 #[test]
+fn the_gate_of_the_page_that_serves_passes() {
+    let report = proved(Made::Script("python3"), &only_block("py test=serve"));
+    let served = report.iter().filter(|it| it.check.starts_with("serve"));
+    let verdicts: Vec<_> = served.map(|it| (it.check, it.verdict)).collect();
+    assert!(
+        verdicts.len() == 9 && verdicts.iter().all(|it| it.1 == Verdict::Passed),
+        "{report:#?}"
+    );
+    assert!(report.iter().all(Finding::passed), "{report:#?}");
+}
+
+/// The gate of the page with one fault each.
+#[test]
+fn a_gate_that_serves_badly_is_found() {
+    let good = only_block("py test=serve");
+    let table = [
+        (r#"doc.get("id")"#, r#""100""#, "serve, messages one after another"),
+        ("            say(doc)\n", "            pass\n", "serve, ping"),
+        (
+            r#"doc.findtext("message") +"#,
+            r#"doc.findtext("message")[:99] +"#,
+            "serve, hostile texts",
+        ),
+        (
+            "    serve()\n",
+            "    print('ready', flush=True)\n    serve()\n",
+            "serve, killed with messages open",
+        ),
+        (
+            "    serve()\n",
+            "    serve()\n    os.read(os.pipe()[0], 1)\n",
+            "serve, end of input with messages open",
+        ),
+        ("    serve()\n", "    next(frames())\n", "serve, service fails"),
+    ];
+    for (good_line, bad_line, check) in table {
+        let bad = good.replace(good_line, bad_line);
+        assert_ne!(bad, good, "{good_line}");
+        let report = proved_within(Made::Script("python3"), &bad, Duration::from_secs(2));
+        let found = report.iter().find(|it| it.check == check);
+        assert!(found.is_none_or(|it| it.verdict == Verdict::Failed), "{bad_line}: {found:?}");
+    }
+}
+
+#[test]
 fn the_gate_of_the_page_in_go_passes() {
     the_contract_holds_for(Made::Go, &page_gate("go"));
 }
@@ -203,7 +255,7 @@ fn every_document_of_the_page_can_be_read() {
     let mut documents = blocks("xml test=xml");
     documents.extend(blocks("xml test=description"));
     documents.push(scaffold("description.xml"));
-    assert_eq!(documents.len(), 5);
+    assert_eq!(documents.len(), 6);
     for document in documents {
         Document::parse(document.as_bytes()).unwrap();
     }

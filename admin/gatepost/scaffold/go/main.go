@@ -4,7 +4,9 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"encoding/xml"
 	"errors"
@@ -15,11 +17,12 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
-const features = `<doc><features><feature name="check_connection"/><feature name="outgoing"/></features>` +
-	`<notify_module>ntsms</notify_module></doc>`
+const features = `<doc><features><feature name="check_connection"/><feature name="outgoing"/><feature name="serve"/>` +
+	`</features><notify_module>ntsms</notify_module><window>32</window></doc>`
 
 // failure is an answer that is no success: kind is later, never, hold or unreached.
 type failure struct {
@@ -37,6 +40,12 @@ type gateway struct {
 	URL    string `xml:"url"`
 	Token  string `xml:"token"`
 	Sender string `xml:"sender"`
+}
+
+// client keeps its connections from one message to the next.
+var client = http.Client{
+	Timeout:   20 * time.Second,
+	Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: 32},
 }
 
 func parse(source []byte, into interface{}) error {
@@ -58,7 +67,6 @@ func call(g gateway, method string, body []byte) ([]byte, error) {
 	}
 	request.Header.Set("Authorization", "Bearer "+g.Token)
 	request.Header.Set("Content-Type", "application/json")
-	client := http.Client{Timeout: 20 * time.Second}
 	reply, err := client.Do(request)
 	if err != nil {
 		var op *net.OpError
@@ -100,16 +108,21 @@ func checkConnection(source []byte) ([]byte, error) {
 	return source, err
 }
 
+// document is a message, and in serve mode what comes with it.
+type document struct {
+	Command string `xml:"command,attr"`
+	ID      string `xml:"id,attr"`
+	Params  string `xml:"gateway>xmlparams"`
+	Message string `xml:"message"`
+	Phone   string `xml:"user>phone"`
+	Task    struct {
+		Key   string `xml:"key,attr"`
+		Phone string `xml:"phone,attr"` // normalised
+	} `xml:"task"`
+}
+
 func outgoing(source []byte) ([]byte, error) {
-	var doc struct {
-		Params  string `xml:"gateway>xmlparams"`
-		Message string `xml:"message"`
-		Phone   string `xml:"user>phone"`
-		Task    struct {
-			Key   string `xml:"key,attr"`
-			Phone string `xml:"phone,attr"` // normalised
-		} `xml:"task"`
-	}
+	var doc document
 	if err := parse(source, &doc); err != nil {
 		return nil, err
 	}
@@ -117,6 +130,11 @@ func outgoing(source []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	return send(doc, g)
+}
+
+// send hands the message over; the answer when that went well.
+func send(doc document, g gateway) ([]byte, error) {
 	phone := doc.Task.Phone
 	if phone == "" {
 		phone = doc.Phone
@@ -161,6 +179,58 @@ func failed(err error) string {
 	return fmt.Sprintf(`<doc><error type="%s"><msg>%s</msg></error>%s</doc>`, f.kind, escape(f.text), pause)
 }
 
+// say writes a document behind its length in four bytes.
+func say(answer string) {
+	frame := binary.BigEndian.AppendUint32(nil, uint32(len(answer)))
+	os.Stdout.Write(append(frame, answer...))
+}
+
+// deliver answers one message under its number. Here "unknown" has a word of its own.
+func deliver(doc document, g gateway) {
+	answer, err := send(doc, g)
+	if err == errUnknown {
+		err = &failure{kind: "unknown", text: err.Error()}
+	}
+	if err != nil {
+		answer = []byte(failed(err))
+	}
+	say(strings.Replace(string(answer), "<doc", `<doc id="`+doc.ID+`"`, 1))
+}
+
+// serve takes many messages, as many at once as the window lets come, until stdin ends.
+func serve() {
+	var g gateway
+	var open sync.WaitGroup
+	defer open.Wait()
+	stdin := bufio.NewReader(os.Stdin)
+	for {
+		head := make([]byte, 4)
+		if _, err := io.ReadFull(stdin, head); err != nil {
+			return
+		}
+		source := make([]byte, binary.BigEndian.Uint32(head))
+		if _, err := io.ReadFull(stdin, source); err != nil {
+			return // half a document is none
+		}
+		var doc document
+		if err := parse(source, &doc); err != nil {
+			return
+		}
+		switch doc.Command {
+		case "configure":
+			g, _ = params(doc.Params)
+		case "outgoing":
+			open.Add(1)
+			go func(doc document) {
+				defer open.Done()
+				deliver(doc, g)
+			}(doc)
+		default:
+			say(`<doc command="ping"/>`)
+		}
+	}
+}
+
 func main() {
 	command := "features"
 	if len(os.Args) > 1 {
@@ -172,6 +242,10 @@ func main() {
 	}
 	if command == "features" {
 		fmt.Println(features)
+		return
+	}
+	if command == "serve" {
+		serve()
 		return
 	}
 	run, known := commands[command]

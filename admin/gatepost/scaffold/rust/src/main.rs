@@ -21,7 +21,9 @@ impl Gate for Example {
     fn features(&self) -> Features {
         Features {
             notify_module: Some("ntsms".to_owned()),
-            ..Features::of(["check_connection", "outgoing"])
+            // kept running, with as many calls of `outgoing` at once
+            window: Some(16),
+            ..Features::of(["check_connection", "outgoing", "serve"])
         }
     }
 
