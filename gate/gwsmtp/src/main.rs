@@ -1,7 +1,7 @@
 //! gwsmtp - hands mail to an SMTP server
 //!
 //! SYNOPSIS
-//!     gwsmtp --command features|formtune|check_connection|outgoing
+//!     gwsmtp --command features|formtune|check_connection|outgoing|serve
 //!
 //! FIELDS
 //!     host           the server; its certificate must fit this name
@@ -63,6 +63,10 @@ use account::{Account, Accounts};
 use outcome::failure_of;
 use pool::{Job, Pools};
 
+/// Messages in hand at a time: enough for ten connections, each with one whose dot has left, one whose
+/// envelope is said and one that is being built, and as many again on their way from and to the queue.
+const WINDOW: u32 = 64;
+
 struct Smtp {
     accounts: Accounts,
     pools: Pools,
@@ -76,7 +80,8 @@ impl Gate for Smtp {
     fn features(&self) -> Features {
         Features {
             notify_module: Some("ntemail".to_owned()),
-            ..Features::of(["outgoing", "check_connection", "formtune", "parallel"])
+            window: Some(WINDOW),
+            ..Features::of(["outgoing", "check_connection", "formtune", "parallel", "serve"])
         }
     }
 

@@ -7,6 +7,7 @@ use notice::{Fields, TaskId};
 use wire::answer::read_answer;
 use wire::outgoing::{Attachment, Outgoing, TaskAttributes};
 use wire::params::xmlparams_text;
+use wire::serve::{ProjectOf, append_configure, append_outgoing};
 use wire::xml::{Document, Element};
 
 /// The gateway's form fields for a plain server on this machine.
@@ -50,6 +51,25 @@ impl Message {
     }
 
     pub(crate) fn bytes(&self) -> Vec<u8> {
+        self.written(|outgoing, document| *document = outgoing.to_bytes())
+    }
+
+    /// The frame that tells a gate of the gateway and the project.
+    pub(crate) fn configure(&self) -> Vec<u8> {
+        self.written(|outgoing, frame| {
+            let gateway = (outgoing.gateway, outgoing.xmlparams);
+            append_configure(frame, gateway, outgoing.project).unwrap();
+        })
+    }
+
+    /// The frame of the message under this number.
+    pub(crate) fn frame(&self, id: u64) -> Vec<u8> {
+        self.written(|outgoing, frame| {
+            append_outgoing(frame, id, (outgoing, ProjectOf::Gateway)).unwrap();
+        })
+    }
+
+    fn written(&self, write: impl FnOnce(&Outgoing<'_>, &mut Vec<u8>)) -> Vec<u8> {
         let fields: Fields = self.fields.iter().map(|(name, text)| (*name, text.clone())).collect();
         let gateway: Fields = [("id", "1"), ("gateway_module", "gwsmtp")].into_iter().collect();
         let project: Fields = [
@@ -63,7 +83,8 @@ impl Message {
         let user = Element::new("user")
             .with_child(Element::new("email").with_text(&*self.email))
             .with_child(Element::new("realname").with_text(&*self.realname));
-        Outgoing {
+        let mut written = Vec::new();
+        let outgoing = Outgoing {
             gateway: &gateway,
             xmlparams: &xmlparams_text(&fields),
             message: &self.html,
@@ -80,8 +101,9 @@ impl Message {
                 maybe_sent: false,
                 phone: None,
             },
-        }
-        .to_bytes()
+        };
+        write(&outgoing, &mut written);
+        written
     }
 
     pub(crate) fn send(&self) -> Ended {

@@ -57,8 +57,9 @@ fn the_form_asks_for_what_the_gate_reads_in_both_languages() {
 fn what_the_gate_can_do_is_said() {
     // S3-43
     let said = gate().run("features", b"").ended(0).stdout;
-    for name in ["outgoing", "check_connection", "formtune", "parallel"] {
+    for name in ["outgoing", "check_connection", "formtune", "parallel", "serve"] {
         assert!(said.contains(&format!("<feature name=\"{name}\"/>")), "{said}");
     }
+    assert!(said.contains("<window>64</window>"), "{said}");
     assert!(said.contains("<notify_module>ntemail</notify_module>") && !said.contains("ingoing"));
 }

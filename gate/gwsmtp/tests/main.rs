@@ -6,4 +6,5 @@ mod form;
 mod hostile;
 mod letter;
 mod relay;
+mod serve;
 mod session;

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use crate::host::Ran;
 
@@ -27,6 +27,11 @@ impl GateCall {
 
     /// Runs one command to its end, with nothing in its environment but PATH.
     pub fn run(&self, command: &str, input: &[u8]) -> Ran {
+        Ran::of(&self.output(command, input))
+    }
+
+    /// The same, with what it printed as bytes.
+    pub fn output(&self, command: &str, input: &[u8]) -> Output {
         let mut child = Command::new(&self.program)
             .args(["--command", command])
             .current_dir(self.root.path())
@@ -39,6 +44,6 @@ impl GateCall {
             .unwrap();
         // A gate that does not want its input is no fault of the test.
         let _ = child.stdin.take().unwrap().write_all(input);
-        Ran::of(&child.wait_with_output().unwrap())
+        child.wait_with_output().unwrap()
     }
 }
