@@ -100,12 +100,12 @@ impl Carrier<'_> {
                 for (address, reply) in &begun.refused {
                     note(&format!("{address} was refused, the others have it: {reply}"));
                 }
-                answer(Ok(Sent::with_reference(ready.envelope.id)));
+                answer.tell(Ok(Sent::with_reference(ready.envelope.id)));
                 self.pool.went_well();
             }
             Err(trouble) => {
                 self.heed(&trouble);
-                answer(Err(failure_of(&trouble)));
+                answer.tell(Err(failure_of(&trouble)));
             }
         }
         self.carried += 1;
@@ -119,7 +119,7 @@ impl Carrier<'_> {
             self.pool.take_back(parcel);
         } else {
             self.carried += 1;
-            (parcel.answer)(Err(failure_of(trouble)));
+            parcel.answer.tell(Err(failure_of(trouble)));
         }
     }
 
@@ -139,16 +139,20 @@ impl Carrier<'_> {
         if has_body { self.build(Pool::next_waiting) } else { self.build(Pool::next) }
     }
 
-    /// Takes messages until one can be built and fits; the others have their outcome.
+    /// Takes messages until one can be built and fits; the others have their outcome, or nobody asks for it.
     fn build(&self, take: fn(&Arc<Pool>) -> Option<Job>) -> Option<Parcel> {
         loop {
-            let parcel = match take(self.pool)? {
+            let job = take(self.pool)?;
+            if !job.is_wanted() {
+                continue;
+            }
+            let parcel = match job {
                 Job::Built(parcel) => parcel,
                 Job::Fresh(message, answer) => {
                     match sending::ready_now(self.pool.account(), &message) {
                         Ok(ready) => Parcel { ready, answer, returns: 0 },
                         Err(failure) => {
-                            answer(Err(failure));
+                            answer.tell(Err(failure));
                             continue;
                         }
                     }
@@ -156,7 +160,7 @@ impl Carrier<'_> {
             };
             match parcel.ready.fits(self.session.offers()) {
                 Ok(()) => return Some(parcel),
-                Err(trouble) => (parcel.answer)(Err(failure_of(&trouble))),
+                Err(trouble) => parcel.answer.tell(Err(failure_of(&trouble))),
             }
         }
     }

@@ -105,10 +105,7 @@ impl Gate for Smtp {
 
     fn take(&self, message: OutgoingMessage, reply: Reply) {
         match self.pools.of(&message.gateway, &self.accounts) {
-            Ok(pool) => {
-                let answer = Box::new(|ended| reply.give(ended));
-                pool.take(Job::Fresh(Box::new(message), answer));
-            }
+            Ok(pool) => pool.take(Job::Fresh(Box::new(message), Box::new(reply))),
             Err(failure) => reply.give(Err(failure)),
         }
     }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use gatepost_gate::{Failure, GatewayParams, OutgoingMessage, Sent};
+use gatepost_gate::{Failure, GatewayParams, OutgoingMessage, Reply, Sent};
 
 use crate::account::{Account, Accounts};
 use crate::carrier;
@@ -27,7 +27,26 @@ const GOOD_TO_GROW: u32 = 50;
 const MOST_GOOD_TO_GROW: u32 = 6_400;
 
 /// Takes the outcome of a message. Dropped without one, nobody knows what became of it.
-pub(crate) type Answer = Box<dyn FnOnce(Result<Sent, Failure>) + Send>;
+pub(crate) trait Asker: Send {
+    /// False when the outcome is unknown to the queue whatever becomes of the message.
+    fn is_there(&self) -> bool;
+
+    /// Tells the outcome.
+    fn tell(self: Box<Self>, ended: Result<Sent, Failure>);
+}
+
+impl Asker for Reply {
+    fn is_there(&self) -> bool {
+        self.is_wanted()
+    }
+
+    fn tell(self: Box<Self>, ended: Result<Sent, Failure>) {
+        self.give(ended);
+    }
+}
+
+/// Who waits for a message's outcome.
+pub(crate) type Answer = Box<dyn Asker>;
 
 /// A message that waits.
 pub(crate) enum Job {
@@ -35,6 +54,14 @@ pub(crate) enum Job {
     Fresh(Box<OutgoingMessage>, Answer),
     /// Built; given back by a connection that ended.
     Built(Parcel),
+}
+
+impl Job {
+    /// False when nobody hears what becomes of it.
+    pub(crate) fn is_wanted(&self) -> bool {
+        let (Self::Fresh(_, answer) | Self::Built(Parcel { answer, .. })) = self;
+        answer.is_there()
+    }
 }
 
 /// A message ready for the line.
@@ -225,7 +252,7 @@ impl Pool {
         let failure = failure_of(trouble);
         for job in failed {
             let (Job::Fresh(_, answer) | Job::Built(Parcel { answer, .. })) = job;
-            answer(Err(failure.clone()));
+            answer.tell(Err(failure.clone()));
         }
     }
 

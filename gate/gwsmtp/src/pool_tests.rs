@@ -12,7 +12,7 @@ use gatepost_kit::smtp_sink::{Act, Rule, Sink};
 use crate::account::Account;
 use crate::address::Address;
 use crate::envelope::{Envelope, Partial, Ready};
-use crate::pool::{Job, Parcel, Pool};
+use crate::pool::{Asker, Job, Parcel, Pool};
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -38,9 +38,22 @@ fn letter(number: usize, recipients: &[&str]) -> Ready {
 
 type Told = (usize, Result<Sent, Failure>);
 
+/// Does this with the outcome.
+struct Then<F>(F);
+
+impl<F: FnOnce(Result<Sent, Failure>) + Send> Asker for Then<F> {
+    fn is_there(&self) -> bool {
+        true
+    }
+
+    fn tell(self: Box<Self>, ended: Result<Sent, Failure>) {
+        (self.0)(ended);
+    }
+}
+
 fn give(pool: &Arc<Pool>, ready: Ready, number: usize, told: &mpsc::Sender<Told>) {
     let told = told.clone();
-    let answer = Box::new(move |ended| told.send((number, ended)).unwrap());
+    let answer = Box::new(Then(move |ended| told.send((number, ended)).unwrap()));
     pool.take(Job::Built(Parcel { ready, answer, returns: 0 }));
 }
 
@@ -97,7 +110,7 @@ fn a_row_of_messages_takes_one_round_trip_each() {
     let all_wait = move |_: Result<Sent, Failure>| wait.recv().unwrap();
     pool.take(Job::Built(Parcel {
         ready: letter(0, GOOD),
-        answer: Box::new(all_wait),
+        answer: Box::new(Then(all_wait)),
         returns: 0,
     }));
     sink.wait_for(1);

@@ -1,6 +1,7 @@
 //! The program kept running: many messages over few connections.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 
 use gatepost_kit::postfix::{LOGIN, PASSWORD, Postfix};
 use gatepost_kit::smtp_sink::{Act, Rule, Sink};
@@ -11,12 +12,8 @@ use crate::call::{Message, gate, plain};
 
 /// Configures the gate by the first message, hands all over at once and hears it out.
 fn serve(messages: &[Message]) -> BTreeMap<u64, Answer> {
-    let mut input = messages[0].configure();
-    for (id, message) in (0..).zip(messages) {
-        input.extend(message.frame(id));
-    }
     let gate = gate();
-    let ran = gate.output("serve", &input);
+    let ran = gate.output("serve", &frames(messages));
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
     let (mut answers, mut stream) = (BTreeMap::new(), &ran.stdout[..]);
     while let Some(told) = FromGate::read(&mut stream).unwrap() {
@@ -25,6 +22,15 @@ fn serve(messages: &[Message]) -> BTreeMap<u64, Answer> {
     }
     assert_eq!(answers.len(), messages.len());
     answers
+}
+
+/// What the host says to a gate about these messages.
+fn frames(messages: &[Message]) -> Vec<u8> {
+    let mut frames = messages[0].configure();
+    for (id, message) in (0..).zip(messages) {
+        frames.extend(message.frame(id));
+    }
+    frames
 }
 
 fn many(count: usize, fields: &[(&'static str, String)]) -> Vec<Message> {
@@ -75,6 +81,24 @@ fn an_unfit_gateway_is_told_to_every_message() {
     for answer in serve(&many(3, &fields)).into_values() {
         assert_eq!(answer.outcome, Outcome::Hold, "{}", answer.reason);
     }
+}
+
+/// The worker is killed: what it handed over is unknown to the queue, sent or not, and is tried again. So
+/// what is not begun does not go out.
+#[test]
+fn a_gate_whose_worker_has_gone_begins_nothing_more() {
+    let sink = Sink::with(&["PIPELINING"], vec![Rule::once(".", Act::Silence)]);
+    let mut fields = plain(sink.port());
+    fields.extend([("max_connections", "1".into()), ("timeout_secs", "1".into())]);
+    let messages = many(20, &fields);
+    let gate = gate();
+    let mut child = gate.start("serve");
+    child.stdin.as_mut().unwrap().write_all(&frames(&messages)).unwrap();
+    sink.wait_for(1);
+    drop(child.stdout.take());
+    drop(child.stdin.take());
+    child.wait().unwrap();
+    assert_eq!(sink.letters().len(), 1);
 }
 
 #[test]

@@ -32,6 +32,12 @@ impl Reply {
         self.answer(&answer_of(ended));
     }
 
+    /// False once nobody hears the answer. The queue counts the message as unknown then, sent or not: what
+    /// is not begun yet is best dropped, so that it goes out once.
+    pub fn is_wanted(&self) -> bool {
+        self.serving.as_ref().is_some_and(|serving| !serving.line.is_deaf())
+    }
+
     /// Has [`crate::Gate::outgoing`] called for it on one of the worker threads.
     pub(crate) fn leave_to_workers(self, message: OutgoingMessage) {
         if let Some(serving) = self.serving.clone() {
@@ -220,5 +226,14 @@ mod tests {
         assert_eq!(outcome(), Some((7, Outcome::Unknown)));
         assert_eq!(outcome(), Some((8, Outcome::Never)));
         assert_eq!(outcome(), None);
+    }
+
+    #[test]
+    fn a_reply_that_nobody_hears_is_not_wanted() {
+        let serving = Arc::<Serving>::default();
+        let reply = serving.owe(7);
+        assert!(reply.is_wanted());
+        serving.line.go_deaf();
+        assert!(!reply.is_wanted());
     }
 }

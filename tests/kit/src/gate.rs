@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use crate::host::Ran;
 
@@ -32,7 +32,15 @@ impl GateCall {
 
     /// The same, with what it printed as bytes.
     pub fn output(&self, command: &str, input: &[u8]) -> Output {
-        let mut child = Command::new(&self.program)
+        let mut child = self.start(command);
+        // A gate that does not want its input is no fault of the test.
+        let _ = child.stdin.take().unwrap().write_all(input);
+        child.wait_with_output().unwrap()
+    }
+
+    /// The same, not waited for.
+    pub fn start(&self, command: &str) -> Child {
+        Command::new(&self.program)
             .args(["--command", command])
             .current_dir(self.root.path())
             .env_clear()
@@ -41,9 +49,6 @@ impl GateCall {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .unwrap();
-        // A gate that does not want its input is no fault of the test.
-        let _ = child.stdin.take().unwrap().write_all(input);
-        child.wait_with_output().unwrap()
+            .unwrap()
     }
 }
