@@ -34,6 +34,7 @@ mod scenario;
 mod secrets;
 mod sendmail;
 mod served;
+mod served_mail;
 mod service_tasks;
 mod services;
 mod settings;
