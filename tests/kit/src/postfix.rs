@@ -48,8 +48,7 @@ impl Postfix {
             fs::create_dir(folder.path().join(name)).unwrap();
             open_to_all(&folder.path().join(name));
         }
-        let (postfix_uid, postfix_gid) = ids_of("postfix");
-        chown(folder.path().join("data"), Some(postfix_uid), Some(postfix_gid)).unwrap();
+        owned_by_postfix(&folder.path().join("data"));
         chown(folder.path().join("mail"), Some(MAIL_UID), Some(MAIL_UID)).unwrap();
         let certificates = Certificates::make(folder.path());
         let users =
@@ -162,12 +161,12 @@ impl Postfix {
         fs::write(self.config().join("mailboxes"), mailboxes).unwrap();
         fs::write(self.config().join("aliases"), "/^bounced@example\\.test$/ gone@nowhere.test\n")
             .unwrap();
-        fs::write(self.config().join("master.cf"), self.services()).unwrap();
+        fs::write(self.config().join("master.cf"), services(self.listeners())).unwrap();
     }
 
-    fn services(&self) -> String {
+    fn listeners(&self) -> Vec<String> {
         let login = "-o smtpd_sasl_auth_enable=yes -o smtpd_recipient_restrictions=permit_sasl_authenticated,reject";
-        let mut lines = vec![
+        vec![
             format!("127.0.0.1:{} inet n - n - - smtpd", self.port),
             format!(
                 "127.0.0.1:{} inet n - n - - smtpd -o smtpd_tls_security_level=encrypt {login}",
@@ -177,37 +176,52 @@ impl Postfix {
                 "127.0.0.1:{} inet n - n - - smtpd -o smtpd_tls_wrappermode=yes {login}",
                 self.tls_port
             ),
-            "pickup unix n - n 60 1 pickup".into(),
-            "qmgr unix n - n 300 1 qmgr".into(),
-            "tlsmgr unix - - n 1000? 1 tlsmgr".into(),
-            "cleanup unix n - n - 0 cleanup".into(),
-            "postlog unix-dgram n - n - 1 postlogd".into(),
-        ];
-        let plain = [
-            ("rewrite", "trivial-rewrite"),
-            ("bounce", "bounce"),
-            ("defer", "bounce"),
-            ("trace", "bounce"),
-            ("verify", "verify"),
-            ("flush", "flush"),
-            ("proxymap", "proxymap"),
-            ("error", "error"),
-            ("retry", "error"),
-            ("discard", "discard"),
-            ("virtual", "virtual"),
-            ("anvil", "anvil"),
-            ("scache", "scache"),
-            ("smtp", "smtp"),
-            ("relay", "smtp"),
-        ];
-        lines.extend(plain.map(|(name, program)| match name {
-            "virtual" => format!("{name} unix - n n - - {program}"),
-            "verify" | "anvil" | "scache" => format!("{name} unix - - n - 1 {program}"),
-            "bounce" | "defer" | "trace" | "flush" => format!("{name} unix - - n - 0 {program}"),
-            _ => format!("{name} unix - - n - - {program}"),
-        }));
-        lines.join("\n") + "\n"
+        ]
     }
+}
+
+/// `master.cf` with these servers and what every Postfix runs behind them.
+pub fn services(mut lines: Vec<String>) -> String {
+    lines.extend(
+        [
+            "pickup unix n - n 60 1 pickup",
+            "qmgr unix n - n 300 1 qmgr",
+            "tlsmgr unix - - n 1000? 1 tlsmgr",
+            "cleanup unix n - n - 0 cleanup",
+            "postlog unix-dgram n - n - 1 postlogd",
+        ]
+        .map(str::to_owned),
+    );
+    let plain = [
+        ("rewrite", "trivial-rewrite"),
+        ("bounce", "bounce"),
+        ("defer", "bounce"),
+        ("trace", "bounce"),
+        ("verify", "verify"),
+        ("flush", "flush"),
+        ("proxymap", "proxymap"),
+        ("error", "error"),
+        ("retry", "error"),
+        ("discard", "discard"),
+        ("virtual", "virtual"),
+        ("anvil", "anvil"),
+        ("scache", "scache"),
+        ("smtp", "smtp"),
+        ("relay", "smtp"),
+    ];
+    lines.extend(plain.map(|(name, program)| match name {
+        "virtual" => format!("{name} unix - n n - - {program}"),
+        "verify" | "anvil" | "scache" => format!("{name} unix - - n - 1 {program}"),
+        "bounce" | "defer" | "trace" | "flush" => format!("{name} unix - - n - 0 {program}"),
+        _ => format!("{name} unix - - n - - {program}"),
+    }));
+    lines.join("\n") + "\n"
+}
+
+/// Gives a folder to the account Postfix works as.
+pub fn owned_by_postfix(folder: &Path) {
+    let (uid, gid) = ids_of("postfix");
+    chown(folder, Some(uid), Some(gid)).unwrap();
 }
 
 impl Drop for Postfix {
