@@ -1,5 +1,7 @@
 //! What a function call costs: alone, with one `sh` handler before it, with a plugin's middleware and hook.
 
+use crate::report::Report;
+use crate::rounds::Case;
 use config::{Config, DEFAULTS, Root, Vault};
 use notice::{Clock, Fields, SystemClock};
 use platform::{Caller, Platform};
@@ -15,15 +17,18 @@ const CALLS: u32 = 10_000;
 const ROUNDS: usize = 5;
 
 /// The bench `call`.
-pub(crate) fn run() {
+pub(crate) fn run(report: &mut Report) {
     for (where_, folder) in places() {
-        println!("### {where_}\n");
-        println!("| call | µs, median | least | most |");
-        println!("|---|---|---|---|");
-        one_place(&folder);
-        println!();
+        report.say(&format!("### {where_}"));
+        let mut cases = Cases::default();
+        one_place(&folder, &mut cases);
+        report.cases(&cases.0, "µs");
     }
 }
+
+/// The calls measured in one place.
+#[derive(Default)]
+struct Cases(Vec<Case>);
 
 /// On the disk, where a commit waits for it, and in memory, where only the code costs.
 fn places() -> Vec<(&'static str, tempfile::TempDir)> {
@@ -34,43 +39,45 @@ fn places() -> Vec<(&'static str, tempfile::TempDir)> {
     places
 }
 
-fn one_place(folder: &tempfile::TempDir) {
+fn one_place(folder: &tempfile::TempDir, cases: &mut Cases) {
     let mut platform = installation(folder.path());
     let bob = [("name", "bob"), ("email", "bob@example.com")];
     call(&mut platform, "project.add", &[("name", "Brand")]);
     call(&mut platform, "user.add", &bob);
     let edit = [("sok", "ok"), ("elid", "1"), ("phone", "+79123456789")];
-    measure("desktop: nothing read, nothing written", CALLS, || {
+    cases.measure("desktop: nothing read, nothing written", CALLS, || {
         call(&mut platform, "desktop", &[]);
     });
-    measure("user.edit elid=1: shown", CALLS, || {
+    cases.measure("user.edit elid=1: shown", CALLS, || {
         call(&mut platform, "user.edit", &[("elid", "1")]);
     });
-    measure("user.edit sok=ok: saved, with its event", CALLS / 20, || {
+    cases.measure("user.edit sok=ok: saved, with its event", CALLS / 20, || {
         call(&mut platform, "user.edit", &edit);
     });
     handler(folder.path());
     platform.reload().unwrap();
-    measure("desktop with one sh handler before it", CALLS / 100, || {
+    cases.measure("desktop with one sh handler before it", CALLS / 100, || {
         call(&mut platform, "desktop", &[]);
     });
     fs::remove_file(folder.path().join("etc/xml/gatepost_mod_ok.xml")).unwrap();
     platform.reload().unwrap();
-    with_plugin(&mut platform, folder.path());
+    with_plugin(&mut platform, folder.path(), cases);
 }
 
 /// The rows of the journal that outside code leaves are part of the cost.
-fn with_plugin(platform: &mut Platform, folder: &Path) {
+fn with_plugin(platform: &mut Platform, folder: &Path, cases: &mut Cases) {
     let set = [("id", "x"), ("value", "[1,2]")];
-    measure("shared.set", CALLS / 20, || call(platform, "shared.set", &set));
+    cases.measure("shared.set", CALLS / 20, || call(platform, "shared.set", &set));
     fs::create_dir_all(folder.join("plugins")).unwrap();
     fs::set_permissions(folder.join("plugins"), fs::Permissions::from_mode(0o755)).unwrap();
     fs::write(folder.join("plugins/one.py"), PLUGIN).unwrap();
     call(platform, "plugins.load", &[("name", "one")]);
-    measure("desktop with a plugin's middleware around it", CALLS / 20, || {
+    cases.measure("desktop with a plugin's middleware around it", CALLS / 20, || {
         call(platform, "desktop", &[]);
     });
-    measure("shared.set with a plugin's hook", CALLS / 20, || call(platform, "shared.set", &set));
+    cases.measure("shared.set with a plugin's hook", CALLS / 20, || {
+        call(platform, "shared.set", &set);
+    });
 }
 
 const PLUGIN: &str = "
@@ -111,16 +118,16 @@ fn call(platform: &mut Platform, name: &str, params: &[(&str, &str)]) {
     platform.call(name, &params, &Caller::operator()).unwrap();
 }
 
-fn measure(what: &str, calls: u32, mut one: impl FnMut()) {
-    let mut costs: Vec<f64> = (0..ROUNDS)
-        .map(|_| {
+impl Cases {
+    fn measure(&mut self, what: &str, calls: u32, mut one: impl FnMut()) {
+        let mut case = Case::new(what);
+        for _ in 0..ROUNDS {
             let started = Instant::now();
             for _ in 0..calls {
                 one();
             }
-            started.elapsed().as_secs_f64() * 1e6 / f64::from(calls)
-        })
-        .collect();
-    costs.sort_by(f64::total_cmp);
-    println!("| {what} | {:.1} | {:.1} | {:.1} |", costs[ROUNDS / 2], costs[0], costs[ROUNDS - 1]);
+            case.figures.push(started.elapsed().as_secs_f64() * 1e6 / f64::from(calls));
+        }
+        self.0.push(case);
+    }
 }

@@ -1,6 +1,7 @@
 //! Whether a claim stays as quick with a million rows waiting as with ten thousand.
 
-use crate::rounds::{Case, print};
+use crate::report::Report;
+use crate::rounds::Case;
 use notice::{Clock, ModuleName, Ms, Priority, ProjectId, Route, SystemClock};
 use std::time::Instant;
 use store::{Blob, Body, Demand, Durability, NewTask, Order, Owner, Pool, StoredBody};
@@ -8,7 +9,7 @@ use store::{Blob, Body, Demand, Durability, NewTask, Order, Owner, Pool, StoredB
 const ROUNDS: usize = 41;
 
 /// Runs it.
-pub(crate) fn run() {
+pub(crate) fn run(report: &mut Report) {
     let mut cases = Vec::new();
     for rows in [10_000, 100_000, 1_000_000] {
         let folder = tempfile::tempdir().unwrap();
@@ -20,7 +21,7 @@ pub(crate) fn run() {
         case.figures.extend((0..ROUNDS).map(|_| claim_ms(store.as_mut())));
         cases.push(case);
     }
-    print(&cases, "ms");
+    report.cases(&cases, "ms");
 }
 
 fn fill(store: &mut dyn store::Store, rows: usize) {

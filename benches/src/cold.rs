@@ -1,6 +1,7 @@
 //! How long a start takes, above a bare exec of a program that does nothing.
 
-use crate::rounds::{Case, print};
+use crate::report::Report;
+use crate::rounds::Case;
 use gatepost_kit::host::{Host, beside_us};
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -11,7 +12,7 @@ const ROUNDS: usize = 101;
 type Starter<'a> = Box<dyn Fn() -> Command + 'a>;
 
 /// Runs it.
-pub(crate) fn run() {
+pub(crate) fn run(report: &mut Report) {
     let host = Host::new();
     let programs: [(&str, Starter<'_>); 4] = [
         ("bare exec", Box::new(|| Command::new(beside_us("bench-bare")))),
@@ -31,13 +32,12 @@ pub(crate) fn run() {
             case.figures.push(start_ms(command()));
         }
     }
-    print(&times, "ms");
-    println!();
+    report.cases(&times, "ms");
     let mut memory: Vec<Case> = programs.iter().map(|(name, _)| Case::new(name)).collect();
     for (case, (_, command)) in memory.iter_mut().zip(&programs) {
         case.figures.extend((0..5).map(|_| peak_mib(&command())));
     }
-    print(&memory, "MiB");
+    report.cases(&memory, "MiB");
 }
 
 fn start_ms(mut command: Command) -> f64 {

@@ -5,7 +5,8 @@
 //! the objects shared out among them. What `nthandler` does beyond it (claim, sign, note, settle, log, promote the next,
 //! its start and its end) is the difference. The two take turns at going first.
 
-use crate::rounds::{Case, MICROSECONDS_A_TICK, cpu_ticks, print};
+use crate::report::Report;
+use crate::rounds::{Case, MICROSECONDS_A_TICK, cpu_ticks};
 use config::Root;
 use gatepost_kit::host::Host;
 use gatepost_kit::http_sink::{HttpSink, Reply, Request};
@@ -32,7 +33,7 @@ struct Figures {
 }
 
 /// The bench `events`.
-pub(crate) fn run() {
+pub(crate) fn run(report: &mut Report) {
     let case = |what: &str| Case::new(what);
     let mut calls = case("user.edit, its event and three tasks in one transaction");
     let mut rates = [case("plain reqwest loop"), case("nthandler")];
@@ -62,14 +63,11 @@ pub(crate) fn run() {
         }
         ratios.figures.push(ours.rate / plain.rate);
     }
-    found.print();
-    print(&[calls], "calls/s");
-    println!();
-    print(&rates, "deliveries/s");
-    println!();
-    print(&[ratios], "of plain");
-    println!();
-    print(&cpu, "processor us a delivery");
+    report.say(&found.words());
+    report.cases(&[calls], "calls/s");
+    report.cases(&rates, "deliveries/s");
+    report.cases(&[ratios], "of plain");
+    report.cases(&cpu, "processor us a delivery");
 }
 
 fn installation(sink: &HttpSink) -> Host {
@@ -186,14 +184,14 @@ impl Found {
         self.lost += HANDLERS * EDITS - seen.len();
     }
 
-    fn print(&self) {
+    fn words(&self) -> String {
         let Self { deliveries, lost, twice, out_of_order } = self;
-        println!(
-            "{deliveries} deliveries of {EDITS} edits of {USERS} users to {HANDLERS} handlers, {} runs: \
-             lost {lost}, twice {twice}, out of order for a handler and object {out_of_order}\n",
-            ROUNDS + 1
-        );
         assert!(*lost == 0 && *out_of_order == 0, "an event was lost or overtaken");
+        format!(
+            "{deliveries} deliveries of {EDITS} edits of {USERS} users to {HANDLERS} handlers, {} runs: \
+             lost {lost}, twice {twice}, out of order for a handler and object {out_of_order}",
+            ROUNDS + 1
+        )
     }
 }
 

@@ -12,14 +12,29 @@
 mod call;
 mod claim;
 mod cold;
+mod contest;
+mod drain;
 mod events;
+mod mail;
+mod options;
+mod peers;
+mod postfix;
+mod report;
 mod rounds;
 mod serve;
+mod sinks;
+mod sms;
 mod spawn;
+mod usage;
 
-type Bench = (&'static str, &'static str, fn());
+use options::Options;
+use report::Report;
+
+type Bench = (&'static str, &'static str, fn(&mut Report));
 
 const BENCHES: &[Bench] = &[
+    ("mail", "mail from a full queue to an SMTP server, beside its peers", mail::run),
+    ("sms", "short messages from a full queue to an HTTP service, beside its peers", sms::run),
     ("spawn", "one gate process a message, beside a bare spawn loop of the same gate", spawn::run),
     (
         "serve",
@@ -41,29 +56,17 @@ const BENCHES: &[Bench] = &[
 ];
 
 fn main() {
-    let wanted: Vec<String> = std::env::args().skip(1).collect();
-    println!("machine: {}", machine());
+    let options = Options::read(std::env::args().skip(1));
+    for name in &options.names {
+        assert!(BENCHES.iter().any(|(known, ..)| known == name), "there is no bench {name}");
+    }
+    let mut report = Report::new(options);
     for (name, what, run) in BENCHES {
+        let wanted = &report.options.names;
         if wanted.is_empty() || wanted.iter().any(|one| one == name) {
-            println!("\n## {name}: {what}\n");
-            run();
+            report.begin(name, what);
+            run(&mut report);
         }
     }
-}
-
-/// The machine in words.
-fn machine() -> String {
-    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
-    let cpu = read("/proc/cpuinfo");
-    let model = cpu
-        .lines()
-        .find_map(|line| line.strip_prefix("model name"))
-        .unwrap_or(": unknown processor");
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let kernel = read("/proc/sys/kernel/osrelease");
-    format!(
-        "{}, {cores} cores, Linux {}",
-        model.trim_start_matches([' ', '\t', ':']),
-        kernel.trim()
-    )
+    report.finish();
 }

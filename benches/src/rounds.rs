@@ -1,5 +1,8 @@
 //! Medians and spread of interleaved rounds; processor time.
 
+use serde_json::json;
+use std::fmt::Write as _;
+
 /// Figures of one case, one a round.
 pub(crate) struct Case {
     /// Its name.
@@ -20,24 +23,41 @@ impl Case {
         sorted.sort_by(f64::total_cmp);
         sorted[sorted.len() / 2]
     }
+
+    /// The smallest.
+    pub(crate) fn least(&self) -> f64 {
+        self.figures.iter().copied().fold(f64::INFINITY, f64::min)
+    }
+
+    /// The largest.
+    pub(crate) fn most(&self) -> f64 {
+        self.figures.iter().copied().fold(0.0, f64::max)
+    }
+
+    /// The middle one and all, in the order of the rounds.
+    pub(crate) fn json(&self) -> serde_json::Value {
+        json!({"median": self.median(), "rounds": self.figures})
+    }
 }
 
-/// Prints cases as a Markdown table, each with its ratio to the first.
-pub(crate) fn print(cases: &[Case], unit: &str) {
-    println!("| case | median {unit} | least–most | rounds | ratio to the first |");
-    println!("|---|---:|---:|---:|---:|");
+/// Cases as a Markdown table, each with its ratio to the first.
+pub(crate) fn table(cases: &[Case], unit: &str) -> String {
+    let mut table = format!(
+        "| case | median {unit} | least–most | rounds | ratio to the first |\n|---|---:|---:|---:|---:|"
+    );
     let first = cases[0].median();
     for case in cases {
-        let least = case.figures.iter().copied().fold(f64::INFINITY, f64::min);
-        let most = case.figures.iter().copied().fold(0.0, f64::max);
-        let median = case.median();
-        println!(
-            "| {} | {median:.2} | {least:.2}–{most:.2} | {} | {:.3} |",
+        let (median, least, most) = (case.median(), case.least(), case.most());
+        write!(
+            table,
+            "\n| {} | {median:.2} | {least:.2}–{most:.2} | {} | {:.3} |",
             case.name,
             case.figures.len(),
             median / first
-        );
+        )
+        .unwrap();
     }
+    table
 }
 
 /// `USER_HZ` is 100 on every Linux.

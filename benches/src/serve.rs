@@ -3,7 +3,8 @@
 //! The loop reads a document as the gate does and answers it, with no queue, no pipe and nobody else: what is lost
 //! from there to serve mode is what `ntemail`, the database and the pipe cost. The three take turns at going first.
 
-use crate::rounds::{Case, print};
+use crate::report::Report;
+use crate::rounds::Case;
 use crate::spawn::{drain, fill};
 use gatepost_kit::host::{Host, beside_us};
 use std::io::Write;
@@ -32,8 +33,8 @@ struct Contest {
 }
 
 /// Runs it for a Rust gate and a python3 gate.
-pub(crate) fn run() {
-    measure(&Contest {
+pub(crate) fn run(report: &mut Report) {
+    measure(report, &Contest {
         name: "Rust gate",
         once: 3_000,
         plain: rust_loop,
@@ -41,7 +42,7 @@ pub(crate) fn run() {
             std::fs::copy(beside_us("bench-serving"), host.path(&format!("gate/{name}"))).unwrap();
         },
     });
-    measure(&Contest {
+    measure(report, &Contest {
         name: "python3 gate",
         once: 300,
         plain: python_loop,
@@ -51,7 +52,7 @@ pub(crate) fn run() {
     });
 }
 
-fn measure(contest: &Contest) {
+fn measure(report: &mut Report, contest: &Contest) {
     let Contest { name, once, plain, place } = *contest;
     let case = |what: &str| Case::new(&format!("{name}, {what}"));
     let mut cases =
@@ -74,8 +75,7 @@ fn measure(contest: &Contest) {
             cases[at].figures.push(figure);
         }
     }
-    print(&cases, "messages/s");
-    println!();
+    report.cases(&cases, "messages/s");
 }
 
 fn document() -> String {

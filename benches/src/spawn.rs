@@ -4,7 +4,8 @@
 //! settle, log, its start and its end) is the difference. The two take turns at going first. Processor time is of
 //! everybody together: spawner, gates, render child; on a machine with other work it is the steadier figure.
 
-use crate::rounds::{Case, MICROSECONDS_A_TICK, cpu_ticks, print};
+use crate::report::Report;
+use crate::rounds::{Case, MICROSECONDS_A_TICK, cpu_ticks};
 use gatepost_kit::host::{Host, beside_us};
 use std::fmt::Write as _;
 use std::io::Write;
@@ -34,16 +35,16 @@ pub(crate) struct Figures {
 }
 
 /// Runs it for a Rust gate and a python3 gate.
-pub(crate) fn run() {
-    measure("Rust gate", 3_000, |host| {
+pub(crate) fn run(report: &mut Report) {
+    measure(report, ("Rust gate", 3_000), |host| {
         std::fs::copy(beside_us("bench-gate"), host.path("gate/bench")).unwrap();
     });
-    measure("python3 gate", 600, |host| {
+    measure(report, ("python3 gate", 600), |host| {
         host.program("gate/bench", PYTHON);
     });
 }
 
-fn measure(name: &str, messages: usize, place: impl Fn(&Host)) {
+fn measure(report: &mut Report, (name, messages): (&str, usize), place: impl Fn(&Host)) {
     let case = |what: &str| Case::new(&format!("{name}, {what}"));
     let mut rates = [case("bare spawn loop"), case("ntemail")];
     let mut cpu = [case("bare spawn loop"), case("ntemail")];
@@ -66,12 +67,9 @@ fn measure(name: &str, messages: usize, place: impl Fn(&Host)) {
         }
         ratios.figures.push(both[1].rate / both[0].rate);
     }
-    print(&rates, "messages/s");
-    println!();
-    print(&[ratios], "of bare");
-    println!();
-    print(&cpu, "processor us a message");
-    println!();
+    report.cases(&rates, "messages/s");
+    report.cases(&[ratios], "of bare");
+    report.cases(&cpu, "processor us a message");
 }
 
 /// Spawns the gate so often, four at once.
