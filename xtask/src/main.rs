@@ -55,8 +55,10 @@ enum What {
     },
     /// Build with optimisation and measure against the peers
     Bench {
-        /// Only these: spawn, cold, events, call, claim
+        /// Only these: mail, sms, spawn, cold, events, call, claim
         names: Vec<String>,
+        #[command(flatten)]
+        wishes: bench::Wishes,
     },
     /// Build the programs and lay the tree out under a prefix
     Install {
@@ -83,7 +85,7 @@ fn run(what: What) -> Result<()> {
     match what {
         What::Demo { part, root } => demo::run(part, root),
         What::Test { filter } => test::run(filter.as_deref()),
-        What::Bench { names } => bench::run(&names),
+        What::Bench { names, wishes } => bench::run(&names, &wishes),
         What::Install { prefix, dev } => {
             packages::provide(packages::For::Building)?;
             let build = if dev { install::Build::Dev } else { install::Build::Release };

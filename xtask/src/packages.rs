@@ -58,7 +58,7 @@ const PACKAGES: &[Package] = &[
     Package { name: "xsltproc", sign: Program("xsltproc"), needed: &[For::Testing] },
     Package { name: "sqlite3", sign: Program("sqlite3"), needed: &[For::Showing, For::Measuring] },
     Package { name: "time", sign: Program("time"), needed: &[For::Measuring] },
-    Package { name: "postfix", sign: Program("postfix"), needed: &[For::Testing] },
+    Package { name: "postfix", sign: Program("postfix"), needed: &[For::Testing, For::Measuring] },
     Package { name: "dovecot-imapd", sign: File("/usr/lib/dovecot/imap"), needed: &[For::Testing] },
     Package { name: "openssl", sign: Program("openssl"), needed: &[For::Testing] },
     Package { name: "golang-go", sign: Program("go"), needed: &[For::Showing] },
@@ -68,7 +68,7 @@ const PACKAGES: &[Package] = &[
         sign: File("/var/lib/dpkg/info/php-xml.list"),
         needed: &[For::Testing],
     },
-    Package { name: "python3-pip", sign: Program("pip3"), needed: &[For::Showing] },
+    Package { name: "python3-pip", sign: Program("pip3"), needed: &[For::Showing, For::Measuring] },
     Package { name: "perl", sign: Program("perl"), needed: &[For::Showing] },
     Package {
         name: "libcgi-pm-perl",
@@ -80,8 +80,8 @@ const PACKAGES: &[Package] = &[
         sign: File("/var/lib/dpkg/info/php-sqlite3.list"),
         needed: &[For::Testing],
     },
-    Package { name: "nodejs", sign: Program("node"), needed: &[For::Testing] },
-    Package { name: "npm", sign: Program("npm"), needed: &[For::Testing] },
+    Package { name: "nodejs", sign: Program("node"), needed: &[For::Testing, For::Measuring] },
+    Package { name: "npm", sign: Program("npm"), needed: &[For::Testing, For::Measuring] },
     Package {
         name: "python3-dkim",
         sign: File("/usr/lib/python3/dist-packages/dkim"),
@@ -101,6 +101,7 @@ const PACKAGES: &[Package] = &[
         sign: File("/usr/share/doc/libsasl2-modules"),
         needed: &[For::Testing],
     },
+    Package { name: "strace", sign: Program("strace"), needed: &[For::Measuring] },
 ];
 
 /// Sees to it that the packages are there.
@@ -151,6 +152,35 @@ pub(crate) fn provide_python() -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// What `bench mail` and `bench sms` run beside ours. One that can't be installed is said here and in the tables; the
+/// others are measured all the same.
+pub(crate) fn provide_rivals() {
+    for (place, by, words) in [
+        ("node_modules/nodemailer", "npm", &["nodemailer"][..]),
+        ("node_modules/undici", "npm", &["undici"]),
+        ("measuring/post_office", "pip", &["django==5.*", "django-post_office"]),
+        ("measuring/requests", "pip", &["requests"]),
+        ("measuring/apprise", "pip", &["apprise"]),
+    ] {
+        if let Err(error) = provide_rival(place, by, words) {
+            println!("{place} is not there: {error:#}");
+        }
+    }
+}
+
+fn provide_rival(place: &str, by: &str, words: &[&str]) -> Result<()> {
+    let folder = peers()?;
+    if folder.join(place).is_dir() {
+        return Ok(());
+    }
+    if by == "npm" {
+        let quiet = ["install", "--silent", "--no-audit", "--no-fund", "--prefix"];
+        return steps::run(Command::new("npm").args(quiet).arg(folder).args(words));
+    }
+    let quiet = ["-m", "pip", "install", "--quiet", "--upgrade", "--target"];
+    steps::run(Command::new("python3").args(quiet).arg(folder.join("measuring")).args(words))
 }
 
 fn peers() -> Result<PathBuf> {
