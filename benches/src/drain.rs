@@ -116,15 +116,37 @@ pub(crate) struct Counters {
 
 impl Counters {
     fn of(trace: &Path) -> Self {
-        let text = fs::read_to_string(trace).unwrap();
-        let count = |is: &dyn Fn(&str) -> bool| text.lines().filter(|line| is(line)).count();
+        Self::in_text(&fs::read_to_string(trace).unwrap())
+    }
+
+    fn in_text(trace: &str) -> Self {
+        let count = |is: &dyn Fn(&str) -> bool| trace.lines().filter(|line| is(line)).count();
         Self {
-            commits: count(&|line| {
-                line.contains("F_WRLCK") && line.contains("l_start=120, l_len=1}")
-            }),
+            commits: count(&|line| line.contains("F_WRLCK") && line.contains(WRITE_LOCK)),
             fsyncs: count(&|line| line.contains(" fsync(") || line.contains(" fdatasync(")),
             spawns: count(&|line| line.contains(" execve(") && line.ends_with(" = 0"))
                 .saturating_sub(1),
         }
+    }
+}
+
+/// Where the write lock is in the file `-shm` (`SQLite`'s "WAL-mode File Format", 2.3.1).
+const WRITE_LOCK: &str = "l_start=120, l_len=1}) = 0";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trace_tells_commits_fsyncs_and_spawns() {
+        let trace = "7 execve(\"/r/notify/ntemail\", [\"ntemail\"], 0x1 /* 7 vars */) = 0\n\
+             7 fcntl(6, F_SETLK, {l_type=F_WRLCK, l_whence=SEEK_SET, l_start=128, l_len=1}) = 0\n\
+             7 fcntl(6, F_SETLK, {l_type=F_WRLCK, l_whence=SEEK_SET, l_start=120, l_len=1}) = 0\n\
+             7 fcntl(6, F_SETLK, {l_type=F_WRLCK, l_whence=SEEK_SET, l_start=120, l_len=1}) = -1 EAGAIN\n\
+             7 fdatasync(5)                      = 0\n\
+             8 execve(\"/r/gate/gwsmtp\", [\"gwsmtp\"], 0x1 /* 7 vars */) = 0\n\
+             8 execve(\"/nowhere\", [\"x\"], 0x1 /* 7 vars */) = -1 ENOENT\n";
+        let counters = Counters::in_text(trace);
+        assert_eq!((counters.commits, counters.fsyncs, counters.spawns), (1, 1, 1));
     }
 }

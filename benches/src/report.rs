@@ -183,3 +183,37 @@ fn asked(program: &str, words: &[&str]) -> String {
     let text = output.map(|output| output.stdout).unwrap_or_default();
     String::from_utf8_lossy(&text).trim().to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn section(name: &'static str) -> Section {
+        Section { name, what: "what it is", blocks: vec!["| a |".to_owned()], tables: Vec::new() }
+    }
+
+    #[test]
+    fn a_section_takes_its_own_place_and_leaves_the_others() {
+        let page = "# Page\n<!-- bench mail -->\nold\n<!-- end -->\n\n<!-- bench sms -->\nkept\n<!-- end -->\n";
+        let page = section("mail").placed(page, "today");
+        assert!(page.starts_with("# Page\n<!-- bench mail -->\n## mail\n\nWhat it is.\n\n| a |"));
+        assert!(page.contains("(today)\n<!-- end -->\n\n<!-- bench sms -->\nkept\n<!-- end -->\n"));
+        assert!(!page.contains("old"));
+        assert_eq!(section("mail").placed(&page, "today"), page);
+    }
+
+    #[test]
+    fn a_section_without_a_place_comes_last() {
+        let page = section("cold").placed("# Page\n", "today");
+        assert!(page.starts_with("# Page\n\n<!-- bench cold -->\n## cold"));
+        assert!(page.ends_with("(today)\n<!-- end -->\n"));
+    }
+
+    #[test]
+    fn the_page_has_a_place_for_mail_and_sms() {
+        let page = fs::read_to_string(repository().join(PAGE)).unwrap();
+        for name in ["mail", "sms"] {
+            assert_eq!(page.matches(&format!("<!-- bench {name} -->")).count(), 1);
+        }
+    }
+}
