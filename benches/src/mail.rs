@@ -36,7 +36,7 @@ pub(crate) fn run(report: &mut Report) {
     let tasks = report.options.tasks;
     let mut sink = Sink::start("bench-smtp-sink");
     report.say(&format!(
-        "Gatepost: {tasks} tasks in SQLite (WAL), one shared notice queued by `notify.mass`, {CONNECTIONS} connections; \
+        "Gatepost: {tasks} tasks in SQLite (WAL), one shared notice queued by `notify.mass`, at most {CONNECTIONS} connections; \
          synchronous=NORMAL unless the row says FULL. Postfix syncs each message to the disk before it is accepted; \
          django-post_office keeps its queue in SQLite as Django sets it up; the others have no queue. A message is \
          rendered HTML and text for Gatepost; the clients send one text of the same length."
@@ -259,9 +259,7 @@ fn plan(engine: Engine, size: Size, (messages, settings): (usize, &'static str))
         contact: ("email", |number| format!("u{number}@example.com")),
         gateway: ("gwsmtp", |port| {
             let fields = ["host=127.0.0.1", &format!("port={port}"), "security=none", "auth=none"];
-            let mut fields = fields.map(str::to_owned).to_vec();
-            fields.push(format!("concurrency={CONNECTIONS}"));
-            fields
+            fields.map(str::to_owned).to_vec()
         }),
         templates: vec![
             (format!("en.ntemail.text.{extension}"), engine.file("text", &text)),

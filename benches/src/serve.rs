@@ -34,22 +34,29 @@ struct Contest {
 
 /// Runs it for a Rust gate and a python3 gate.
 pub(crate) fn run(report: &mut Report) {
-    measure(report, &Contest {
-        name: "Rust gate",
-        once: 3_000,
-        plain: rust_loop,
-        place: |host, name| {
-            std::fs::copy(beside_us("bench-serving"), host.path(&format!("gate/{name}"))).unwrap();
+    measure(
+        report,
+        &Contest {
+            name: "Rust gate",
+            once: 3_000,
+            plain: rust_loop,
+            place: |host, name| {
+                std::fs::copy(beside_us("bench-serving"), host.path(&format!("gate/{name}")))
+                    .unwrap();
+            },
         },
-    });
-    measure(report, &Contest {
-        name: "python3 gate",
-        once: 300,
-        plain: python_loop,
-        place: |host, name| {
-            host.program(&format!("gate/{name}"), PYTHON);
+    );
+    measure(
+        report,
+        &Contest {
+            name: "python3 gate",
+            once: 300,
+            plain: python_loop,
+            place: |host, name| {
+                host.program(&format!("gate/{name}"), PYTHON);
+            },
         },
-    });
+    );
 }
 
 fn measure(report: &mut Report, contest: &Contest) {

@@ -118,7 +118,6 @@ fn plan(messages: usize) -> Plan {
                 format!("url=http://127.0.0.1:{port}/send"),
                 "content_type=form".to_owned(),
                 "body=to={phone}&text={message}".to_owned(),
-                format!("concurrency={CONNECTIONS}"),
             ]
         }),
         templates: vec![
