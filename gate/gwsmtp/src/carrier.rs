@@ -1,6 +1,7 @@
 //! One connection and what is on it, in a thread of its own.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use gatepost_gate::Sent;
 
@@ -69,6 +70,7 @@ impl Carrier<'_> {
 
     /// The content of one message and the envelope of the next: one round trip.
     fn turn(&mut self, body: Option<Begun>, next: Option<Parcel>) -> Option<Begun> {
+        let began = Instant::now();
         let said = self.session.say(
             body.as_ref().map(|begun| &begun.parcel.ready),
             next.as_ref().map(|parcel| &parcel.ready),
@@ -82,7 +84,8 @@ impl Carrier<'_> {
             (parcel, answered)
         });
         if let Some((begun, verdict)) = verdict {
-            self.settle(begun, trusted(verdict, answered.as_ref().map(|(_, answered)| answered)));
+            let verdict = trusted(verdict, answered.as_ref().map(|(_, answered)| answered));
+            self.settle(begun, verdict.map(|()| began.elapsed()));
         }
         match answered? {
             (parcel, Ok(refused)) => Some(Begun { parcel, refused }),
@@ -93,15 +96,15 @@ impl Carrier<'_> {
         }
     }
 
-    fn settle(&mut self, begun: Begun, verdict: Result<(), Trouble>) {
+    fn settle(&mut self, begun: Begun, verdict: Result<Duration, Trouble>) {
         let Parcel { ready, answer, .. } = begun.parcel;
         match verdict {
-            Ok(()) => {
+            Ok(took) => {
                 for (address, reply) in &begun.refused {
                     note(&format!("{address} was refused, the others have it: {reply}"));
                 }
                 answer.tell(Ok(Sent::with_reference(ready.envelope.id)));
-                self.pool.went_well();
+                self.pool.went_well(took);
             }
             Err(trouble) => {
                 self.heed(&trouble);

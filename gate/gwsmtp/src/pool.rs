@@ -2,7 +2,9 @@
 //!
 //! There are as many as the messages need and the server bears: one more while messages wait and none
 //! is idle, one at a time; fewer when the server refuses another or says 421 to it at once, and then slowly
-//! more again; none after a few seconds without a message.
+//! more again; none after a few seconds without a message. A server that is quick has few at work: a message
+//! waits for a busy connection where that takes less than [`SOON`], so that its envelope leaves together with
+//! the content before it.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -19,6 +21,12 @@ use crate::trouble::Trouble;
 
 /// How long a connection is kept without a message.
 const IDLE: Duration = Duration::from_secs(5);
+/// So long a message may wait for a connection that is at work, while others are idle.
+const SOON: Duration = Duration::from_millis(5);
+/// How often an idle connection looks whether the others have come to a stand, while they are at work.
+const LOOK: Duration = Duration::from_millis(20);
+/// A new round trip counts one part in so many of the usual one.
+const USUAL_PARTS: u32 = 8;
 /// The longest wait for the farewells.
 const LEAVE: Duration = Duration::from_secs(2);
 /// Messages that must go well before one connection more is tried, after the server wanted fewer: at
@@ -116,6 +124,12 @@ struct State {
     open: usize,
     opening: usize,
     idle: usize,
+    /// One of the idle ones looks after those at work.
+    is_watched: bool,
+    /// How long a round trip takes as a rule; None before the first.
+    usual: Option<Duration>,
+    /// How many messages have ended.
+    ended: u64,
     /// The most connections for now.
     allowed: usize,
     good: u32,
@@ -126,7 +140,27 @@ struct State {
 impl State {
     /// One connection at a time: a server that refuses one is not asked for the next.
     fn wants_more(&self) -> bool {
-        self.waiting.len() > self.idle && self.opening == 0 && self.open < self.allowed
+        let is_short = self.idle == 0 || self.is_urgent();
+        self.waiting.len() > self.idle && is_short && self.opening == 0 && self.open < self.allowed
+    }
+
+    fn has_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// Connections with a message.
+    fn at_work(&self) -> usize {
+        self.open.saturating_sub(self.idle + self.opening)
+    }
+
+    /// True when those at work would not soon have taken up what waits.
+    fn is_urgent(&self) -> bool {
+        let waiting = u32::try_from(self.waiting.len()).unwrap_or(u32::MAX);
+        let at_work = u32::try_from(self.at_work()).unwrap_or(u32::MAX);
+        match (self.usual, at_work) {
+            (None, _) | (_, 0) => waiting > 0,
+            (Some(usual), at_work) => usual.saturating_mul(waiting) / at_work > SOON,
+        }
     }
 
     fn shrink_to(&mut self, connections: usize) {
@@ -144,6 +178,9 @@ impl Pool {
             open: 0,
             opening: 0,
             idle: 0,
+            is_watched: false,
+            usual: None,
+            ended: 0,
             allowed: account.most_connections,
             good: 0,
             good_to_grow: GOOD_TO_GROW,
@@ -162,7 +199,7 @@ impl Pool {
     pub(crate) fn take(self: &Arc<Self>, job: Job) {
         let mut state = self.state();
         state.waiting.push_back(job);
-        if state.idle > 0 {
+        if state.idle > 0 && state.is_urgent() {
             self.work.notify_one();
         }
         self.grow(state);
@@ -194,26 +231,43 @@ impl Pool {
 
     /// Waits for a message. None: the connection is not needed any more.
     pub(crate) fn next(self: &Arc<Self>) -> Option<Job> {
-        let until = Instant::now() + IDLE;
         let mut state = self.state();
-        state.idle += 1;
-        while state.waiting.is_empty() && !state.is_leaving {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                break;
-            }
-            let woken = self.work.wait_timeout(state, left);
-            state = woken.unwrap_or_else(PoisonError::into_inner).0;
+        if state.waiting.is_empty() && !state.is_leaving {
+            state = self.rest(state);
         }
-        state.idle -= 1;
         let job = state.waiting.pop_front();
         self.grow(state);
         job
     }
 
-    /// A message was taken by the server.
-    pub(crate) fn went_well(self: &Arc<Self>) {
+    /// Waits until this connection is needed, or has not been for long.
+    fn rest<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        let until = Instant::now() + IDLE;
+        let mut stands_still = false;
+        state.idle += 1;
+        while !(state.is_leaving || state.is_urgent() || stands_still && state.has_waiting()) {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            let ended = state.ended;
+            let watches = state.at_work() > 0 && !state.is_watched;
+            state.is_watched |= watches;
+            let wait = if watches { left.min(LOOK) } else { left };
+            state = self.work.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner).0;
+            state.is_watched &= !watches;
+            stands_still = state.ended == ended;
+        }
+        state.idle -= 1;
+        state
+    }
+
+    /// A message was taken by the server; its round trip took so long.
+    pub(crate) fn went_well(self: &Arc<Self>, took: Duration) {
         let mut state = self.state();
+        state.ended += 1;
+        let usual = state.usual.unwrap_or(took);
+        state.usual = Some((usual * (USUAL_PARTS - 1) + took) / USUAL_PARTS);
         if state.allowed >= self.account.most_connections {
             return;
         }
@@ -261,6 +315,9 @@ impl Pool {
         let mut state = self.state();
         state.open -= 1;
         self.gone.notify_all();
+        if state.idle > 0 && state.is_urgent() {
+            self.work.notify_one();
+        }
         self.grow(state);
     }
 
@@ -298,5 +355,61 @@ impl Pool {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Nobody;
+
+    impl Asker for Nobody {
+        fn is_there(&self) -> bool {
+            true
+        }
+        fn tell(self: Box<Self>, _: Result<Sent, Failure>) {}
+    }
+
+    fn waiting(messages: usize) -> VecDeque<Job> {
+        (0..messages).map(|_| Job::Fresh(Box::default(), Box::new(Nobody))).collect()
+    }
+
+    /// One connection at work, one idle, and a server that takes so long for each message.
+    fn state(usual: Option<Duration>, messages: usize) -> State {
+        State {
+            waiting: waiting(messages),
+            open: 2,
+            opening: 0,
+            idle: 1,
+            is_watched: false,
+            usual,
+            ended: 0,
+            allowed: 10,
+            good: 0,
+            good_to_grow: GOOD_TO_GROW,
+            is_leaving: false,
+        }
+    }
+
+    #[test]
+    fn a_message_waits_for_a_busy_connection_only_where_that_is_soon_free() {
+        let (quick, slow) = (Some(Duration::from_micros(50)), Some(Duration::from_millis(30)));
+        assert!(!state(quick, 30).is_urgent());
+        assert!(state(quick, 50).is_urgent());
+        assert!(state(slow, 1).is_urgent());
+        assert!(state(None, 1).is_urgent());
+        assert!(!state(slow, 0).is_urgent());
+        let nobody_works = State { open: 1, ..state(quick, 1) };
+        assert!(nobody_works.is_urgent());
+    }
+
+    #[test]
+    fn there_is_always_one_connection_more_than_are_at_work() {
+        let quick = Some(Duration::from_micros(50));
+        assert!(!state(quick, 30).wants_more());
+        assert!(State { idle: 0, ..state(quick, 30) }.wants_more());
+        assert!(!State { idle: 0, allowed: 2, ..state(quick, 30) }.wants_more());
+        assert!(!State { idle: 0, opening: 1, ..state(quick, 30) }.wants_more());
     }
 }
