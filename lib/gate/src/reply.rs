@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use notice::{Answer, Outcome};
 use wire::frames::FrameError;
@@ -66,12 +67,19 @@ impl Serving {
     }
 }
 
-/// Frames on their way to stdout. Those that are ready at the same time go out in one write.
+/// An answer waits so long for others while so many more are owed: one write, and one waking of the host, for all.
+const GATHER: Duration = Duration::from_millis(2);
+/// So many answers wait for no other.
+const GATHER_MOST: usize = 16;
+
+/// Frames on their way to stdout. Those that are ready at about the same time go out in one write.
 #[derive(Default)]
 pub(crate) struct Line {
     ends: Mutex<Ends>,
     /// There is something to write, or no more will come.
     ready: Condvar,
+    /// There is enough to write.
+    enough: Condvar,
     /// Nothing is owed any more.
     settled: Condvar,
 }
@@ -79,9 +87,18 @@ pub(crate) struct Line {
 #[derive(Default)]
 struct Ends {
     frames: Vec<u8>,
+    /// Answers among the frames.
+    answers: usize,
     owed: usize,
     closed: bool,
     deaf: bool,
+}
+
+impl Ends {
+    /// True while more answers are on their way than are worth a write of their own.
+    fn may_gather(&self) -> bool {
+        self.answers > 0 && self.answers < GATHER_MOST.min(self.owed) && !self.closed
+    }
 }
 
 impl Line {
@@ -129,6 +146,12 @@ impl Line {
             if ends.frames.is_empty() {
                 return;
             }
+            if ends.may_gather() {
+                let gathers = |ends: &mut Ends| ends.may_gather();
+                let waited = self.enough.wait_timeout_while(ends, GATHER, gathers);
+                ends = waited.unwrap_or_else(PoisonError::into_inner).0;
+            }
+            ends.answers = 0;
             std::mem::swap(&mut ends.frames, &mut batch);
             drop(ends);
             if to.write_all(&batch).and_then(|()| to.flush()).is_err() {
@@ -144,7 +167,11 @@ impl Line {
         if ends.owed == 0 {
             self.settled.notify_one();
         }
+        ends.answers += 1;
         self.append(&mut ends, |frames| append_answer(frames, id, answer));
+        if !ends.may_gather() {
+            self.enough.notify_one();
+        }
     }
 
     fn append(&self, ends: &mut Ends, frame: impl FnOnce(&mut Vec<u8>) -> Result<(), FrameError>) {
