@@ -36,10 +36,11 @@ impl Left {
         })
     }
 
-    /// A row that says whether somebody follows it.
+    /// A row that says whether somebody follows it; by the places of its columns, as every message has one.
     pub(super) fn read_whole(row: &Row<'_>) -> rusqlite::Result<Self> {
-        let followers = if row.get("is_followed")? { Followers::Perhaps } else { Followers::None };
-        Ok(Self { followers, ..Self::read(row)? })
+        let followers = if row.get(3)? { Followers::Perhaps } else { Followers::None };
+        let (module, route, object) = (text(row, 0)?, text(row, 1)?, text(row, 2)?);
+        Ok(Self { module, route, object, followers })
     }
 }
 

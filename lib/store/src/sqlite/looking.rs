@@ -6,10 +6,14 @@ use super::statements::{self as sql, Statement};
 use crate::{Count, Lease, LogFilter, LogRow, NewLog, Result, TaskFilter, TaskRow};
 use notice::{GatewayId, LogId, ModuleName, Ms, ProjectId, Route, State, TaskId, UserId};
 use rusqlite::{Row, named_params};
+use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 /// Rows of the log may be this much out of the order of their ids, in ms: a receipt tells of the past.
 const LOG_DISORDER_MS: i64 = Ms::DAY;
+/// Rows of the log that have their references indexed together (0006).
+const STRETCH_ROWS: i64 = 1_000;
 
 impl Session<'_> {
     pub(super) fn routes(&self, module: &ModuleName, forced_only: bool) -> Result<Vec<Route>> {
@@ -223,11 +227,13 @@ impl Session<'_> {
             return self.read_log_of_user(user, filter, before, limit);
         }
         let mut rows = Vec::new();
+        let is_over = Cell::new(false);
         let mut look = |row: &Row<'_>| {
             let found = log_row(row)?;
             let too_old =
                 filter.since.is_some_and(|since| found.row.at < since.plus(-LOG_DISORDER_MS));
             if too_old || rows.len() == limit {
+                is_over.set(true);
                 return Ok(Next::Stop);
             }
             if fits_log(&found, filter) {
@@ -242,10 +248,16 @@ impl Session<'_> {
             let params = named_params! {":contact": contact, ":before": before, ":after": after};
             self.each(sql::LOG_OF_CONTACT, params, &mut look)?;
         } else if let (Some(gateway), Some(reference)) = (filter.gateway, &filter.reference) {
-            let params = named_params! {
-                ":gateway": gateway.0, ":reference": reference, ":before": before, ":after": after,
-            };
-            self.each(sql::LOG_OF_REFERENCE, params, &mut look)?;
+            for stretch in self.stretches((before, after))?.rev() {
+                let params = named_params! {
+                    ":stretch": stretch, ":gateway": gateway.0, ":reference": reference,
+                    ":before": before, ":after": after,
+                };
+                self.each(sql::LOG_OF_REFERENCE, params, &mut look)?;
+                if is_over.get() {
+                    break;
+                }
+            }
         } else if let (Some(gateway), true) = (filter.gateway, is_of_handlers(filter)) {
             let params = named_params! {":gateway": gateway.0, ":before": before, ":after": after};
             self.each(sql::LOG_OF_HANDLER, params, &mut look)?;
@@ -254,6 +266,14 @@ impl Session<'_> {
             self.each(sql::LOG, params, &mut look)?;
         }
         Ok(rows)
+    }
+
+    /// The stretches of the log between two rows, each with an index of its references.
+    fn stretches(&self, (before, after): (i64, i64)) -> Result<RangeInclusive<i64>> {
+        let read = |row: &Row<'_>| row.get::<_, Option<i64>>(0);
+        let first = self.one(sql::LOG_FIRST, [], read)?.flatten().unwrap_or(0).max(after);
+        let last = self.one(sql::LOG_LAST, [], read)?.flatten().unwrap_or(0).min(before);
+        Ok(first / STRETCH_ROWS..=last / STRETCH_ROWS)
     }
 
     fn read_log_of_user(

@@ -3,7 +3,7 @@
 use super::blobs::Blobs;
 use super::statements::Statement;
 use crate::{Hash, Result, StoreError};
-use rusqlite::{Connection, ErrorCode, Params, Row};
+use rusqlite::{Connection, ErrorCode, Params, Row, RowIndex};
 use std::collections::HashSet;
 use std::path::Path;
 
@@ -124,7 +124,7 @@ impl Errors {
 
 /// Text as it stands in the row; what is no UTF-8 (a foreign program may write anything) becomes U+FFFD,
 /// so that one bad row can't stop a turn.
-pub(super) fn text(row: &Row<'_>, column: &str) -> Read<String> {
+pub(super) fn text(row: &Row<'_>, column: impl RowIndex) -> Read<String> {
     use rusqlite::types::ValueRef;
     Ok(match row.get_ref(column)? {
         ValueRef::Text(bytes) | ValueRef::Blob(bytes) => {
@@ -143,7 +143,7 @@ pub(super) fn text_or_none(row: &Row<'_>, column: &str) -> Read<Option<String>> 
 }
 
 /// A count that can't be negative; what is out of range is clamped.
-pub(super) fn count(row: &Row<'_>, column: &str) -> Read<u32> {
+pub(super) fn count(row: &Row<'_>, column: impl RowIndex) -> Read<u32> {
     let number: i64 = row.get(column)?;
     Ok(u32::try_from(number.max(0)).unwrap_or(u32::MAX))
 }

@@ -302,8 +302,12 @@ statements! {
     "SELECT * FROM notifylog INDEXED BY nl_handler WHERE module='nthandler' AND gateway=:gateway AND id<:before
        AND id>:after ORDER BY id DESC"
     LOG_OF_REFERENCE "read the log of a reference"
-    "SELECT * FROM notifylog WHERE gateway=:gateway AND reference=:reference AND id<:before AND id>:after
-     ORDER BY id DESC"
+    "SELECT * FROM notifylog WHERE id/1000=:stretch AND gateway=:gateway AND reference=:reference AND id<:before
+       AND id>:after ORDER BY id DESC"
+    LOG_FIRST "find the first row of the log"
+    "SELECT min(id) FROM notifylog"
+    LOG_LAST "find the last row of the log"
+    "SELECT max(id) FROM notifylog"
     LOG_IDS_OF_USER "list the log of a user"
     "SELECT id FROM notifylog WHERE user=:user AND at>=:since"
     LOG_REFUSED "read what was refused before any gate was asked"

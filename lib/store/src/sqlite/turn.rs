@@ -248,7 +248,7 @@ impl Session<'_> {
             let bundle: Option<[u8; 32]> = row.get(0)?;
             let project: Option<i64> = row.get(3)?;
             let key: Option<String> = row.get(4)?;
-            Ok((bundle, row.get::<_, [u8; 32]>(1)?, text(row, "user")?, project, key))
+            Ok((bundle, row.get::<_, [u8; 32]>(1)?, text(row, 2)?, project, key))
         })?;
         let Some((bundle, notice, user, project, key)) = found else {
             return Ok((None, self.key_or_derived(id)?));
@@ -295,23 +295,23 @@ fn pick(demand: &Demand, all: Statement, forced: Statement) -> Statement {
     if demand.forced_only { forced } else { all }
 }
 
+/// The columns by their places in `RETURNING`, the same in all claims: names would be looked up row by row.
 fn claimed(row: &Row<'_>, demand: &Demand) -> rusqlite::Result<Claimed> {
-    let id = TaskId(row.get("id")?);
     Ok(Claimed {
-        lease: Lease { task: id, seq: row.get("lease_seq")? },
+        lease: Lease { task: TaskId(row.get(0)?), seq: row.get(10)? },
         module: demand.module.clone(),
-        route: Route::from_column(text(row, "lane")?),
+        route: Route::from_column(text(row, 1)?),
         gateway: demand.gateway,
-        filename: text(row, "filename")?,
-        priority: priority(row)?,
-        ord: row.get("ord")?,
-        error_count: count(row, "error_count")?,
-        attempt: count(row, "attempt")?,
-        maybe_sent: row.get("maybe_sent")?,
-        forced: row.get("forced")?,
-        object: text(row, "object")?,
-        queued: Ms(row.get("queued_ms")?),
-        expires: row.get::<_, Option<i64>>("expires_ms")?.map(Ms),
+        filename: text(row, 2)?,
+        priority: Priority::new(row.get(3)?).unwrap_or_default(),
+        ord: row.get(4)?,
+        error_count: count(row, 5)?,
+        attempt: count(row, 6)?,
+        maybe_sent: row.get(7)?,
+        forced: row.get(8)?,
+        object: text(row, 9)?,
+        queued: Ms(row.get(11)?),
+        expires: row.get::<_, Option<i64>>(12)?.map(Ms),
         key: String::new(),
         body: None,
     })

@@ -8,7 +8,7 @@ use super::{Options, Order, create};
 use rusqlite::Connection;
 
 /// Which partial index a statement must walk.
-const WALKS: [(Statement, &str); 53] = [
+const WALKS: [(Statement, &str); 54] = [
     (sql::OLDEST_OF_OBJECT, "nt_object"),
     (sql::LIVE_OF_OBJECT, "nt_object"),
     (sql::FOLLOW_BLOCKS, "nt_trouble"),
@@ -62,6 +62,7 @@ const WALKS: [(Statement, &str); 53] = [
     (sql::PLACES_FAILED, "nt_failed"),
     (sql::PLACES_ASKED, "nt_asked"),
     (sql::PRUNE_FAILED, "nt_failed"),
+    (sql::LOG_OF_REFERENCE, "nl_reference"),
 ];
 
 fn plan(connection: &Connection, statement: &str) -> Vec<String> {
