@@ -10,6 +10,7 @@ mod parse;
 mod write;
 
 pub use error::{XmlError, XmlProblem};
+pub(crate) use write::write_section;
 pub use write::{write_attribute_value, write_element, write_text};
 
 /// How large a document may be.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::xml::{Document, Element, XmlError};
+use crate::xml::{Document, Element, XmlError, write_attribute_value, write_section};
 
 /// The reply to one render request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -59,16 +59,12 @@ impl fmt::Display for TemplateError {
 impl Reply {
     /// The frame.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut root = Element::new("doc");
-        if self.last {
-            root.set_attribute("last", "yes");
-        }
+        let mut out = if self.last { b"<doc last=\"yes\">".to_vec() } else { b"<doc>".to_vec() };
         for rendered in &self.messages {
-            root.push(write_message(rendered));
+            rendered.write_to(&mut out);
         }
-        let mut bytes = Vec::new();
-        root.write_to(&mut bytes);
-        bytes
+        out.extend_from_slice(b"</doc>");
+        out
     }
 
     /// Reads a frame.
@@ -81,26 +77,29 @@ impl Reply {
     }
 }
 
-fn write_message(rendered: &Rendered) -> Element {
-    let mut message = Element::new("message").with_attribute("id", &rendered.id);
-    match &rendered.result {
-        Ok(texts) => {
-            for (name, text) in
-                [("html", &texts.html), ("text", &texts.text), ("subject", &texts.subject)]
-            {
-                if let Some(text) = text {
-                    message.push(Element::new(name).with_text(text));
+impl Rendered {
+    fn write_to(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"<message id=\"");
+        write_attribute_value(out, &self.id);
+        out.extend_from_slice(b"\">");
+        match &self.result {
+            Ok(texts) => {
+                for (name, text) in
+                    [("html", &texts.html), ("text", &texts.text), ("subject", &texts.subject)]
+                {
+                    if let Some(text) = text {
+                        write_section(out, name, text);
+                    }
                 }
             }
-        }
-        Err(error) => message.push(
-            Element::new("error")
+            Err(error) => Element::new("error")
                 .with_attribute("template", &error.template)
                 .with_attribute("line", error.line.to_string())
-                .with_text(&error.message),
-        ),
+                .with_text(&error.message)
+                .write_to(out),
+        }
+        out.extend_from_slice(b"</message>");
     }
-    message
 }
 
 fn read_message(message: &Element) -> Rendered {
@@ -125,7 +124,7 @@ mod tests {
         let texts = Texts {
             html: Some("<p>a ]]> &amp; б</p>\r\n".into()),
             text: Some(String::new()),
-            subject: None,
+            subject: Some("<b>&amp; б\n".into()),
         };
         let error =
             TemplateError { template: "a.ejs".into(), line: 3, message: "x is not defined".into() };
