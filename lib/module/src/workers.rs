@@ -62,7 +62,7 @@ struct Senders {
 }
 
 /// How a message reaches its gate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Speed {
     /// By a process of its own, or without one.
     OneShot,
@@ -220,13 +220,16 @@ impl Lanes {
         if self.parts.module.profile().way == Way::Module {
             return messages.into_iter().for_each(|message| self.settle(message));
         }
-        let mut ways: HashMap<(Outlet, Speed), Vec<Message>> = HashMap::new();
+        let mut outlets: HashMap<Outlet, Vec<Message>> = HashMap::new();
         for message in messages {
-            let way = (message.order.outlet.clone(), self.speed(&message));
-            ways.entry(way).or_default().push(message);
+            match outlets.get_mut(&message.order.outlet) {
+                Some(others) => others.push(message),
+                None => drop(outlets.insert(message.order.outlet.clone(), vec![message])),
+            }
         }
-        for (way, messages) in ways {
-            self.send_by(way, messages);
+        for (outlet, messages) in outlets {
+            let speed = self.speed(&outlet, &messages);
+            self.send_by((outlet, speed), messages);
         }
     }
 
@@ -258,10 +261,10 @@ impl Lanes {
         let _ = self.parts.outcomes.send(Ended::before_a_gate(lease, how, message.details));
     }
 
-    /// By its features alone.
-    fn speed(&self, message: &Message) -> Speed {
-        let gateway = message.order.gateway.as_ref();
-        let is_gate = matches!(message.order.outlet, Outlet::Gateway(_));
+    /// By the features of the outlet's gate alone; asked once for messages that arrive together.
+    fn speed(&self, outlet: &Outlet, messages: &[Message]) -> Speed {
+        let gateway = messages.first().and_then(|message| message.order.gateway.as_ref());
+        let is_gate = matches!(outlet, Outlet::Gateway(_));
         let serves = gateway.filter(|_| is_gate).is_some_and(|gateway| {
             let listed = self.parts.tools.programs.one(Folder::Gate, &gateway.gate);
             listed.offers("serve") && listed.offers("outgoing")

@@ -16,7 +16,7 @@ const TICK: Duration = Duration::from_millis(100);
 /// Without work.
 const LONG: Duration = Duration::from_hours(1);
 /// A gate that still has half its window to do is given more so late, so that many go out in one write.
-const GATHER: Duration = Duration::from_millis(2);
+const GATHER: Duration = Duration::from_millis(5);
 
 /// The thread of one sender.
 pub(super) struct Attendant {
