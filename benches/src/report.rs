@@ -2,10 +2,9 @@
 
 use crate::options::Options;
 use crate::rounds::{Case, table};
-use gatepost_kit::host::repository;
+use gatepost_kit::page::{self, commit, machine, today};
 use serde_json::{Value, json};
 use std::fs;
-use std::process::Command;
 
 /// The page that `--write` writes.
 const PAGE: &str = "docs/benchmarks.md";
@@ -78,11 +77,9 @@ impl Report {
             println!("written: {}", file.display());
         }
         if self.options.writes_page {
-            let path = repository().join(PAGE);
-            let page = fs::read_to_string(&path).unwrap();
             let now = format!("{}, {}, {}", today(), commit(), self.machine);
-            let page = self.sections.iter().fold(page, |page, one| one.placed(&page, &now));
-            fs::write(path, page).unwrap();
+            let sections: Vec<_> = self.sections.iter().map(|one| one.on_the_page(&now)).collect();
+            page::write(PAGE, &sections);
             println!("written: {PAGE}");
         }
     }
@@ -107,22 +104,15 @@ impl Report {
 }
 
 impl Section {
-    /// The page with this section in its place: between its marks, or at the end when it has none.
-    fn placed(&self, page: &str, now: &str) -> String {
-        let (begin, end) = (format!("<!-- bench {} -->", self.name), "<!-- end -->");
+    /// Its mark and its text.
+    fn on_the_page(&self, now: &str) -> (String, String) {
         let text = format!(
-            "{begin}\n## {}\n\n{}.\n\n{}\n\n({now})\n{end}",
+            "## {}\n\n{}.\n\n{}\n\n({now})",
             self.name,
             capitalised(self.what),
             self.blocks.join("\n\n")
         );
-        match page.split_once(&begin) {
-            None => format!("{}\n\n{text}\n", page.trim_end()),
-            Some((before, rest)) => {
-                let (_, after) = rest.split_once(end).unwrap();
-                format!("{before}{text}{after}")
-            }
-        }
+        (format!("bench {}", self.name), text)
     }
 }
 
@@ -131,82 +121,17 @@ fn capitalised(text: &str) -> String {
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
-/// The machine in words.
-fn machine() -> String {
-    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
-    let cpu = read("/proc/cpuinfo");
-    let model = cpu
-        .lines()
-        .find_map(|line| line.strip_prefix("model name"))
-        .unwrap_or(": unknown processor");
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let memory = read("/proc/meminfo");
-    let kib: u64 = memory
-        .lines()
-        .find_map(|line| line.strip_prefix("MemTotal:")?.split_whitespace().next()?.parse().ok())
-        .unwrap_or(0);
-    let kernel = read("/proc/sys/kernel/osrelease");
-    format!(
-        "{}, {cores} cores, {} GiB, Linux {}, database on {}",
-        model.trim_start_matches([' ', '\t', ':']),
-        kib >> 20,
-        kernel.trim(),
-        file_system()
-    )
-}
-
-/// Of the folder where the installations are made.
-fn file_system() -> String {
-    let folder = std::env::temp_dir();
-    let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
-    let kinds = mounts.lines().filter_map(|line| {
-        let mut words = line.split(' ').skip(1);
-        let (at, kind) = (words.next()?, words.next()?);
-        folder.starts_with(at).then_some((at.len(), kind.to_owned()))
-    });
-    kinds.max_by_key(|(length, _)| *length).map_or_else(|| "?".to_owned(), |(_, kind)| kind)
-}
-
-fn today() -> String {
-    asked("date", &["-u", "+%F"])
-}
-
-fn commit() -> String {
-    match asked("git", &["rev-parse", "--short", "HEAD"]).as_str() {
-        "" => "no commit".to_owned(),
-        commit => format!("commit {commit}"),
-    }
-}
-
-fn asked(program: &str, words: &[&str]) -> String {
-    let output = Command::new(program).args(words).current_dir(repository()).output();
-    let text = output.map(|output| output.stdout).unwrap_or_default();
-    String::from_utf8_lossy(&text).trim().to_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn section(name: &'static str) -> Section {
-        Section { name, what: "what it is", blocks: vec!["| a |".to_owned()], tables: Vec::new() }
-    }
+    use gatepost_kit::host::repository;
 
     #[test]
-    fn a_section_takes_its_own_place_and_leaves_the_others() {
-        let page = "# Page\n<!-- bench mail -->\nold\n<!-- end -->\n\n<!-- bench sms -->\nkept\n<!-- end -->\n";
-        let page = section("mail").placed(page, "today");
-        assert!(page.starts_with("# Page\n<!-- bench mail -->\n## mail\n\nWhat it is.\n\n| a |"));
-        assert!(page.contains("(today)\n<!-- end -->\n\n<!-- bench sms -->\nkept\n<!-- end -->\n"));
-        assert!(!page.contains("old"));
-        assert_eq!(section("mail").placed(&page, "today"), page);
-    }
-
-    #[test]
-    fn a_section_without_a_place_comes_last() {
-        let page = section("cold").placed("# Page\n", "today");
-        assert!(page.starts_with("# Page\n\n<!-- bench cold -->\n## cold"));
-        assert!(page.ends_with("(today)\n<!-- end -->\n"));
+    fn a_section_says_what_it_is_and_when_it_was_made() {
+        let blocks = vec!["| a |".to_owned()];
+        let section = Section { name: "mail", what: "what it is", blocks, tables: Vec::new() };
+        let text = "## mail\n\nWhat it is.\n\n| a |\n\n(today)".to_owned();
+        assert_eq!(section.on_the_page("today"), ("bench mail".to_owned(), text));
     }
 
     #[test]

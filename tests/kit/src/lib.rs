@@ -12,6 +12,7 @@ pub mod dovecot;
 pub mod gate;
 pub mod host;
 pub mod http_sink;
+pub mod page;
 pub mod postfix;
 pub mod scenario;
 pub mod smtp_sink;
