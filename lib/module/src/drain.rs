@@ -6,7 +6,7 @@ use crate::contact::{Contact, Person, Refusal, contact_of, shown};
 use crate::desk::{Desk, InHand};
 use crate::handover::Door;
 use crate::kill::{Fault, KillPoint};
-use crate::pipeline::{Details, Ended, Event, How, LeaseTime, Order, Pipeline, Work};
+use crate::pipeline::{Details, Ended, Event, How, LeaseEnd, LeaseTime, Order, Pipeline, Work};
 use crate::plan::{Desks, GateBook, Pause, Plan, Scope, Untold, View, plan};
 use crate::prepare::details_of_refused;
 use crate::reaper::{bury, suspects};
@@ -235,7 +235,7 @@ impl Drain {
         turned.claimed = u32::try_from(written.turn.claimed.len()).unwrap_or(u32::MAX);
         // what was given back just now was not in the view
         turned.again = self.is_worth_again(&plan, &written) || !batch.returned.is_empty();
-        self.apply(batch, written, (&view, &plan))?;
+        self.apply(batch, written, (&view, &plan, now))?;
         turned.in_hand = self.in_hand();
         Ok(turned)
     }
@@ -426,7 +426,7 @@ impl Drain {
         &mut self,
         batch: Batch,
         written: Written,
-        (view, plan): (&View, &Plan),
+        (view, plan, now): (&View, &Plan, Ms),
     ) -> Result<(), StoreError> {
         self.note_closed(&written);
         for lease in &batch.returned {
@@ -442,12 +442,12 @@ impl Drain {
             }
         }
         if let Some(ours) = &written.extended {
-            self.note_extended(ours);
+            self.note_extended(ours, now);
         }
         self.tally.lost += written.turn.lost.len() as u64;
         self.tally.reaped += u64::from(written.reaped);
         let mut work: Vec<Work> = plan.probes.iter().cloned().map(Work::Probe).collect();
-        let messages = self.take_in_hand(written.turn.claimed, &mut work);
+        let messages = self.take_in_hand(written.turn.claimed, now, &mut work);
         let leases: Vec<store::Lease> = messages.iter().map(|message| message.row.lease).collect();
         let accepted = self.accept(messages, view).map(|orders| {
             work.extend(orders.into_iter().map(|order| Work::Deliver(Box::new(order))));
@@ -524,18 +524,27 @@ impl Drain {
         }
     }
 
-    fn note_extended(&mut self, ours: &[store::Lease]) {
+    fn note_extended(&mut self, ours: &[store::Lease], now: Ms) {
         self.extended_at = self.door.clock.since_boot();
-        let until = self.extended_at.plus(self.rules.lease_ms);
+        let until = self.lease_end(now);
         for task in self.desk.hand.values() {
             if ours.contains(&task.lease) { task.until.extend(until) } else { task.until.lose() }
         }
     }
 
+    /// Of what a turn claimed or extended that took place then.
+    fn lease_end(&self, now: Ms) -> LeaseEnd {
+        let lease_ms = self.rules.lease_ms;
+        LeaseEnd {
+            since_boot: self.door.clock.since_boot().plus(lease_ms),
+            in_row: now.plus(lease_ms),
+        }
+    }
+
     /// Takes claimed rows in hand; files go to be read, messages come back. Reads nothing, so it can't fail.
-    fn take_in_hand(&mut self, claimed: Vec<Claimed>, work: &mut Vec<Work>) -> Vec<Taken> {
+    fn take_in_hand(&mut self, claimed: Vec<Claimed>, now: Ms, work: &mut Vec<Work>) -> Vec<Taken> {
         self.claimed_in_all += claimed.len() as u64;
-        let until = self.door.clock.since_boot().plus(self.rules.lease_ms);
+        let until = self.lease_end(now);
         let mut messages = Vec::new();
         for row in claimed {
             let person = row.body.as_ref().map(|body| Person::read(&body.user)).unwrap_or_default();

@@ -72,7 +72,9 @@ impl Door {
         self.begin_all(&[order]).pop().unwrap_or(Err(How::Returned))
     }
 
-    /// The same for messages that are handed over together: asked once, noted with one write.
+    /// The same for messages that are handed over together: asked once, noted with one write, asked again. A reaper
+    /// that found no start in the notes has read them when the lease had run out already: whoever noted it later finds
+    /// that out here, and sends nothing.
     pub fn begin_all(&self, orders: &[&Order]) -> Vec<Result<Begun, How>> {
         let (now, is_paused) = (self.clock.now(), self.paused());
         let mut begun: Vec<Result<Begun, How>> =
@@ -91,14 +93,24 @@ impl Door {
                 *one = Err(How::NotReady(why.clone()));
             }
         }
+        for (order, one) in orders.iter().zip(&mut begun) {
+            if one.is_ok() && !self.is_ours(order) {
+                *one = Err(How::Returned);
+                self.notes.settled([order.claimed.lease]);
+            }
+        }
         begun
+    }
+
+    fn is_ours(&self, order: &Order) -> bool {
+        order.until.is_ours(&*self.clock) || self.sabotage.commits(Fault::FenceOff)
     }
 
     fn may_begin(&self, order: &Order, (now, is_paused): (Ms, bool)) -> Result<Begun, How> {
         if self.is_stopping() || is_paused && !order.claimed.forced {
             return Err(How::Returned);
         }
-        if !order.until.is_ours(&*self.clock) && !self.sabotage.commits(Fault::FenceOff) {
+        if !self.is_ours(order) {
             return Err(How::Returned);
         }
         if order.claimed.expires.is_some_and(|expires| expires <= now) {
@@ -174,5 +186,106 @@ fn may_be_lost(effect: &Effect) -> bool {
         | Effect::ServiceState { .. }
         | Effect::Handler { .. } => false,
         Effect::Response(_) => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contact::{Contact, Person};
+    use crate::notes::{self, Noted};
+    use crate::pipeline::{LeaseEnd, LeaseTime};
+    use crate::rules::Outlet;
+    use notice::{Fields, ModuleName, Priority, Route, TaskId};
+    use std::sync::atomic::AtomicI64;
+    use store::Claimed;
+
+    const LEASE: Lease = Lease { task: TaskId(5), seq: 1 };
+
+    /// Two clocks, of which one jumps when it was looked at so often.
+    #[derive(Default)]
+    struct Jumping {
+        looks: AtomicI64,
+        boot_jumps_at: i64,
+        wall_ms: AtomicI64,
+    }
+
+    impl Clock for Jumping {
+        fn now(&self) -> Ms {
+            Ms(self.wall_ms.load(Ordering::SeqCst))
+        }
+
+        fn since_boot(&self) -> Ms {
+            let look = self.looks.fetch_add(1, Ordering::SeqCst) + 1;
+            Ms(if look >= self.boot_jumps_at { 100_000 } else { 0 })
+        }
+    }
+
+    fn order() -> Order {
+        let claimed = Claimed {
+            lease: LEASE,
+            module: ModuleName::new("ntemail").unwrap(),
+            route: Route::unread(),
+            gateway: None,
+            filename: String::new(),
+            priority: Priority::default(),
+            ord: 0,
+            error_count: 0,
+            attempt: 1,
+            maybe_sent: false,
+            forced: false,
+            object: String::new(),
+            queued: Ms(0),
+            expires: None,
+            key: "k".into(),
+            body: None,
+        };
+        let end = Ms(60_000);
+        Order {
+            claimed,
+            person: Person::default(),
+            contact: Contact { kind: "email".into(), address: "u1@x.y".into(), phone: None },
+            gateway: None,
+            outlet: Outlet::Own,
+            project: Arc::new(Fields::new()),
+            until: LeaseTime::until(LeaseEnd { since_boot: end, in_row: end }),
+        }
+    }
+
+    /// How a hand-over begins by this clock, and what is noted of it.
+    fn begun(clock: Arc<Jumping>) -> (Result<(), How>, Option<Noted>) {
+        let folder = tempfile::tempdir().unwrap();
+        let module = ModuleName::new("ntemail").unwrap();
+        let identity = Identity::take(&module, folder.path(), &*clock).unwrap();
+        let path = identity.notes_path();
+        let door = Door {
+            clock,
+            notes: Notes::create(&path).unwrap(),
+            identity,
+            pause: Box::new(|| false),
+            sabotage: Sabotage::default(),
+            stopping: AtomicBool::new(false),
+            turns: AtomicU64::new(0),
+        };
+        let begun = door.begin(&order()).map(drop);
+        (begun, notes::read(&path).unwrap().remove(&LEASE))
+    }
+
+    #[test]
+    fn a_hand_over_begins_while_the_lease_is_ours_by_both_clocks() {
+        let clock = || Jumping { boot_jumps_at: i64::MAX, ..Jumping::default() };
+        assert_eq!(begun(Arc::new(clock())), (Ok(()), Some(Noted::Started)));
+        let late = Jumping { boot_jumps_at: 1, ..Jumping::default() };
+        assert_eq!(begun(Arc::new(late)), (Err(How::Returned), None));
+        // somebody set the clock that the reaper goes by
+        let set = Jumping { wall_ms: AtomicI64::new(86_400_000), ..clock() };
+        assert_eq!(begun(Arc::new(set)), (Err(How::Returned), None));
+    }
+
+    // a reaper that came between the look and the note has found no start, and has given the task to another
+    #[test]
+    fn a_worker_that_slept_before_it_noted_the_start_sends_nothing() {
+        let asleep = Jumping { boot_jumps_at: 2, ..Jumping::default() };
+        assert_eq!(begun(Arc::new(asleep)), (Err(How::Returned), Some(Noted::Started)));
     }
 }

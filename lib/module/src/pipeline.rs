@@ -47,29 +47,45 @@ pub struct Order {
     pub until: LeaseTime,
 }
 
-/// The end of a lease on the clock that nobody can set; the store thread moves it on, senders read it.
+/// The end of a lease; the store thread moves it on, senders read it.
+///
+/// It is over by whichever clock says so first. The reaper goes by the time that stands in the row, and that clock can
+/// be set; the other one nobody can set, and it also counts while the first goes back.
 #[derive(Clone, Debug)]
-pub struct LeaseTime(Arc<AtomicI64>);
+pub struct LeaseTime(Arc<[AtomicI64; 2]>);
+
+/// When a lease ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeaseEnd {
+    /// Since boot.
+    pub since_boot: Ms,
+    /// What the row says.
+    pub in_row: Ms,
+}
 
 impl LeaseTime {
-    /// A lease that ends then, milliseconds since boot.
-    pub fn until(since_boot: Ms) -> Self {
-        Self(Arc::new(AtomicI64::new(since_boot.0)))
+    /// A lease that ends then.
+    pub fn until(end: LeaseEnd) -> Self {
+        Self(Arc::new([end.since_boot, end.in_row].map(|at| AtomicI64::new(at.0))))
     }
 
     /// It was extended.
-    pub fn extend(&self, since_boot: Ms) {
-        self.0.store(since_boot.0, Ordering::SeqCst);
+    pub fn extend(&self, end: LeaseEnd) {
+        for (ends, at) in self.0.iter().zip([end.since_boot, end.in_row]) {
+            ends.store(at.0, Ordering::SeqCst);
+        }
     }
 
     /// It was lost.
     pub fn lose(&self) {
-        self.0.store(i64::MIN, Ordering::SeqCst);
+        let never = Ms(i64::MIN);
+        self.extend(LeaseEnd { since_boot: never, in_row: never });
     }
 
     /// Whether a hand-over may still begin.
     pub fn is_ours(&self, clock: &dyn Clock) -> bool {
-        clock.since_boot().0 < self.0.load(Ordering::SeqCst)
+        let mut ends = self.0.iter().zip([clock.since_boot(), clock.now()]);
+        ends.all(|(end, now)| now.0 < end.load(Ordering::SeqCst))
     }
 }
 
