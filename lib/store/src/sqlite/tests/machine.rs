@@ -356,9 +356,12 @@ impl Pair {
                     && matches!(row.state, State::Ready | State::Sending | State::Waiting)
             };
             assert_eq!(rows.iter().find(held_back), None, "{id} overtook its object");
-            let known = before.iter().find(|row| row.id == id).filter(|row| row.maybe_sent);
-            if let Some(row) = known {
+            let known = before.iter().find(|row| row.id == id);
+            if let Some(row) = known.filter(|row| row.maybe_sent) {
                 assert_eq!(claimed.gateway, row.last_gateway, "{id} changed its gateway");
+            }
+            if let Some(row) = known.filter(|row| row.state == State::Ready) {
+                assert_eq!(claimed.attempt, row.attempt + 1, "{id} counts its attempts");
             }
         }
         if want.iter().all(|demand| !demand.forced_only) {
