@@ -5,30 +5,42 @@
  * FAULTS_FOREVER set: the N-th and every later one fails
  * FAULTS_COUNT   a file that gets a line for each: "commit" (the frame that ends a transaction in the write-ahead
  *                log), "sync wal", "sync db", "failed"
+ * FAULTS_RECORD  a file that gets what happens to the database and to queue files, in order: writes, cuts, renames,
+ *                removals and syncs, as `struct record` says
+ * FAULTS_DEAF    set: syncs are not recorded, as if the disk had only said that it did
  * FAULTS_CLOCK   a file with seconds that are added to the real-time clock; missing or empty: none
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
 static long writes, syncs;
 
-/* True if the file is meant; then its path is in `path`, which holds 4096 bytes. */
-static int is_ours(int fd, char *path) {
-    const char *part = getenv("FAULTS_FILES");
+/* The file's path goes to `path`, which holds 4096 bytes. */
+static int has_path(int fd, char *path) {
     char name[64];
     snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
     ssize_t length = readlink(name, path, 4095);
     if (length <= 0) return 0;
     path[length] = 0;
+    return 1;
+}
+
+/* True if the file is meant; then its path is in `path`. */
+static int is_ours(int fd, char *path) {
+    const char *part = getenv("FAULTS_FILES");
+    if (!has_path(fd, path)) return 0;
     return strstr(path, part ? part : "gatepost.db") != NULL && strstr(path, "-shm") == NULL;
 }
 
@@ -39,6 +51,35 @@ static void note(const char *line) {
     if (fd < 0) return;
     syscall(SYS_write, fd, line, strlen(line));
     syscall(SYS_close, fd);
+}
+
+/* What is recorded; the path and the bytes follow. `w`: bytes at an offset. `t`: cut to the offset. `r`: renamed, the
+ * bytes are the new path. `u`: removed. `s`: synced, a file or a folder. */
+struct record { uint64_t kind, inode, offset, path_bytes, bytes; };
+
+static int is_recorded(const char *path) {
+    return getenv("FAULTS_RECORD") && !strstr(path, "-shm") && (strstr(path, "gatepost.db") || strstr(path, "/var/notify"));
+}
+
+/* One write: processes record beside each other, each inside its lock of what it changes. */
+static void record(struct record head, const char *path, const void *bytes) {
+    int saved = errno;
+    int fd = syscall(SYS_openat, AT_FDCWD, getenv("FAULTS_RECORD"), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    head.path_bytes = strlen(path);
+    struct iovec parts[] = {{&head, sizeof head}, {(void *)path, head.path_bytes}, {(void *)bytes, head.bytes}};
+    if (fd >= 0) {
+        syscall(SYS_writev, fd, parts, 3);
+        syscall(SYS_close, fd);
+    }
+    errno = saved;
+}
+
+static void record_file(int fd, struct record head, const void *bytes) {
+    char path[4096];
+    struct stat about;
+    if (!getenv("FAULTS_RECORD") || !has_path(fd, path) || !is_recorded(path) || fstat(fd, &about)) return;
+    head.inode = about.st_ino;
+    record(head, path, bytes);
 }
 
 /* True, with errno set, if this call is to fail. */
@@ -66,6 +107,8 @@ static int write_fails(int fd, const unsigned char *bytes, size_t size) {
 
 static int sync_fails(int fd) {
     char path[4096];
+    /* before it is done: what is written meanwhile is not covered */
+    if (!getenv("FAULTS_DEAF")) record_file(fd, (struct record){.kind = 's'}, "");
     if (!is_ours(fd, path)) return 0;
     note(strstr(path, "-wal") ? "sync wal\n" : "sync db\n");
     return fails("fsync", __sync_add_and_fetch(&syncs, 1));
@@ -74,16 +117,49 @@ static int sync_fails(int fd) {
 ssize_t write(int fd, const void *bytes, size_t size) {
     static ssize_t (*real)(int, const void *, size_t);
     if (!real) real = dlsym(RTLD_NEXT, "write");
-    return write_fails(fd, bytes, size) ? -1 : real(fd, bytes, size);
+    if (write_fails(fd, bytes, size)) return -1;
+    ssize_t written = real(fd, bytes, size);
+    off_t end = written > 0 && getenv("FAULTS_RECORD") ? lseek(fd, 0, SEEK_CUR) : -1;
+    if (end >= written) record_file(fd, (struct record){.kind = 'w', .offset = end - written, .bytes = written}, bytes);
+    return written;
 }
 
 ssize_t pwrite64(int fd, const void *bytes, size_t size, off64_t at) {
     static ssize_t (*real)(int, const void *, size_t, off64_t);
     if (!real) real = dlsym(RTLD_NEXT, "pwrite64");
-    return write_fails(fd, bytes, size) ? -1 : real(fd, bytes, size, at);
+    if (write_fails(fd, bytes, size)) return -1;
+    ssize_t written = real(fd, bytes, size, at);
+    if (written > 0) record_file(fd, (struct record){.kind = 'w', .offset = at, .bytes = written}, bytes);
+    return written;
 }
 
 ssize_t pwrite(int fd, const void *bytes, size_t size, off_t at) { return pwrite64(fd, bytes, size, at); }
+
+int ftruncate64(int fd, off64_t size) {
+    static int (*real)(int, off64_t);
+    if (!real) real = dlsym(RTLD_NEXT, "ftruncate64");
+    int failed = real(fd, size);
+    if (!failed) record_file(fd, (struct record){.kind = 't', .offset = size}, "");
+    return failed;
+}
+
+int ftruncate(int fd, off_t size) { return ftruncate64(fd, size); }
+
+int unlink(const char *path) {
+    static int (*real)(const char *);
+    if (!real) real = dlsym(RTLD_NEXT, "unlink");
+    int failed = real(path);
+    if (!failed && is_recorded(path)) record((struct record){.kind = 'u'}, path, "");
+    return failed;
+}
+
+int rename(const char *from, const char *to) {
+    static int (*real)(const char *, const char *);
+    if (!real) real = dlsym(RTLD_NEXT, "rename");
+    int failed = real(from, to);
+    if (!failed && is_recorded(to)) record((struct record){.kind = 'r', .bytes = strlen(to)}, from, to);
+    return failed;
+}
 
 int fsync(int fd) {
     static int (*real)(int);

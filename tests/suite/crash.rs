@@ -1,32 +1,21 @@
-//! Kill -9 at every named point, a worker that sleeps past its lease, SIGTERM under load: nothing is lost, doubles
-//! only in the declared window, and the harness is red where the product is broken on purpose (queue 4.4).
+//! Kill -9 at every named point, a worker that sleeps past its lease, SIGTERM under load, gates that are killed: nothing
+//! is lost, doubles only in the declared window, and the harness is red where the product is broken on purpose (queue
+//! 4.4). Each on every path a message can take.
 
-use crate::judge::{Case, Verdict, judge};
+use crate::judge::{Case, Played, Verdict, enter, judge};
 use crate::stage::{LONG, Stage, say};
 use gatepost_kit::host::wait_until;
+use gatepost_kit::ledger::{GATE_KILLED, KILL_POINTS, Path, STOPPED, TERMINATED, repeats, rounds};
 use std::collections::BTreeSet;
+use std::process::Command;
 use std::time::Duration;
 
-/// The points of queue 4.4, as the environment names them.
-const POINTS: [&str; 8] = [
-    "before_claim",
-    "in_claim",
-    "after_claim",
-    "mid_send",
-    "after_send",
-    "in_finish",
-    "after_finish",
-    "random",
-];
 /// Messages queued before each round.
 const EACH: u32 = 8;
+/// A long run says so often how far it is, in kills.
+const SAYS: u32 = 100;
 
-/// Rounds at each point; the long run sets 125.
-fn rounds() -> u32 {
-    #[expect(clippy::disallowed_methods, reason = "the test's own setting, read once")]
-    let given = std::env::var("GATEPOST_KILL_ROUNDS").ok();
-    given.and_then(|text| text.parse().ok()).unwrap_or(4)
-}
+const PROCESS: [&str; 3] = ["--command", "process", "--force"];
 
 /// What came of all rounds at one point.
 struct Killed {
@@ -36,7 +25,8 @@ struct Killed {
     sent: u64,
 }
 
-fn kill_at(point: &str, mut stage: Stage) -> Killed {
+fn kill_at(point: &'static str, path: Path) -> Killed {
+    let mut stage = Stage::on(path, 2);
     stage.set(&[("queue.poison_crashes", "1000")]);
     let mut in_doubt = BTreeSet::new();
     let (mut kills, mut messages) = (0, 0);
@@ -55,11 +45,18 @@ fn kill_at(point: &str, mut stage: Stage) -> Killed {
         };
         let ran = stage.sabotaged(&word);
         assert!(ran.code.is_none() || ran.code == Some(0), "{point}: {ran:?}");
-        kills += u32::from(ran.code.is_none());
+        if ran.code.is_none() {
+            kills += 1;
+            if kills.is_multiple_of(SAYS) {
+                say(&format!("{} / {point}: {kills} of {} kills", path.word(), rounds()));
+            }
+        }
         in_doubt.extend(stage.in_doubt());
     }
     stage.drain();
-    let verdict = judge(&Case { messages, ledger: &stage.ledger(), in_doubt: &in_doubt });
+    stage.let_gates_leave();
+    let case = Case { messages, ledger: &stage.ledger(), in_doubt: &in_doubt };
+    let verdict = enter(&Played { path, point, rounds: kills }, &case);
     let sent = stage.number("SELECT count(DISTINCT contact) FROM notifylog WHERE outcome='sent'");
     assert_eq!(stage.host.sql("PRAGMA integrity_check"), "ok");
     Killed { kills, messages, verdict, sent }
@@ -68,29 +65,24 @@ fn kill_at(point: &str, mut stage: Stage) -> Killed {
 // What is promised of a death at any point (queue 3.4)
 #[test]
 fn nothing_is_lost_at_any_kill_point_and_doubles_stay_in_the_window() {
-    assert_kept_at_every_point(|| Stage::with_ledger(2));
+    assert_kept_at_every_point(Path::OneShot);
 }
 
 #[test]
 fn a_gate_in_serve_mode_makes_no_difference_to_what_a_death_may_double() {
-    assert_kept_at_every_point(|| Stage::serving_slowly(2));
+    assert_kept_at_every_point(Path::Serve);
 }
 
-fn assert_kept_at_every_point(stage: fn() -> Stage) {
+#[test]
+fn a_mail_server_gets_every_mail_whatever_point_its_worker_dies_at() {
+    assert_kept_at_every_point(Path::Smtp);
+}
+
+fn assert_kept_at_every_point(path: Path) {
     let mut wrong = Vec::new();
-    let mut table = vec!["point          kills messages handed doubled in-doubt lost".to_owned()];
-    for point in POINTS {
-        let killed = kill_at(point, stage());
+    for point in KILL_POINTS {
+        let killed = kill_at(point, path);
         let verdict = &killed.verdict;
-        table.push(format!(
-            "{point:<14} {:>5} {:>8} {:>6} {:>7} {:>8} {:>4}",
-            killed.kills,
-            killed.messages,
-            verdict.handed,
-            verdict.doubled,
-            verdict.allowed,
-            verdict.lost.len()
-        ));
         let is_right = verdict.is_kept() && killed.sent == u64::from(killed.messages);
         if !is_right || killed.kills < rounds() {
             wrong.push(format!(
@@ -98,9 +90,6 @@ fn assert_kept_at_every_point(stage: fn() -> Stage) {
                 killed.sent, killed.kills
             ));
         }
-    }
-    for line in &table {
-        say(line);
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
@@ -144,20 +133,42 @@ fn the_harness_is_red_when_the_fence_is_off() {
 
 #[test]
 fn a_worker_that_sleeps_past_its_leases_is_fenced_when_it_wakes() {
-    assert_fenced(Stage::with_ledger(40));
+    assert_fenced(Path::OneShot);
 }
 
 #[test]
 fn a_worker_that_sleeps_while_its_gate_serves_is_fenced_when_it_wakes() {
-    assert_fenced(Stage::serving_slowly(40));
+    assert_fenced(Path::Serve);
 }
 
-fn assert_fenced(mut stage: Stage) {
+#[test]
+fn a_worker_that_sleeps_over_a_mail_server_is_fenced_when_it_wakes() {
+    assert_fenced(Path::Smtp);
+}
+
+fn assert_fenced(path: Path) {
+    let mut stage = Stage::on(path, 40);
     stage.set(&[("queue.lease_secs", "1"), ("queue.extend_secs", "0.2")]);
-    let messages = 120;
-    stage.queue(1, messages);
-    let mut zombie = stage.host.start("notify/ntemail", &["--command", "process", "--force"]);
-    stage.wait_for_entries(10);
+    let each = 120;
+    let mut in_doubt = BTreeSet::new();
+    for round in 0..repeats() {
+        in_doubt.extend(sleep_past_the_leases(&stage, round * each + 1, each));
+    }
+    let (messages, rounds) = (repeats() * each, repeats());
+    let case = Case { messages, ledger: &stage.ledger(), in_doubt: &in_doubt };
+    let verdict = enter(&Played { path, point: STOPPED, rounds }, &case);
+    assert!(verdict.is_kept(), "{verdict:?}");
+    let sent = "SELECT count(*), count(DISTINCT task) FROM notifylog WHERE outcome='sent'";
+    let what = "what it brought changed nothing";
+    assert_eq!(stage.host.sql(sent), format!("{messages}|{messages}"), "{what}");
+}
+
+/// What was in doubt when the worker was stopped.
+fn sleep_past_the_leases(stage: &Stage, from: u32, messages: u32) -> BTreeSet<(i64, i64)> {
+    let before = stage.ledger().len();
+    stage.queue(from, messages);
+    let mut zombie = stage.host.start("notify/ntemail", &PROCESS);
+    stage.wait_for_entries(before + 10);
     wait_until(LONG, "it is stopped outside a transaction", || {
         zombie.signal("STOP");
         let is_free = stage.database_is_free();
@@ -172,44 +183,97 @@ fn assert_fenced(mut stage: Stage) {
     let before = stage.ledger().len();
     zombie.signal("CONT");
     assert_eq!(zombie.wait(LONG), Some(0));
+    stage.let_gates_leave();
     // A send it had noted and not yet begun may still go out; the other worker was told of each of these.
     let ledger = stage.ledger();
     let is_noted = |task| in_doubt.iter().any(|(noted, _)| *noted == task);
     let unnoted: Vec<_> = ledger[before..].iter().filter(|late| !is_noted(late.task)).collect();
     assert!(unnoted.is_empty(), "{unnoted:?}: it began nothing more");
-    let verdict = judge(&Case { messages, ledger: &stage.ledger(), in_doubt: &in_doubt });
-    assert!(verdict.is_kept(), "{verdict:?}");
-    let sent = "SELECT count(*), count(DISTINCT task) FROM notifylog WHERE outcome='sent'";
-    assert_eq!(
-        stage.host.sql(sent),
-        format!("{messages}|{messages}"),
-        "what it brought changed nothing"
-    );
+    in_doubt
 }
 
 #[test]
 fn sigterm_under_load_doubles_nothing() {
-    let stage = Stage::with_ledger(30);
-    let messages = 150;
-    stage.queue(1, messages);
-    for stop in 1..=3 {
-        let mut worker = stage.host.start("notify/ntemail", &["--command", "process", "--force"]);
-        stage.wait_for_entries(stop * 20);
-        worker.signal("TERM");
-        assert_eq!(worker.wait(LONG), Some(0));
-        assert_eq!(
-            stage.number("SELECT count(*) FROM notifytask WHERE state=1"),
-            0,
-            "no lease is left"
-        );
-        assert_eq!(stage.in_doubt(), []);
+    assert_terminated(Path::OneShot, 30);
+}
+
+#[test]
+fn sigterm_finishes_what_a_serving_gate_has_in_hand_and_doubles_nothing() {
+    assert_terminated(Path::Serve, 5);
+}
+
+#[test]
+fn sigterm_over_a_mail_server_doubles_nothing() {
+    assert_terminated(Path::Smtp, 20);
+}
+
+fn assert_terminated(path: Path, each_ms: u32) {
+    let stage = Stage::on(path, each_ms);
+    let (each, stops) = (150, 3);
+    for round in 0..repeats() {
+        stage.queue(round * each + 1, each);
+        let before = stage.ledger().len();
+        for stop in 1..=stops {
+            let mut worker = stage.host.start("notify/ntemail", &PROCESS);
+            stage.wait_for_entries(before + stop * 20);
+            worker.signal("TERM");
+            assert_eq!(worker.wait(LONG), Some(0));
+            let leases = "SELECT count(*) FROM notifytask WHERE state=1";
+            assert_eq!(stage.number(leases), 0, "no lease is left");
+            assert_eq!(stage.in_doubt(), []);
+        }
+        assert_ne!(stage.unfinished(), 0, "it stopped while there was work");
+        stage.drain();
     }
-    assert_ne!(stage.unfinished(), 0, "it stopped while there was work");
-    stage.drain();
-    let verdict = judge(&Case { messages, ledger: &stage.ledger(), in_doubt: &BTreeSet::new() });
+    let messages = repeats() * each;
+    let case = Case { messages, ledger: &stage.ledger(), in_doubt: &BTreeSet::new() };
+    let rounds = repeats() * u32::try_from(stops).unwrap();
+    let verdict = enter(&Played { path, point: TERMINATED, rounds }, &case);
     assert!(verdict.is_kept() && verdict.doubled == 0, "{verdict:?}");
     let told = stage.ledger().iter().filter(|entry| entry.maybe_sent || entry.attempt > 1).count();
     assert_eq!(told, 0, "nobody was told of another attempt");
+}
+
+#[test]
+fn a_gate_killed_with_a_message_in_hand_leaves_just_that_one_unknown() {
+    assert_unknown_after_the_gates_death(Path::OneShot, 60);
+}
+
+#[test]
+fn a_serving_gate_killed_at_any_moment_leaves_its_window_unknown_and_nothing_else() {
+    assert_unknown_after_the_gates_death(Path::Serve, 5);
+}
+
+#[test]
+fn gwsmtp_killed_at_any_moment_leaves_its_window_unknown_and_nothing_else() {
+    assert_unknown_after_the_gates_death(Path::Smtp, 20);
+}
+
+fn assert_unknown_after_the_gates_death(path: Path, each_ms: u32) {
+    let stage = Stage::on(path, each_ms);
+    let (each, deaths) = (100, 3);
+    for round in 0..repeats() {
+        stage.queue(round * each + 1, each);
+        let before = stage.ledger().len();
+        let mut worker = stage.host.start("notify/ntemail", &PROCESS);
+        for death in 1..=deaths {
+            stage.wait_for_entries(before + death * 20);
+            let mut gates = Vec::new();
+            wait_until(LONG, "it runs a gate", || {
+                gates = Stage::gates_of(&worker);
+                !gates.is_empty()
+            });
+            let gates = gates.iter().map(u32::to_string);
+            Command::new("kill").arg("-KILL").args(gates).output().unwrap();
+        }
+        assert_eq!(worker.wait(LONG), Some(0));
+        stage.drain();
+    }
+    let messages = repeats() * each;
+    let case = Case { messages, ledger: &stage.ledger(), in_doubt: &stage.unknown() };
+    let rounds = repeats() * u32::try_from(deaths).unwrap();
+    let verdict = enter(&Played { path, point: GATE_KILLED, rounds }, &case);
+    assert!(verdict.is_kept() && verdict.allowed > 0, "{verdict:?}");
 }
 
 #[test]

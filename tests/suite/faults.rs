@@ -1,12 +1,13 @@
 //! Writes and syncs that fail, counted commits, a clock that steps: by a shim that is loaded before the C library
 //! (queue 4.5, 4.8).
 
-use crate::judge::{Case, judge};
+use crate::judge::{Case, Played, enter, judge};
+use crate::shim::{self, command, follow, process};
 use crate::stage::{LONG, Stage, say};
-use gatepost_kit::host::{Ran, has, repository, wait_until};
+use gatepost_kit::host::{Ran, wait_until};
+use gatepost_kit::ledger::{DISK_FULL, NOTE_FAILS, Path, SYNC_FAILS, WRITE_FAILS};
 use std::collections::BTreeSet;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
 const EIO: i32 = 5;
 const ENOSPC: i32 = 28;
@@ -15,47 +16,23 @@ const ENOSPC: i32 = 28;
 const DATABASE: &str = "gatepost.db";
 const NOTES: &str = ".sent";
 
-/// The shim, built by `cc` for this stage; None where there is no `cc`, and the test has said so.
-fn shim(stage: &Stage) -> Option<PathBuf> {
-    if !has("cc") {
-        return None;
+/// A storage fault: what fails, in which files, how, and to which number it is tried.
+struct Failing {
+    point: &'static str,
+    files: &'static str,
+    call: &'static str,
+    errno: i32,
+    most: u32,
+}
+
+/// Each call fails once, the first, the second … (further on in growing steps) until a run passes it by; the queue is
+/// drained at the end.
+fn fail_each(path: Path, failing: &Failing) {
+    let stage = Stage::on(path, 1);
+    if !shim::is_built(&stage) {
+        return;
     }
-    let library = stage.host.path("libfaults.so");
-    let source = repository().join("tests/kit/faults.c");
-    let mut cc = Command::new("cc");
-    cc.args(["-shared", "-fPIC", "-O1", "-Wall", "-o"]).arg(&library).arg(source).arg("-ldl");
-    let output = cc.output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    Some(library)
-}
-
-/// A program with the shim and its wishes.
-fn command(
-    stage: &Stage,
-    program: &str,
-    (arguments, wishes): (&[&str], &[(&str, &str)]),
-) -> Command {
-    let mut command = stage.host.command(program, arguments);
-    command.env("LD_PRELOAD", stage.host.path("libfaults.so")).envs(wishes.iter().copied());
-    command
-}
-
-fn process(stage: &Stage, wishes: &[(&str, &str)]) -> Ran {
-    let arguments = ["--command", "process", "--force"];
-    Ran::of(&command(stage, "notify/ntemail", (&arguments, wishes)).output().unwrap())
-}
-
-fn follow(stage: &Stage, wishes: &[(&str, &str)]) -> Child {
-    let arguments = ["--command", "process", "--follow"];
-    let mut command = command(stage, "notify/ntemail", (&arguments, wishes));
-    command.stdin(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
-}
-
-/// Each call fails once, the first, the second … (further on in growing steps) until a run passes it by; the queue is drained after each.
-fn fail_each(stage: &Stage, (files, call): (&str, &str), (errno, most): (i32, u32)) -> String {
-    if shim(stage).is_none() {
-        return "SKIPPED".to_owned();
-    }
+    let Failing { point, files, call, errno, most } = *failing;
     let (mut messages, mut failed, mut clean) = (0, 0, false);
     let mut in_doubt = BTreeSet::new();
     let mut number = 1;
@@ -65,7 +42,7 @@ fn fail_each(stage: &Stage, (files, call): (&str, &str), (errno, most): (i32, u3
         let _ = std::fs::remove_file(stage.host.path("counts"));
         let wish = format!("{number}:{call}:{errno}");
         let wishes = [("FAULTS_FILES", files), ("FAULTS_FAIL", &*wish), ("FAULTS_COUNT", "counts")];
-        let ran = process(stage, &wishes);
+        let ran = process(&stage, &wishes);
         // a failing disk kills nobody
         assert!([Some(0), Some(74), Some(75)].contains(&ran.code), "{wish}: {ran:?}");
         assert!(ran.code == Some(0) || !ran.stderr.is_empty(), "{wish}: it ends with words");
@@ -77,46 +54,70 @@ fn fail_each(stage: &Stage, (files, call): (&str, &str), (errno, most): (i32, u3
         number += (number / 4).max(1);
     }
     stage.drain();
-    let verdict = judge(&Case { messages, ledger: &stage.ledger(), in_doubt: &in_doubt });
-    assert!(verdict.is_kept(), "{files} {call} {errno}: {verdict:?}");
+    let case = Case { messages, ledger: &stage.ledger(), in_doubt: &in_doubt };
+    let verdict = enter(&Played { path, point, rounds: failed }, &case);
+    assert!(verdict.is_kept(), "{} {point}: {verdict:?}", path.word());
     assert_ne!(failed, 0);
-    format!(
-        "{files} {call} {errno}: {failed} failures, {messages} messages, {} doubled, {} in doubt",
-        verdict.doubled, verdict.allowed
-    )
 }
 
-#[test]
-fn a_write_that_fails_loses_nothing_and_doubles_only_what_was_in_hand() {
-    say(&fail_each(&Stage::with_ledger(1), (DATABASE, "write"), (EIO, 400)));
-}
-
-#[test]
-fn a_disk_that_is_full_at_any_write_loses_nothing_and_doubles_only_what_was_in_hand() {
-    say(&fail_each(&Stage::with_ledger(1), (DATABASE, "write"), (ENOSPC, 100)));
-}
-
-#[test]
-fn a_disk_that_is_full_while_a_gate_serves_loses_nothing_and_doubles_only_what_was_in_hand() {
-    say(&fail_each(&Stage::serving_slowly(1), (DATABASE, "write"), (ENOSPC, 100)));
-}
-
-#[test]
-fn a_hand_over_that_can_not_be_noted_is_none() {
-    for stage in [Stage::with_ledger(1), Stage::serving_slowly(1)] {
-        say(&fail_each(&stage, (NOTES, "write"), (ENOSPC, 100)));
+fn fail_each_on_every_path(failing: &Failing) {
+    for path in Path::ALL {
+        fail_each(path, failing);
     }
 }
 
 #[test]
+fn a_write_that_fails_loses_nothing_and_doubles_only_what_was_in_hand() {
+    let point = WRITE_FAILS;
+    fail_each_on_every_path(&Failing {
+        point,
+        files: DATABASE,
+        call: "write",
+        errno: EIO,
+        most: 400,
+    });
+}
+
+#[test]
+fn a_disk_that_is_full_at_any_write_loses_nothing_and_doubles_only_what_was_in_hand() {
+    let point = DISK_FULL;
+    fail_each_on_every_path(&Failing {
+        point,
+        files: DATABASE,
+        call: "write",
+        errno: ENOSPC,
+        most: 100,
+    });
+}
+
+#[test]
+fn a_hand_over_that_can_not_be_noted_is_none() {
+    let point = NOTE_FAILS;
+    fail_each_on_every_path(&Failing {
+        point,
+        files: NOTES,
+        call: "write",
+        errno: ENOSPC,
+        most: 100,
+    });
+}
+
+#[test]
 fn a_sync_that_fails_loses_nothing_and_doubles_only_what_was_in_hand() {
-    say(&fail_each(&Stage::with_ledger(1), (DATABASE, "fsync"), (EIO, 40)));
+    let point = SYNC_FAILS;
+    fail_each_on_every_path(&Failing {
+        point,
+        files: DATABASE,
+        call: "fsync",
+        errno: EIO,
+        most: 40,
+    });
 }
 
 #[test]
 fn a_turn_costs_one_commit_and_a_commit_at_most_one_sync() {
     let mut stage = Stage::with_ledger(1);
-    if shim(&stage).is_none() {
+    if !shim::is_built(&stage) {
         return;
     }
     let messages = 200;
@@ -145,7 +146,7 @@ fn a_turn_costs_one_commit_and_a_commit_at_most_one_sync() {
 #[test]
 fn what_enqueue_has_accepted_is_there_whatever_the_disk_did() {
     let stage = Stage::with_ledger(0);
-    if shim(&stage).is_none() {
+    if !shim::is_built(&stage) {
         return;
     }
     stage.host.write("templates/hello/en.ntemail.text.ejs", "Hello\n");
@@ -184,7 +185,7 @@ fn what_enqueue_has_accepted_is_there_whatever_the_disk_did() {
 fn a_clock_that_steps_back_an_hour_and_forth_again_doubles_and_delays_nothing() {
     let mut stage = Stage::with_ledger(20);
     stage.set(&[("queue.lease_secs", "2"), ("queue.extend_secs", "0.4")]);
-    if shim(&stage).is_none() {
+    if !shim::is_built(&stage) {
         return;
     }
     let messages = 150;

@@ -1,6 +1,7 @@
 //! The judge of the proofs: what was asked, what the gate saw, what was in doubt; pure.
 
 use crate::stage::Entry;
+use gatepost_kit::ledger::{Path, Row};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a run promised and what came of it.
@@ -16,8 +17,6 @@ pub(crate) struct Case<'a> {
 /// What is wrong, and the counts beside it.
 #[derive(Debug, Default)]
 pub(crate) struct Verdict {
-    /// Hand-overs.
-    pub(crate) handed: usize,
     /// Messages no gate ever saw.
     pub(crate) lost: Vec<String>,
     /// Hand-overs beyond the first of a message.
@@ -40,6 +39,38 @@ impl Verdict {
     }
 }
 
+/// What was played, for the crash ledger.
+pub(crate) struct Played {
+    pub(crate) path: Path,
+    pub(crate) point: &'static str,
+    /// Kills, or failures.
+    pub(crate) rounds: u32,
+}
+
+/// Judges, and keeps the row of the crash ledger.
+pub(crate) fn enter(played: &Played, case: &Case<'_>) -> Verdict {
+    let verdict = judge(case);
+    played.keep(case.messages, &verdict);
+    verdict
+}
+
+impl Played {
+    /// Keeps the row of the crash ledger.
+    pub(crate) fn keep(&self, messages: u32, verdict: &Verdict) {
+        let row = Row {
+            path: self.path,
+            point: self.point.to_owned(),
+            rounds: self.rounds as usize,
+            messages: messages as usize,
+            lost: verdict.lost.len(),
+            doubled: verdict.doubled,
+            window: verdict.allowed,
+            outside: verdict.outside.len() + verdict.untold.len(),
+        };
+        row.keep();
+    }
+}
+
 /// Judges.
 pub(crate) fn judge(case: &Case<'_>) -> Verdict {
     let seen: BTreeSet<&str> = case.ledger.iter().map(|entry| entry.contact.as_str()).collect();
@@ -49,7 +80,6 @@ pub(crate) fn judge(case: &Case<'_>) -> Verdict {
         tasks.entry(entry.task).or_default().push(entry);
     }
     let mut verdict = Verdict {
-        handed: case.ledger.len(),
         lost: asked.filter(|contact| !seen.contains(contact.as_str())).collect(),
         allowed: case.in_doubt.len(),
         ..Verdict::default()

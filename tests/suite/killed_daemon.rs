@@ -88,7 +88,7 @@ const DEATHS: [Death; 3] = [Death::Alone, Death::WithModules, Death::WithAll];
 
 fn rounds() -> u32 {
     #[expect(clippy::disallowed_methods, reason = "the test's own setting, read once")]
-    let given = std::env::var("GATEPOST_KILL_ROUNDS").ok();
+    let given = std::env::var(gatepost_kit::ledger::ROUNDS).ok();
     given.and_then(|text| text.parse().ok()).unwrap_or(ROUNDS)
 }
 

@@ -1,12 +1,18 @@
 //! The stage of the proofs: an installation with one project, gateways of one's own, numbered messages, a ledger.
 
-use gatepost_kit::host::{Host, Ran, beside_us, wait_until};
-use std::collections::BTreeMap;
+use gatepost_kit::host::{Host, Ran, Running, beside_us, wait_until};
+use gatepost_kit::ledger::Path;
+use gatepost_kit::smtp_sink::{Letter, Sink};
+use gatepost_kit::tools::descendants;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::time::Duration;
 
 /// Nothing here takes longer, on a busy machine either.
 pub(crate) const LONG: Duration = Duration::from_secs(90);
+
+/// What gwsmtp may open here.
+pub(crate) const CONNECTIONS: usize = 4;
 
 /// Settings that make hours into moments.
 const SHORT: &[(&str, &str)] = &[
@@ -29,6 +35,8 @@ const SHORT: &[(&str, &str)] = &[
 pub(crate) struct Stage {
     /// The installation.
     pub(crate) host: Host,
+    /// The mail server, where the messages are mails.
+    sink: Option<Sink>,
     settings: BTreeMap<String, String>,
 }
 
@@ -37,7 +45,7 @@ impl Stage {
     pub(crate) fn new() -> Self {
         let host = Host::new();
         let settings = SHORT.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
-        let mut stage = Self { host, settings: settings.collect() };
+        let mut stage = Self { host, sink: None, settings: settings.collect() };
         stage.set(&[]);
         stage
             .host
@@ -69,6 +77,39 @@ impl Stage {
         let mut stage = Self::serving("");
         stage.set(&[("gate.env.SERVE_MS", &format!("\"{each_ms}\""))]);
         stage
+    }
+
+    /// With a gateway of gwsmtp to a mail server that takes so long for each message.
+    pub(crate) fn mailing(each_ms: u64) -> Self {
+        let mut stage = Self::new();
+        let sink = Sink::start();
+        sink.take_its_time(Duration::from_millis(each_ms));
+        let (port, most) =
+            (format!("port={}", sink.port()), format!("max_connections={CONNECTIONS}"));
+        let relay = ["gateway", "add", "gwsmtp", "project=1", "name=relay", "host=127.0.0.1"];
+        let relay = [&relay[..], &[&port, "security=none", &most]].concat();
+        stage.host.gatepost(&relay).ended(0);
+        stage.sink = Some(sink);
+        stage
+    }
+
+    /// With a gateway whose messages take this path, and so long each.
+    pub(crate) fn on(path: Path, each_ms: u32) -> Self {
+        match path {
+            Path::OneShot => Self::with_ledger(each_ms),
+            Path::Serve => Self::serving_slowly(each_ms),
+            Path::Smtp => {
+                let stage = Self::mailing(each_ms.into());
+                // a window as the other gates have it
+                stage.host.sql("UPDATE gateway SET concurrency=8");
+                stage
+            }
+        }
+    }
+
+    /// The mail server of a stage that has one.
+    pub(crate) fn sink(&self) -> &Sink {
+        self.sink.as_ref().unwrap()
     }
 
     /// Changes settings: keys with their sections, values as TOML writes them.
@@ -177,14 +218,77 @@ impl Stage {
         self.host.sql(sql).parse().unwrap_or_else(|_| panic!("{sql} gives no number"))
     }
 
-    /// The hand-overs the gate saw.
+    /// The hand-overs the gate saw; of mails: what the server took, by the tasks of the log.
     pub(crate) fn ledger(&self) -> Vec<Entry> {
-        self.host.read("var/ledger").lines().map(Entry::read).collect()
+        match &self.sink {
+            None => self.host.read("var/ledger").lines().map(Entry::read).collect(),
+            Some(sink) => self.mails(&sink.letters()),
+        }
     }
 
-    /// Waits until the gate has seen so many hand-overs.
+    /// Which task each contact has or had, by the queue and by the log.
+    pub(crate) fn tasks_of_contacts(&self) -> BTreeMap<String, i64> {
+        let rows = self.host.sql(
+            "SELECT contact||' '||task FROM notifylog WHERE contact IS NOT NULL UNION \
+             SELECT substr(user, instr(user,'<email>')+7, instr(user,'</email>')-instr(user,'<email>')-7)||' '||id \
+             FROM notifybody",
+        );
+        let pair = |row: &str| {
+            let (contact, task) = row.split_once(' ').unwrap();
+            (contact.to_owned(), task.parse().unwrap())
+        };
+        rows.lines().map(pair).collect()
+    }
+
+    fn mails(&self, letters: &[Letter]) -> Vec<Entry> {
+        let tasks = self.tasks_of_contacts();
+        let mut came: BTreeMap<String, u32> = BTreeMap::new();
+        let entry = |letter: &Letter| {
+            let [contact] = &letter.recipients[..] else { panic!("{:?}", letter.recipients) };
+            let attempt = came.entry(contact.clone()).or_default();
+            *attempt += 1;
+            Entry::of_mail(letter, *attempt, tasks.get(contact.as_str()).copied())
+        };
+        letters.iter().map(entry).collect()
+    }
+
+    /// Waits until the receiver has seen so many hand-overs.
     pub(crate) fn wait_for_entries(&self, entries: usize) {
-        wait_until(LONG, "the ledger grows", || self.ledger().len() >= entries);
+        wait_until(LONG, "the ledger grows", || match &self.sink {
+            None => self.host.read("var/ledger").lines().count() >= entries,
+            Some(sink) => sink.count() >= entries,
+        });
+    }
+
+    /// The gates that this worker runs now.
+    pub(crate) fn gates_of(worker: &Running) -> Vec<u32> {
+        descendants(worker.pid(), 1).into_iter().filter(|pid| is_gate(*pid)).collect()
+    }
+
+    /// Waits until a dead worker's gates have gone, and what they had in hand has arrived.
+    pub(crate) fn let_gates_leave(&self) {
+        let own = std::fs::canonicalize(self.host.root()).unwrap();
+        let is_here = |pid: u32| {
+            std::fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|folder| folder == own)
+        };
+        wait_until(LONG, "the gates leave", || {
+            let all = std::fs::read_dir("/proc").unwrap();
+            let pids = all.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+            !pids.into_iter().any(|pid| is_gate(pid) && is_here(pid))
+        });
+        if let Some(sink) = &self.sink {
+            sink.wait_until_left();
+        }
+    }
+
+    /// Attempts that ended as unknown, by the log: task and number.
+    pub(crate) fn unknown(&self) -> BTreeSet<(i64, i64)> {
+        let sql = "SELECT task||' '||attempt FROM notifylog WHERE outcome='unknown'";
+        let row = |line: &str| {
+            let (task, attempt) = line.split_once(' ').unwrap();
+            (task.parse().unwrap(), attempt.parse().unwrap())
+        };
+        self.host.sql(sql).lines().map(row).collect()
     }
 
     /// What dead workers left in doubt: `TASK SEQ` of every start without an end in `var/run/OWNER.sent`.
@@ -198,6 +302,12 @@ impl Stage {
         }
         open
     }
+}
+
+/// By the name it runs under.
+fn is_gate(pid: u32) -> bool {
+    let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    name.starts_with("gw")
 }
 
 fn open_starts(notes: &str) -> Vec<(i64, i64)> {
@@ -228,12 +338,14 @@ pub(crate) fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
-/// One hand-over as the gate saw it.
+/// One hand-over as the receiver saw it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
     pub(crate) task: i64,
     pub(crate) key: String,
+    /// As the gate was told; of a mail: which of its arrivals.
     pub(crate) attempt: u32,
+    /// As the gate was told; a mail server is told by the same Message-ID, which is the key here.
     pub(crate) maybe_sent: bool,
     pub(crate) contact: String,
     pub(crate) worker: u32,
@@ -249,6 +361,20 @@ impl Entry {
             maybe_sent: words[3] == "1",
             contact: words[4].to_owned(),
             worker: words[5].parse().unwrap(),
+        }
+    }
+
+    /// 0 where the log knows no task of this contact, and no worker.
+    fn of_mail(letter: &Letter, attempt: u32, task: Option<i64>) -> Self {
+        let text = letter.text();
+        let key = text.lines().find(|line| line.starts_with("Message-ID: ")).unwrap();
+        Self {
+            task: task.unwrap_or(0),
+            key: key.to_owned(),
+            attempt,
+            maybe_sent: attempt > 1,
+            contact: letter.recipients[0].clone(),
+            worker: 0,
         }
     }
 }

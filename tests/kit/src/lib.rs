@@ -12,6 +12,7 @@ pub mod dovecot;
 pub mod gate;
 pub mod host;
 pub mod http_sink;
+pub mod ledger;
 pub mod page;
 pub mod postfix;
 pub mod scenario;

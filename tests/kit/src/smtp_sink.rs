@@ -94,6 +94,8 @@ struct Shared {
     bears: Mutex<Option<(usize, &'static str)>>,
     /// How much the next connection is listened to.
     listens_bytes: Mutex<Option<usize>>,
+    /// How long it thinks about each message.
+    takes: Mutex<Duration>,
 }
 
 /// The server; it goes when the value goes.
@@ -120,6 +122,7 @@ impl Sink {
             over: AtomicBool::new(false),
             bears: Mutex::new(None),
             listens_bytes: Mutex::new(None),
+            takes: Mutex::default(),
         });
         let ours = Arc::clone(&shared);
         std::thread::spawn(move || {
@@ -147,6 +150,16 @@ impl Sink {
     /// Its port on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.address.port()
+    }
+
+    /// From now on thinks so long about each message, when it has all of it.
+    pub fn take_its_time(&self, each: Duration) {
+        *self.shared.takes.lock().unwrap() = each;
+    }
+
+    /// How many messages it has taken so far.
+    pub fn count(&self) -> usize {
+        self.shared.seen.lock().unwrap().letters.len()
     }
 
     /// What it has taken so far.
@@ -356,6 +369,10 @@ fn take(
     let stream = lines.get_ref().stream;
     if letter.recipients.is_empty() {
         return perform(stream, shared, act_for(shared, ".").as_ref(), "554 for nobody").map(drop);
+    }
+    let takes = *shared.takes.lock().unwrap();
+    if !takes.is_zero() {
+        std::thread::sleep(takes);
     }
     // Kept before the answer: a sink that takes a message and then dies is one of the cases.
     let act = act_for(shared, ".");
