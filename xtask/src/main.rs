@@ -7,6 +7,7 @@
 //! cargo xtask test      set everything up, check format and lints, run every test
 //! cargo xtask install   build and lay the tree out under a prefix
 //! cargo xtask bench     measure against the peers
+//! cargo xtask ledger    kill, stop, fail and cut at every point, and count what was lost and doubled
 //! ```
 //! It starts compilers and package managers; it never touches a running installation.
 #![expect(
@@ -22,6 +23,7 @@
 mod bench;
 mod demo;
 mod install;
+mod ledger;
 mod packages;
 mod steps;
 mod test;
@@ -60,6 +62,8 @@ enum What {
         #[command(flatten)]
         wishes: bench::Wishes,
     },
+    /// Kill, stop, fail and cut at every point of every path; print what was lost and doubled
+    Ledger(ledger::Wishes),
     /// Build the programs and lay the tree out under a prefix
     Install {
         /// The folder that becomes ROOT, for example /usr/local/gatepost
@@ -86,6 +90,7 @@ fn run(what: What) -> Result<()> {
         What::Demo { part, root } => demo::run(part, root),
         What::Test { filter } => test::run(filter.as_deref()),
         What::Bench { names, wishes } => bench::run(&names, &wishes),
+        What::Ledger(wishes) => ledger::run(&wishes),
         What::Install { prefix, dev } => {
             packages::provide(packages::For::Building)?;
             let build = if dev { install::Build::Dev } else { install::Build::Release };

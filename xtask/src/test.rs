@@ -1,9 +1,10 @@
-//! `cargo xtask test`: set-up, format, lints, every test.
+//! `cargo xtask test`: set-up, format, lints, every test, and the crash ledger that the suite's scenarios wrote.
 
+use crate::ledger::Rows;
 use crate::{install, packages, steps};
 use anyhow::Result;
 
-/// Runs it; a filter leaves format and lints out.
+/// Runs it; a filter leaves format, lints and the ledger out.
 pub(crate) fn run(filter: Option<&str>) -> Result<()> {
     packages::provide(packages::For::Testing)?;
     packages::provide_peers()?;
@@ -27,7 +28,11 @@ pub(crate) fn run(filter: Option<&str>) -> Result<()> {
         .args(["test", "--workspace", "--locked", "--no-fail-fast"])
         .env("GATEPOST_TEST_PREFIX", &prefix);
     if let Some(filter) = filter {
-        cargo.arg(filter);
+        return steps::run(cargo.arg(filter));
     }
-    steps::run(&mut cargo)
+    let rows = Rows::new()?;
+    rows.told(&mut cargo);
+    let ran = steps::run(&mut cargo);
+    let judged = rows.judge();
+    ran.and(judged.map(drop))
 }
