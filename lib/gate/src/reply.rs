@@ -89,6 +89,8 @@ struct Ends {
     frames: Vec<u8>,
     /// Answers among the frames.
     answers: usize,
+    /// The writer waits for more of them.
+    is_gathering: bool,
     owed: usize,
     closed: bool,
     deaf: bool,
@@ -147,9 +149,11 @@ impl Line {
                 return;
             }
             if ends.may_gather() {
+                ends.is_gathering = true;
                 let gathers = |ends: &mut Ends| ends.may_gather();
                 let waited = self.enough.wait_timeout_while(ends, GATHER, gathers);
                 ends = waited.unwrap_or_else(PoisonError::into_inner).0;
+                ends.is_gathering = false;
             }
             ends.answers = 0;
             std::mem::swap(&mut ends.frames, &mut batch);
@@ -169,7 +173,7 @@ impl Line {
         }
         ends.answers += 1;
         self.append(&mut ends, |frames| append_answer(frames, id, answer));
-        if !ends.may_gather() {
+        if ends.is_gathering && !ends.may_gather() {
             self.enough.notify_one();
         }
     }
