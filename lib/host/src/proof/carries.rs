@@ -77,7 +77,9 @@ fn from_xml(text: &str) -> String {
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('&') {
         decoded.push_str(before);
-        let named = after.split_once(';').filter(|(name, _)| name.len() <= 8);
+        // no further than a name can go: a text of nothing but `&` is looked through once
+        let end = after.bytes().take(9).position(|byte| byte == b';');
+        let named = end.map(|end| (&after[..end], &after[end + 1..]));
         if let Some((letter, behind)) = named.and_then(|(name, rest)| Some((entity(name)?, rest))) {
             decoded.push(letter);
             rest = behind;
