@@ -395,8 +395,8 @@ mod tests {
     #[test]
     fn a_message_waits_for_a_busy_connection_only_where_that_is_soon_free() {
         let (quick, slow) = (Some(Duration::from_micros(50)), Some(Duration::from_millis(30)));
-        assert!(!state(quick, 30).is_urgent());
-        assert!(state(quick, 50).is_urgent());
+        assert!(!state(quick, 100).is_urgent());
+        assert!(state(quick, 101).is_urgent());
         assert!(state(slow, 1).is_urgent());
         assert!(state(None, 1).is_urgent());
         assert!(!state(slow, 0).is_urgent());
