@@ -23,7 +23,8 @@ fn each_mail_goes_out_once_through_one_child_and_few_connections() {
     // On a machine that stands still one may go home idle, and another come.
     let connections = stage.sink().connections();
     assert!(connections < 5 * CONNECTIONS, "{connections}");
-    assert!(stage.host.read("var/gatepost.log").contains(": served 300 messages in "));
+    let log = stage.host.read("var/gatepost.log");
+    assert!(log.contains(": served 300 messages in "), "{log}");
 }
 
 #[test]
