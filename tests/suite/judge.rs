@@ -25,8 +25,7 @@ pub(crate) struct Verdict {
     pub(crate) allowed: usize,
     /// Tasks that were doubled more often than they were in doubt.
     pub(crate) outside: Vec<i64>,
-    /// Tasks whose later hand-over did not say `maybe_sent`, or had another key or an earlier attempt. The same one it
-    /// may have: five failures of a gateway in a row give theirs back (queue 3.2).
+    /// Tasks whose later hand-over did not say `maybe_sent`, or had another key or the same attempt.
     pub(crate) untold: Vec<i64>,
 }
 
@@ -96,7 +95,7 @@ pub(crate) fn judge(case: &Case<'_>) -> Verdict {
             verdict.outside.push(task);
         }
         let is_told = entries.windows(2).all(|two| {
-            two[1].maybe_sent && two[0].key == two[1].key && two[0].attempt <= two[1].attempt
+            two[1].maybe_sent && two[0].key == two[1].key && two[0].attempt < two[1].attempt
         });
         if !is_told {
             verdict.untold.push(task);
