@@ -13,7 +13,7 @@ use crate::retry::age_ms;
 use crate::rules::{Outlet, Rules};
 use crate::settle::{self, Attempt, Settled, Via, settle};
 use crate::standing::{self, Blame, Check, Moment, Seen, Spoke, after, probing, unblemished};
-use notice::{Answer, GatewayId, Ms, OnUnknown, Outcome};
+use notice::{Answer, GatewayId, Ms, OnUnknown, Outcome, Priority, Reach};
 use std::collections::{HashMap, HashSet};
 use store::{
     Done, Downtime, GatewayState, Lease, NewLog, Owner, Settlement, StoreError, Turn, Tx, Worker,
@@ -201,7 +201,10 @@ impl Books<'_> {
             How::Answered { answer, spoke, check, .. } => {
                 let heard = Heard { answer, spoke: *spoke, check };
                 let (settled, tone) = self.answered(tx, (task, end, &heard), (states, written))?;
-                let logged = self.log(task, end, answer).with_answer(answer);
+                let mut logged = self.log(task, end, answer).with_answer(answer);
+                if answer.reach == Reach::Reached {
+                    logged.waited_ms = self.waited_ms(task, end);
+                }
                 let log = (settled.settlement != Settlement::Back).then_some(logged);
                 (settled, log, tone)
             }
@@ -209,7 +212,10 @@ impl Books<'_> {
                 self.ended_here(task, end, (Outcome::Never.word(), &refusal.to_string()))
             }
             How::Expired => {
-                self.ended_here(task, end, ("expired", "its time was up before it could be sent"))
+                let why = ("expired", "its time was up before it could be sent");
+                let (settled, log, tone) = self.ended_here(task, end, why);
+                let waited_ms = self.waited_ms(task, end);
+                (settled, log.map(|log| NewLog { waited_ms, ..log }), tone)
             }
             How::NotRendered(why) => self.not_rendered(task, end, why),
             How::Broken(why) => self.broken(task, end, why),
@@ -386,7 +392,13 @@ impl Books<'_> {
             queued: task.queued,
             at: self.now,
             took_ms: end.took_ms,
+            waited_ms: None,
         }
+    }
+
+    fn waited_ms(&self, task: &InHand, end: &Ended) -> Option<i64> {
+        let handed = self.now.plus(-end.took_ms.unwrap_or(0));
+        waited_ms((task.priority, task.attempt), task.queued, handed)
     }
 
     fn settle_files(
@@ -462,6 +474,15 @@ impl Books<'_> {
         }
         Ok(())
     }
+}
+
+/// How long an urgent task had waited when it was handed over for the first time.
+pub(crate) fn waited_ms(
+    (priority, attempt): (Priority, u32),
+    queued: Ms,
+    handed: Ms,
+) -> Option<i64> {
+    (priority.is_urgent() && attempt == 1).then(|| handed.since(queued).max(0))
 }
 
 struct Heard<'a> {

@@ -4,7 +4,7 @@ use crate::pipeline::LeaseTime;
 use crate::plan::Abilities;
 use crate::rules::{Outlet, Rules, Way};
 use crate::window::{Limits, Window};
-use notice::{GatewayId, ModuleName, Ms, ProjectId, Route, TaskId, UserId};
+use notice::{GatewayId, ModuleName, Ms, Priority, ProjectId, Route, TaskId, UserId};
 use std::collections::{HashMap, HashSet};
 use store::{Claimed, Gateway, Lease};
 
@@ -19,6 +19,7 @@ pub(crate) struct InHand {
     pub(crate) outlet: Outlet,
     pub(crate) error_count: u32,
     pub(crate) attempt: u32,
+    pub(crate) priority: Priority,
     pub(crate) queued: Ms,
     pub(crate) key: String,
     pub(crate) user: Option<UserId>,
@@ -40,6 +41,7 @@ impl InHand {
             outlet: Outlet::of(way, claimed.gateway, &claimed.route),
             error_count: claimed.error_count,
             attempt: claimed.attempt,
+            priority: claimed.priority,
             queued: claimed.queued,
             key: claimed.key.clone(),
             user,

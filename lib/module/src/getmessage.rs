@@ -265,6 +265,7 @@ fn receipt_row(
         queued: now,
         at: now,
         took_ms: None,
+        waited_ms: None,
     };
     let known = sent.is_some();
     let reason = match (&receipt.at, known) {
@@ -277,6 +278,7 @@ fn receipt_row(
         reason,
         at: now,
         took_ms: None,
+        waited_ms: None,
         ..sent.unwrap_or(blank)
     }
 }

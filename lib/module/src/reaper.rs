@@ -1,5 +1,6 @@
 //! Takes back what dead workers have left (queue 3.1).
 
+use crate::books::waited_ms;
 use crate::contact::{Person, contact_of};
 use crate::kill::{Fault, Sabotage};
 use crate::notes::{self, Noted};
@@ -238,6 +239,7 @@ impl Reaper<'_> {
             queued: row.queued,
             at: self.now,
             took_ms: None,
+            waited_ms: waited_ms((row.priority, row.attempt), row.queued, self.now),
         })
     }
 }

@@ -24,6 +24,11 @@ impl Priority {
         }
     }
 
+    /// Whether it goes before everything ordinary: higher than 0, what a task has that says nothing.
+    pub fn is_urgent(self) -> bool {
+        self.0 > 0
+    }
+
     /// The column's number.
     pub fn number(self) -> i64 {
         i64::from(self.0)

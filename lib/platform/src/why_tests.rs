@@ -90,6 +90,7 @@ fn attempt(bench: &mut Bench, settlement: &Settlement, outcome: &str, reason: &s
         at: now,
         // what is gone and was not sent never reached a gate
         took_ms: (*settlement != Settlement::Gone || outcome == "sent").then_some(12),
+        waited_ms: None,
     };
     let done = Done {
         lease: task.lease,
@@ -453,6 +454,7 @@ fn what_was_refused_without_a_gate_is_told_for_an_hour() {
         outcome: "sent".to_owned(),
         reason: String::new(),
         took_ms: Some(1),
+        waited_ms: None,
         ..bench.read(|snapshot| snapshot.log(&LogFilter::default(), None, 1)).remove(0).row
     };
     let sent = vec![sent; 10_001];

@@ -29,7 +29,7 @@ pub use open::{create, open, rebuild_order};
 pub use queue::{
     Accepted, Blob, Body, Ceiling, Claimed, Count, Demand, Done, Effect, Finish, Hash, Lease,
     LogFilter, LogRow, NewLog, NewTask, Pool, Settlement, StoredBody, TaskFilter, TaskRow, Turn,
-    Worker,
+    Urgent, Worker,
 };
 pub use retention::Retention;
 pub use rows::{
@@ -149,6 +149,11 @@ pub trait Snapshot: CallsSnapshot + ServicesSnapshot {
     -> Result<Vec<LogRow>>;
     /// Attempts since then that ended as *never* without a gate's having had them, from the latest.
     fn refused(&mut self, since: Ms, limit: u32) -> Result<Vec<LogRow>>;
+    /// Routes of a module with urgent tasks that are ready and were never in doubt, and the oldest of each; by repeated
+    /// `lane>=from`.
+    fn urgent_routes(&mut self, module: &ModuleName) -> Result<Vec<Urgent>>;
+    /// How long each urgent message waited for its first hand-over, milliseconds, from the latest since then.
+    fn urgent_waits(&mut self, since: Ms, limit: u32) -> Result<Vec<i64>>;
     /// The earliest `run_at`, `expires_ms` or `lease_until` of any row: when there is next something to do.
     fn next_due(&mut self) -> Result<Option<Ms>>;
     /// The live workers.

@@ -286,6 +286,9 @@ pub struct NewLog {
     pub at: Ms,
     /// Milliseconds in the gate's hands.
     pub took_ms: Option<i64>,
+    /// How long an urgent message had waited when it was handed over first, or lapsed before that, milliseconds by
+    /// `at`. None: it is not urgent, or this was not the first time.
+    pub waited_ms: Option<i64>,
 }
 
 /// A row of `notifylog`.
@@ -295,6 +298,17 @@ pub struct LogRow {
     pub id: LogId,
     /// What it says.
     pub row: NewLog,
+}
+
+/// The urgent task of a route that has been ready for longest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Urgent {
+    /// The route.
+    pub route: Route,
+    /// The task.
+    pub task: TaskId,
+    /// Since when it may go.
+    pub ready: Ms,
 }
 
 /// What a turn did.

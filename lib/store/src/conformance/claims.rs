@@ -1,9 +1,9 @@
 //! Order, routes and what a claim takes (queue 2, 3.3; S3-29, S3-32).
 
 use super::kit::owner;
-use super::{Fresh, demand, mail, module, task};
+use super::{Fresh, Kit, demand, mail, module, task};
 use crate::sqlite::Order;
-use crate::{Body, Ceiling, Demand, NewTask, Pool, Settlement, TaskFilter};
+use crate::{Body, Ceiling, Demand, NewTask, Pool, Settlement, TaskFilter, Urgent};
 use notice::{GatewayId, Ms, Priority, Route, State, TaskId};
 
 fn of_priority(number: i64) -> NewTask {
@@ -226,4 +226,37 @@ pub(crate) fn lists_filter_and_page(fresh: Fresh) {
         let two = kit.look(|seen| seen.tasks(&filter, before, 2));
         assert_eq!(two, rows[..rows.len().min(2)], "{filter:?}");
     }
+}
+
+pub(crate) fn urgent_tasks_are_seen_by_their_routes(fresh: Fresh) {
+    let mut kit = fresh(Order::Ageing);
+    let of = |route: &str, priority| NewTask {
+        route: Route::from_column(route.to_owned()),
+        priority: Priority::new(priority).unwrap(),
+        ..task()
+    };
+    let mut expected = Vec::new();
+    for (route, priority) in [("p2", 0), ("p1", 5), ("p10", 1), ("", 9), ("p1", 9), ("p2", -1)] {
+        kit.wait(10);
+        let id = kit.enqueue(&of(route, priority));
+        if priority > 0 {
+            expected.push((route, id, kit.now));
+        }
+    }
+    let other = NewTask { module: module("ntsms"), ..of("p1", 5) };
+    kit.enqueue(&other);
+    // the second of p1 is more urgent, and younger
+    expected.remove(3);
+    expected.sort_unstable();
+    let seen = |kit: &mut Kit| {
+        let urgent = kit.look(|seen| seen.urgent_routes(&mail()));
+        let one = |one: &Urgent| (one.route.as_str().to_owned(), one.task, one.ready);
+        urgent.iter().map(one).collect::<Vec<_>>()
+    };
+    let owned = |(route, id, at): &(&str, TaskId, Ms)| ((*route).to_owned(), *id, *at);
+    assert_eq!(seen(&mut kit), expected.iter().map(owned).collect::<Vec<_>>());
+    // what is being sent waits no more
+    assert_eq!(kit.claim(2).len(), 2);
+    expected.retain(|(route, ..)| *route != "p1");
+    assert_eq!(seen(&mut kit), expected.iter().map(owned).collect::<Vec<_>>());
 }

@@ -175,6 +175,7 @@ impl Kit {
             queued: Self::START,
             at: self.now,
             took_ms: Some(5),
+            waited_ms: None,
         }
     }
 

@@ -1,9 +1,9 @@
 //! Finding attempts (DESIGN 3).
 
-use super::{Fresh, module};
+use super::{Fresh, module, task};
 use crate::sqlite::Order;
-use crate::{LogFilter, NewLog};
-use notice::{GatewayId, LogId, ModuleName, Ms, TaskId, UserId};
+use crate::{Finish, LogFilter, NewLog, NewTask};
+use notice::{GatewayId, LogId, ModuleName, Ms, Priority, TaskId, UserId};
 
 /// Filters, and the ids that each of them finds, the newest first.
 fn cases(start: Ms) -> Vec<(LogFilter, Vec<i64>)> {
@@ -124,4 +124,38 @@ pub(crate) fn the_log_pages_and_follows(fresh: Fresh) {
         let following = LogFilter { after: Some(LogId(8)), ..filter };
         assert_eq!(page(&mut kit, &following, None), [10, 9]);
     }
+}
+
+pub(crate) fn the_log_tells_how_long_urgent_messages_waited(fresh: Fresh) {
+    let mut kit = fresh(Order::Ageing);
+    let row = |kit: &super::Kit, waited_ms: Option<i64>, after: i64| NewLog {
+        at: kit.now.plus(after),
+        waited_ms,
+        ..kit.log_row(TaskId(after), "sent")
+    };
+    let mut rows: Vec<_> = [(Some(7), 1_000), (Some(900), 5_000), (None, 6_000), (Some(0), 3_000)]
+        .map(|(waited, after)| row(&kit, waited, after))
+        .into();
+    rows.extend(vec![row(&kit, None, 9_000); 100]);
+    kit.change(|tx| tx.add_log(&rows));
+    let since = kit.now.plus(2_000);
+    assert_eq!(kit.look(|seen| seen.urgent_waits(since, 10)), [900, 0]);
+    assert_eq!(kit.look(|seen| seen.urgent_waits(since, 1)), [900]);
+    let found = kit.look(|seen| seen.log(&LogFilter::default(), None, 200));
+    assert_eq!(found.last().unwrap().row.waited_ms, Some(7));
+}
+
+pub(crate) fn what_lapses_unsent_counts_among_the_urgent(fresh: Fresh) {
+    let mut kit = fresh(Order::Ageing);
+    for (priority, finish) in [(0, None), (5, None), (5, Some(Finish::Cancel))] {
+        let priority = Priority::new(priority).unwrap();
+        let id = kit.enqueue(&NewTask { priority, expires: Some(kit.now.plus(4_000)), ..task() });
+        let now = kit.now;
+        if let Some(finish) = finish {
+            kit.change(|tx| tx.end(&[id], finish, "why", now));
+        }
+    }
+    kit.wait(4_500);
+    kit.turn("w1", &[], &[]);
+    assert_eq!(kit.look(|seen| seen.urgent_waits(Ms(0), 10)), [4_500]);
 }

@@ -53,6 +53,7 @@ macro_rules! conformance {
             what_may_have_been_sent_goes_to_its_gateway_only
             counts_tell_where_tasks_stand
             lists_filter_and_page
+            urgent_tasks_are_seen_by_their_routes
             // leases
             a_lost_lease_settles_nothing
             a_lost_lease_leaves_no_effect_and_no_log
@@ -102,6 +103,8 @@ macro_rules! conformance {
             the_log_is_found_by_task_contact_user_and_reference
             the_log_tells_what_no_gate_had_by_its_time
             the_log_pages_and_follows
+            the_log_tells_how_long_urgent_messages_waited
+            what_lapses_unsent_counts_among_the_urgent
             // gateways
             a_gateway_rises_in_version_with_each_save
             a_downtime_opens_and_closes_with_the_state

@@ -648,6 +648,9 @@ impl Tables {
         let last = self.log.values().rev().find(|row| row.task == id).cloned();
         let body = task.body.as_ref();
         let snapshot_user = body.and_then(|body| user_of(&body.user));
+        let lapsed_untried =
+            outcome == "expired" && last.is_none() && task.row.priority.is_urgent();
+        let waited_ms = lapsed_untried.then(|| now.since(task.row.queued).max(0));
         let known = match (&last, body) {
             (None, Some(body)) => {
                 let bundle = body.bundle.as_ref().map(|blob| blob.bytes.to_vec());
@@ -675,6 +678,7 @@ impl Tables {
             queued: task.row.queued,
             at: now,
             took_ms: None,
+            waited_ms,
         };
         self.write_log(row);
     }

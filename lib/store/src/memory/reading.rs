@@ -1,7 +1,7 @@
 //! Looking at the queue and its log.
 
 use super::{Tables, Task};
-use crate::{Count, Lease, LogFilter, LogRow, NewLog, TaskFilter, TaskRow};
+use crate::{Count, Lease, LogFilter, LogRow, NewLog, TaskFilter, TaskRow, Urgent};
 use notice::{GatewayId, LogId, ModuleName, Ms, Route, State, TaskId};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -133,6 +133,25 @@ impl Tables {
         rows.sort_by_key(|found| std::cmp::Reverse((found.row.at, found.id)));
         rows.truncate(limit as usize);
         rows
+    }
+
+    pub(super) fn list_urgent(&self, module: &ModuleName) -> Vec<Urgent> {
+        let urgent = |row: &&TaskRow| !row.maybe_sent && row.priority.is_urgent();
+        let mut oldest: BTreeMap<Route, (Ms, TaskId)> = BTreeMap::new();
+        for row in self.ready(module, false).filter(urgent) {
+            let first = oldest.entry(row.route.clone()).or_insert((row.ready, row.id));
+            *first = (*first).min((row.ready, row.id));
+        }
+        let urgent = |(route, (ready, task))| Urgent { route, task, ready };
+        oldest.into_iter().map(urgent).collect()
+    }
+
+    pub(super) fn list_urgent_waits(&self, since: Ms, limit: u32) -> Vec<i64> {
+        let rows = self.log.iter().filter(|(_, row)| row.at >= since);
+        let mut waits: Vec<_> =
+            rows.filter_map(|(id, row)| Some((row.at, *id, row.waited_ms?))).collect();
+        waits.sort_by_key(|(at, id, _)| std::cmp::Reverse((*at, *id)));
+        waits.iter().take(limit as usize).map(|(_, _, waited)| *waited).collect()
     }
 
     pub(super) fn earliest_due(&self) -> Option<Ms> {

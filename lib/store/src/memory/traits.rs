@@ -5,7 +5,7 @@ use crate::{
     Accepted, Blob, ContactState, Count, Demand, Done, Downtime, Finish, Followed, Gateway,
     GatewayState, Hash, InboxRow, Incoming, IncomingRow, Lease, LogFilter, LogRow, NewLog, NewTask,
     Owner, Project, Result, Retention, Snapshot, StoredBody, Subscription, TaskFilter, TaskRow,
-    Turn, Tx, User, UserFilter, Worker,
+    Turn, Tx, Urgent, User, UserFilter, Worker,
 };
 use notice::{GatewayId, LogId, ModuleName, Ms, ProjectId, Route, TaskId, UserId};
 use std::sync::Arc;
@@ -82,6 +82,14 @@ impl Snapshot for Tables {
 
     fn refused(&mut self, since: Ms, limit: u32) -> Result<Vec<LogRow>> {
         Ok(self.list_refused(since, limit))
+    }
+
+    fn urgent_routes(&mut self, module: &ModuleName) -> Result<Vec<Urgent>> {
+        Ok(self.list_urgent(module))
+    }
+
+    fn urgent_waits(&mut self, since: Ms, limit: u32) -> Result<Vec<i64>> {
+        Ok(self.list_urgent_waits(since, limit))
     }
 
     fn next_due(&mut self) -> Result<Option<Ms>> {

@@ -3,7 +3,7 @@
 
 use super::session::{Next, Session, count, text, text_or_none};
 use super::statements::{self as sql, Statement};
-use crate::{Count, Lease, LogFilter, LogRow, NewLog, Result, TaskFilter, TaskRow};
+use crate::{Count, Lease, LogFilter, LogRow, NewLog, Result, TaskFilter, TaskRow, Urgent};
 use notice::{GatewayId, LogId, ModuleName, Ms, ProjectId, Route, State, TaskId, UserId};
 use rusqlite::{Row, named_params};
 use std::cell::Cell;
@@ -51,6 +51,21 @@ impl Session<'_> {
                 }
                 None => return Ok(gateways),
             }
+        }
+    }
+
+    pub(super) fn list_urgent(&self, module: &ModuleName) -> Result<Vec<Urgent>> {
+        let mut urgent = Vec::new();
+        let mut from = String::new();
+        loop {
+            let params = named_params! {":module": module.as_str(), ":from": from};
+            let found = self.one(sql::NEXT_URGENT, params, |row| {
+                Ok((text(row, "lane")?, TaskId(row.get("id")?), Ms(row.get("ready_ms")?)))
+            })?;
+            let Some((route, task, ready)) = found else { return Ok(urgent) };
+            // nothing stands between a text and the same with a NUL
+            from = format!("{route}\0");
+            urgent.push(Urgent { route: Route::from_column(route), task, ready });
         }
     }
 
@@ -423,6 +438,7 @@ pub(super) fn log_row(row: &Row<'_>) -> rusqlite::Result<LogRow> {
             queued: Ms(row.get("queued")?),
             at: Ms(row.get("at")?),
             took_ms: number("took")?,
+            waited_ms: number("waited")?,
         },
     })
 }

@@ -38,17 +38,18 @@ impl Order {
 }
 
 /// Every migration; the schema's version is the number of those applied.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("../../sql/sqlite/0001_queue.sql"),
     include_str!("../../sql/sqlite/0002_platform.sql"),
     include_str!("../../sql/sqlite/0003_extensions.sql"),
     include_str!("../../sql/sqlite/0004_followed.sql"),
     include_str!("../../sql/sqlite/0005_refused.sql"),
     include_str!("../../sql/sqlite/0006_references.sql"),
+    include_str!("../../sql/sqlite/0007_urgent.sql"),
 ];
 
 /// The version this program reads and writes.
-pub(super) const KNOWN: i64 = 6;
+pub(super) const KNOWN: i64 = 7;
 /// Marks the file as Gatepost's (`PRAGMA application_id`): "GPST".
 pub(super) const APPLICATION_ID: i64 = 0x4750_5354;
 

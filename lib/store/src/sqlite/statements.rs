@@ -62,6 +62,11 @@ statements! {
     "SELECT min(last_gateway) FROM notifytask
      WHERE state=0 AND maybe_sent=1 AND modulename=:module AND last_gateway>:gateway AND forcedonothing='on'"
 
+    NEXT_URGENT "find the next route with urgent tasks"
+    "SELECT lane,id,ready_ms FROM notifytask INDEXED BY nt_urgent
+     WHERE state=0 AND maybe_sent=0 AND priority>0 AND modulename=:module AND lane>=:from
+     ORDER BY lane,ready_ms LIMIT 1"
+
     // claiming
     CLAIM "claim tasks"
     "UPDATE notifytask SET state=1, attempt=attempt+1, lease_seq=lease_seq+1, lease_owner=:owner,
@@ -142,9 +147,9 @@ statements! {
      RETURNING modulename,priority,forcedonothing='on' AS forced,createdate,queued_ms,ready_ms,expires_ms"
     ADD_LOG "write the log"
     "INSERT INTO notifylog(task,key,module,notice,user,project,gateway,contact,attempt,outcome,reason,reference,
-       segments,queued,at,took)
+       segments,queued,at,took,waited)
      VALUES(:task,:key,:module,:notice,:user,:project,:gateway,:contact,:attempt,:outcome,:reason,:reference,
-       :segments,:queued,:at,:took)"
+       :segments,:queued,:at,:took,:waited)"
 
     // what time brings
     PROMOTE "promote what is due"
@@ -199,11 +204,12 @@ statements! {
     "SELECT id FROM notifybody
      WHERE id>0 AND instr(user,:element)>0 AND instr(user,'<id>')=instr(user,:element) ORDER BY id"
     LOG_END "log the end of a task"
-    "INSERT INTO notifylog(task,key,module,notice,user,project,gateway,contact,attempt,outcome,reason,queued,at)
+    "INSERT INTO notifylog(task,key,module,notice,user,project,gateway,contact,attempt,outcome,reason,queued,at,waited)
      SELECT t.id, coalesce(k.key,:uuid||':'||t.id), t.modulename, coalesce(l.notice,:notice),
        coalesce(l.user, CASE WHEN instr(b.user,'<id>')>0
          THEN CAST(substr(b.user,instr(b.user,'<id>')+4,20) AS INTEGER) END),
-       coalesce(l.project,b.project_id), t.last_gateway, coalesce(l.contact,:contact), t.attempt, :outcome, :reason, t.queued_ms, :now
+       coalesce(l.project,b.project_id), t.last_gateway, coalesce(l.contact,:contact), t.attempt, :outcome, :reason, t.queued_ms, :now,
+       CASE WHEN :outcome='expired' AND t.priority>0 AND l.id IS NULL THEN max(0,:now-t.queued_ms) END
      FROM notifytask t LEFT JOIN notifybody b ON b.id=t.id LEFT JOIN notifykey k ON k.task_id=t.id
        LEFT JOIN notifylog l ON l.id=(SELECT max(id) FROM notifylog WHERE task=t.id)
      WHERE t.id=:id AND t.state<>1"
@@ -313,6 +319,9 @@ statements! {
     LOG_REFUSED "read what was refused before any gate was asked"
     "SELECT * FROM notifylog INDEXED BY nl_refused WHERE outcome='never' AND took IS NULL AND at>=:since
      ORDER BY at DESC, id DESC LIMIT :count"
+    LOG_URGENT "read how long urgent messages waited"
+    "SELECT waited FROM notifylog INDEXED BY nl_urgent WHERE waited IS NOT NULL AND at>=:since
+     ORDER BY at DESC LIMIT :count"
     LOG_ROW "read a log row"
     "SELECT * FROM notifylog WHERE id=:id"
     LOG "read the log"

@@ -9,7 +9,7 @@ use crate::{
     Accepted, Blob, ContactState, Count, Demand, Done, Downtime, Finish, Followed, Gateway,
     GatewayState, Hash, InboxRow, Incoming, IncomingRow, Lease, LogFilter, LogRow, NewLog, NewTask,
     Owner, Project, Result, Retention, Snapshot, StoredBody, Subscription, TaskFilter, TaskRow,
-    Turn, Tx, User, UserFilter, Worker,
+    Turn, Tx, Urgent, User, UserFilter, Worker,
 };
 use notice::{GatewayId, LogId, ModuleName, Ms, ProjectId, Route, TaskId, UserId};
 use rusqlite::named_params;
@@ -86,6 +86,15 @@ impl Snapshot for Session<'_> {
     fn refused(&mut self, since: Ms, limit: u32) -> Result<Vec<LogRow>> {
         let params = named_params! {":since": since.0, ":count": limit};
         self.all(queue::LOG_REFUSED, params, log_row)
+    }
+
+    fn urgent_routes(&mut self, module: &ModuleName) -> Result<Vec<Urgent>> {
+        self.list_urgent(module)
+    }
+
+    fn urgent_waits(&mut self, since: Ms, limit: u32) -> Result<Vec<i64>> {
+        let params = named_params! {":since": since.0, ":count": limit};
+        self.all(queue::LOG_URGENT, params, |row| row.get(0))
     }
 
     fn next_due(&mut self) -> Result<Option<Ms>> {

@@ -155,7 +155,7 @@ impl Session<'_> {
                 ":gateway": row.gateway.map(|id| id.0), ":contact": row.contact,
                 ":attempt": row.attempt, ":outcome": row.outcome, ":reason": row.reason,
                 ":reference": row.reference, ":segments": row.segments, ":queued": row.queued.0,
-                ":at": row.at.0, ":took": row.took_ms,
+                ":at": row.at.0, ":took": row.took_ms, ":waited": row.waited_ms,
             },
         )?;
         Ok(())

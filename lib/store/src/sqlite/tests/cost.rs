@@ -132,6 +132,9 @@ fn looking_for_work_costs_the_same_at_any_depth() {
         crate::read(&mut store, |seen| seen.ready_routes(&module, false)).unwrap();
         crate::read(&mut store, |seen| seen.bound_gateways(&module, false)).unwrap();
         crate::read(&mut store, |seen| seen.next_due()).unwrap();
+        crate::read(&mut store, |seen| seen.urgent_routes(&module)).unwrap();
+        store.connection.execute("UPDATE notifytask SET priority=5", []).unwrap();
+        crate::read(&mut store, |seen| seen.urgent_routes(&module)).unwrap();
         steps.push(counted(&store, StatementStatus::VmStep));
     }
     assert_eq!(steps[0], steps[1]);

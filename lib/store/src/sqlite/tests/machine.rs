@@ -482,6 +482,7 @@ fn log_row(task: TaskId, at: Ms) -> NewLog {
         queued: at,
         at,
         took_ms: None,
+        waited_ms: None,
     }
 }
 

@@ -8,7 +8,7 @@ use super::{Options, Order, create};
 use rusqlite::Connection;
 
 /// Which partial index a statement must walk.
-const WALKS: [(Statement, &str); 54] = [
+const WALKS: [(Statement, &str); 56] = [
     (sql::OLDEST_OF_OBJECT, "nt_object"),
     (sql::LIVE_OF_OBJECT, "nt_object"),
     (sql::FOLLOW_BLOCKS, "nt_trouble"),
@@ -18,6 +18,8 @@ const WALKS: [(Statement, &str); 54] = [
     (sql::NEXT_ROUTE_FORCED, "nt_forced"),
     (sql::NEXT_BOUND, "nt_bound"),
     (sql::NEXT_BOUND_FORCED, "nt_bound"),
+    (sql::NEXT_URGENT, "nt_urgent"),
+    (sql::LOG_URGENT, "nl_urgent"),
     (sql::CLAIM, "nt_ready"),
     (sql::CLAIM_FORCED, "nt_forced"),
     (sql::CLAIM_BOUND, "nt_bound"),
@@ -108,6 +110,15 @@ fn every_statement_walks_its_partial_index() {
             let walks = plan.iter().any(|line| format!("{line} ").contains(&wanted));
             assert!(walks, "{} does not walk {index}: {plan:?}", statement.name);
         }
+    });
+}
+
+/// A look at the gauge reads no row of the log, however large, but the part of the index that it counts.
+#[test]
+fn how_long_urgent_messages_waited_is_read_from_the_index_alone() {
+    both_orders(|connection| {
+        let plan = plan(connection, sql::LOG_URGENT.sql);
+        assert!(plan.iter().all(|line| line.contains("COVERING INDEX nl_urgent ")), "{plan:?}");
     });
 }
 
