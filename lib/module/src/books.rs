@@ -485,6 +485,19 @@ pub(crate) fn waited_ms(
     (priority.is_urgent() && attempt == 1).then(|| handed.since(queued).max(0))
 }
 
+/// What an answer asks for, sent or not; what could not be reached asks for nothing.
+pub(crate) fn rest_secs(how: &How) -> Option<u32> {
+    match how {
+        How::Answered { answer, .. }
+            if matches!(answer.outcome, Outcome::Sent | Outcome::Later)
+                && answer.reach == Reach::Reached =>
+        {
+            answer.retry_after_secs
+        }
+        _ => None,
+    }
+}
+
 struct Heard<'a> {
     answer: &'a Answer,
     spoke: Spoke,

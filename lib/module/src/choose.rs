@@ -2,7 +2,7 @@
 
 use crate::standing::Usable;
 use notice::{GatewayId, ModuleName, Route};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use store::{Direction, Gateway};
 
@@ -59,42 +59,85 @@ pub struct Share {
     pub count: u32,
 }
 
+/// What a ready route may have.
+#[derive(Clone, Debug)]
+pub struct Wish {
+    /// Which.
+    pub route: Route,
+    /// The gateways it may use, best first.
+    pub offers: Vec<Offer>,
+    /// What its first task is.
+    pub head: Head,
+}
+
+/// Whether a route has something urgent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Head {
+    /// It has.
+    Urgent,
+    /// It has not.
+    Ordinary,
+}
+
 /// Deficit round-robin between routes that share a gateway: what a route did not get in one turn it is
-/// owed in the next.
+/// owed in the next. Every other turn begins with the routes that have something urgent, so an urgent task waits one
+/// turn at most for the bulk of other routes, and who is urgent all the time gets half.
 #[derive(Clone, Debug, Default)]
 pub struct Rounds {
     owed: BTreeMap<Route, i64>,
+    turns: usize,
 }
 
 impl Rounds {
-    /// Shares the room of the gateways among the routes; `wishes` names for each ready route the gateways
-    /// it may use, best first, as offers. At most `limit` tasks in all.
-    pub fn share(&mut self, wishes: &[(Route, Vec<Offer>)], limit: u32) -> Vec<Share> {
-        self.owed.retain(|route, _| wishes.iter().any(|(wish, _)| wish == route));
-        let mut groups: BTreeMap<GatewayId, (u32, Vec<Route>)> = BTreeMap::new();
-        for (route, offers) in wishes {
-            if let Some(offer) = offers.iter().find(|offer| offer.room() > 0) {
+    /// Shares the room of the gateways among the ready routes, at most `limit` tasks in all. A gateway that takes
+    /// much leaves the others of a turn what they can take.
+    pub fn share(&mut self, wishes: &[Wish], limit: u32) -> Vec<Share> {
+        self.turns = self.turns.wrapping_add(1);
+        let ready: BTreeSet<&Route> = wishes.iter().map(|wish| &wish.route).collect();
+        self.owed.retain(|route, _| ready.contains(route));
+        let mut groups: BTreeMap<GatewayId, (u32, Vec<&Wish>)> = BTreeMap::new();
+        for wish in wishes {
+            if let Some(offer) = wish.offers.iter().find(|offer| offer.room() > 0) {
                 let group = groups.entry(offer.gateway).or_insert((offer.room(), Vec::new()));
-                group.1.push(route.clone());
+                group.1.push(wish);
             }
         }
-        let mut left = limit;
+        let mut groups: Vec<_> = groups.into_iter().collect();
+        if !groups.is_empty() {
+            // half of the turns begin with who is urgent: of both halves each gateway gets its turn
+            let first = self.turns / 2 % groups.len();
+            groups.rotate_left(first);
+        }
+        groups.sort_by_key(|(_, (_, wishes))| !wishes.iter().any(|wish| self.begins(wish)));
+        groups.truncate(limit as usize);
+        groups.sort_by_key(|(_, (room, _))| *room);
+        let (mut left, mut behind) = (limit, u32::try_from(groups.len()).unwrap_or(u32::MAX));
         let mut shares = Vec::new();
-        for (gateway, (room, routes)) in groups {
-            let room = room.min(left);
+        for (gateway, (room, wishes)) in groups {
+            let room = room.min(left.div_ceil(behind));
             left -= room;
-            shares.extend(self.divide(gateway, room, routes));
+            behind -= 1;
+            shares.extend(self.divide(gateway, room, wishes));
         }
         shares
     }
 
-    fn divide(&mut self, gateway: GatewayId, room: u32, mut routes: Vec<Route>) -> Vec<Share> {
-        let count = u32::try_from(routes.len()).unwrap_or(u32::MAX).max(1);
+    /// Whether a route is among those that this turn begins with.
+    fn begins(&self, wish: &Wish) -> bool {
+        wish.head == Head::Urgent && self.turns.is_multiple_of(2)
+    }
+
+    fn divide(&mut self, gateway: GatewayId, room: u32, mut wishes: Vec<&Wish>) -> Vec<Share> {
+        let count = u32::try_from(wishes.len()).unwrap_or(u32::MAX).max(1);
         let each = room / count;
         let rest = (room % count) as usize;
-        routes.sort_by_key(|route| std::cmp::Reverse(self.owed.get(route).copied().unwrap_or(0)));
+        wishes.sort_by_key(|wish| {
+            let owed = self.owed.get(&wish.route).copied().unwrap_or(0);
+            std::cmp::Reverse((self.begins(wish), owed))
+        });
         let mut shares = Vec::new();
-        for (place, route) in routes.into_iter().enumerate() {
+        for (place, wish) in wishes.into_iter().enumerate() {
+            let route = wish.route.clone();
             let given = each + u32::from(place < rest);
             *self.owed.entry(route.clone()).or_default() +=
                 i64::from(room) - i64::from(given) * i64::from(count);
@@ -117,6 +160,10 @@ mod tests {
 
     fn open(gateway: i64, free: u32) -> Offer {
         Offer { gateway: GatewayId(gateway), usable: Usable::Open, free }
+    }
+
+    fn wish(number: i64, offers: Vec<Offer>) -> Wish {
+        Wish { route: route(number), offers, head: Head::Ordinary }
     }
 
     fn gateway(id: i64, project: Option<i64>) -> Arc<Gateway> {
@@ -161,27 +208,38 @@ mod tests {
     fn the_first_usable_gateway_takes_over() {
         let held = Offer { usable: Usable::Closed, ..open(1, 9) };
         let full = open(2, 0);
-        let shares = Rounds::default().share(&[(route(1), vec![held, full, open(3, 4)])], TURN);
+        let shares = Rounds::default().share(&[wish(1, vec![held, full, open(3, 4)])], TURN);
         assert_eq!(shares, [Share { route: route(1), gateway: GatewayId(3), count: 4 }]);
+    }
+
+    #[test]
+    fn the_first_gateway_is_full_held_or_on_trial_no_longer_than_it_is() {
+        let mut rounds = Rounds::default();
+        let mut chosen = |first: Offer| {
+            let shares = rounds.share(&[wish(1, vec![first, open(2, 9)])], TURN);
+            shares.iter().map(|share| (share.gateway.0, share.count)).collect::<Vec<_>>()
+        };
+        assert_eq!(chosen(open(1, 0)), [(2, 9)]);
+        assert_eq!(chosen(Offer { usable: Usable::ProbeDue, ..open(1, 9) }), [(2, 9)]);
+        assert_eq!(chosen(Offer { usable: Usable::Trial, ..open(1, 9) }), [(1, 1)]);
+        assert_eq!(chosen(open(1, 9)), [(1, 9)]);
     }
 
     #[test]
     fn none_usable_leaves_the_rows() {
         let held = Offer { usable: Usable::ProbeDue, ..open(1, 9) };
-        assert!(
-            Rounds::default().share(&[(route(1), vec![held]), (route(2), vec![])], TURN).is_empty()
-        );
+        assert!(Rounds::default().share(&[wish(1, vec![held]), wish(2, vec![])], TURN).is_empty());
     }
 
     #[test]
     fn a_trial_is_one_task() {
         let trial = Offer { usable: Usable::Trial, ..open(1, 9) };
-        assert_eq!(Rounds::default().share(&[(route(1), vec![trial])], TURN)[0].count, 1);
+        assert_eq!(Rounds::default().share(&[wish(1, vec![trial])], TURN)[0].count, 1);
     }
 
     #[test]
     fn routes_that_share_a_gateway_take_turns() {
-        let wishes: Vec<_> = (1..=3).map(|number| (route(number), vec![open(1, 1)])).collect();
+        let wishes: Vec<_> = (1..=3).map(|number| wish(number, vec![open(1, 1)])).collect();
         let mut rounds = Rounds::default();
         let mut served = BTreeMap::new();
         for _ in 0..30 {
@@ -194,9 +252,73 @@ mod tests {
 
     #[test]
     fn a_turn_has_a_limit() {
-        let wishes = [(route(1), vec![open(1, 80)]), (route(2), vec![open(2, 80)])];
+        let wishes = [wish(1, vec![open(1, 80)]), wish(2, vec![open(2, 80)])];
         let total: u32 =
             Rounds::default().share(&wishes, TURN).iter().map(|share| share.count).sum();
         assert_eq!(total, TURN);
+    }
+
+    fn count_of(shares: &[Share], gateway: i64) -> u32 {
+        shares.iter().filter(|share| share.gateway.0 == gateway).map(|share| share.count).sum()
+    }
+
+    #[test]
+    fn a_gateway_that_could_take_a_whole_turn_leaves_every_other_what_it_takes() {
+        let wishes: Vec<_> = [(1, 500), (2, 3), (3, 60), (4, 500)]
+            .map(|(id, free)| wish(id, vec![open(id, free)]))
+            .into();
+        let mut rounds = Rounds::default();
+        for _ in 0..5 {
+            let shares = rounds.share(&wishes, TURN);
+            assert_eq!([1, 2, 3, 4].map(|id| count_of(&shares, id)).iter().sum::<u32>(), TURN);
+            assert_eq!(count_of(&shares, 2), 3);
+            assert!([1, 3, 4].iter().all(|id| count_of(&shares, *id) >= 32), "{shares:?}");
+        }
+    }
+
+    #[test]
+    fn of_more_gateways_than_a_turn_has_tasks_each_gets_its_turn() {
+        let wishes: Vec<_> = (1..=250).map(|id| wish(id, vec![open(id, 9)])).collect();
+        let mut rounds = Rounds::default();
+        let mut served = BTreeMap::new();
+        for _ in 0..500 {
+            for share in rounds.share(&wishes, TURN) {
+                *served.entry(share.gateway).or_insert(0) += share.count;
+            }
+        }
+        assert_eq!(served.len(), 250);
+        assert!(served.values().all(|count| *count == 2 * TURN), "{served:?}");
+    }
+
+    #[test]
+    fn an_urgent_task_waits_one_turn_at_most_for_the_bulk_of_other_routes() {
+        let of_one_gateway = |number| wish(number, vec![open(1, 1)]);
+        let of_its_own = |number| wish(number, vec![open(number, 9)]);
+        let shared: Vec<_> = (1..=500).map(of_one_gateway).collect();
+        let own: Vec<_> = (1..=500).map(of_its_own).collect();
+        for mut wishes in [shared, own] {
+            let mut rounds = Rounds::default();
+            for turns in 0..20 {
+                (0..turns).for_each(|_| drop(rounds.share(&wishes, TURN)));
+                wishes[250].head = Head::Urgent;
+                let served = [rounds.share(&wishes, TURN), rounds.share(&wishes, TURN)].concat();
+                assert!(served.iter().any(|share| share.route == route(251)), "{served:?}");
+                wishes[250].head = Head::Ordinary;
+            }
+        }
+    }
+
+    #[test]
+    fn who_is_urgent_all_the_time_gets_half() {
+        let mut wishes: Vec<_> = (1..=3).map(|number| wish(number, vec![open(1, 1)])).collect();
+        wishes[2].head = Head::Urgent;
+        let mut rounds = Rounds::default();
+        let mut served = BTreeMap::new();
+        for _ in 0..300 {
+            for share in rounds.share(&wishes, TURN) {
+                *served.entry(share.route).or_insert(0) += share.count;
+            }
+        }
+        assert_eq!(served.into_values().collect::<Vec<_>>(), [75, 75, 150]);
     }
 }

@@ -1,6 +1,6 @@
 //! Turns: gather what ended, ask what is ready, write both in one transaction, give away what was claimed.
 
-use crate::books::{Batch, Books, Closed, Extend, Orders, Tone, Written};
+use crate::books::{Batch, Books, Closed, Extend, Orders, Tone, Written, rest_secs};
 use crate::choose::Rounds;
 use crate::contact::{Contact, Person, Refusal, contact_of, shown};
 use crate::desk::{Desk, InHand};
@@ -37,6 +37,8 @@ pub struct Drain {
     extended_at: Ms,
     reaped_at: Ms,
     registered: bool,
+    /// Gateways that are being asked by their `check_connection`.
+    probing: usize,
     chance: u64,
 }
 
@@ -92,6 +94,8 @@ pub struct Turned {
     pub claimed: u32,
     /// Rows in hand.
     pub in_hand: u32,
+    /// Gateways that are being asked whether they are well.
+    pub probing: usize,
     /// There may be more right now.
     pub again: bool,
     /// Something is ready that a token or a probe will let through.
@@ -135,6 +139,7 @@ impl Drain {
             extended_at: now,
             reaped_at: now.plus(-REAP_MS),
             registered: false,
+            probing: 0,
             chance: seed | 1,
         }
     }
@@ -148,20 +153,26 @@ impl Drain {
     pub fn remember(&mut self, event: Event) {
         match &event {
             Event::News | Event::Stirred => return,
-            Event::Ended(ended) => self.make_room(ended.lease),
+            Event::Ended(ended) => self.make_room(ended),
             Event::Read(_) | Event::Probed(..) => {}
         }
         self.pending.push_back(event);
     }
 
-    /// What has ended makes room at once, so that the turn that settles it claims the next.
-    fn make_room(&mut self, lease: store::Lease) {
-        let Some(task) = self.desk.hand.get(&lease.task).filter(|task| task.lease == lease) else {
+    /// What has ended makes room at once, so that the turn that settles it claims the next; or, where the service asked
+    /// to be left alone, none.
+    fn make_room(&mut self, ended: &Ended) {
+        let in_hand = self.desk.hand.get(&ended.lease.task);
+        let Some(task) = in_hand.filter(|task| task.lease == ended.lease) else {
             return;
         };
         let outlet = task.outlet.clone();
+        let now = self.door.clock.now();
         if let Some(counter) = self.desk.known(&outlet) {
             counter.window.landed();
+            if let (Some(secs), Outlet::Gateway(_)) = (rest_secs(&ended.how), &outlet) {
+                counter.window.rest(secs, now);
+            }
         }
     }
 
@@ -202,6 +213,7 @@ impl Drain {
         let waits = !self.pending.is_empty() || !plan.demands.is_empty() || !plan.probes.is_empty();
         let mut turned = Turned {
             in_hand: self.in_hand(),
+            probing: self.probing,
             soon: plan.next,
             next_due: view.next_due,
             untold: view.untold,
@@ -233,10 +245,9 @@ impl Drain {
             turned.untold = Untold::Some;
         }
         turned.claimed = u32::try_from(written.turn.claimed.len()).unwrap_or(u32::MAX);
-        // what was given back just now was not in the view
-        turned.again = self.is_worth_again(&plan, &written) || !batch.returned.is_empty();
+        turned.again = self.is_worth_again(&plan, &written, &batch);
         self.apply(batch, written, (&view, &plan, now))?;
-        turned.in_hand = self.in_hand();
+        (turned.in_hand, turned.probing) = (self.in_hand(), self.probing);
         Ok(turned)
     }
 
@@ -407,8 +418,10 @@ impl Drain {
     }
 
     /// A demand that was filled to the brim may have more behind it; so may events that are left.
-    fn is_worth_again(&self, plan: &Plan, written: &Written) -> bool {
-        if !self.pending.is_empty() {
+    fn is_worth_again(&self, plan: &Plan, written: &Written, batch: &Batch) -> bool {
+        // what was given back just now, and who is open again, was not in the view
+        let is_seen = batch.returned.is_empty() && batch.probed.is_empty();
+        if !self.pending.is_empty() || !is_seen {
             return true;
         }
         let wanted: u32 = plan.demands.iter().map(|demand| demand.count).sum();
@@ -429,6 +442,7 @@ impl Drain {
         (view, plan, now): (&View, &Plan, Ms),
     ) -> Result<(), StoreError> {
         self.note_closed(&written);
+        self.probing = (self.probing + plan.probes.len()).saturating_sub(batch.probed.len());
         for lease in &batch.returned {
             self.put_down(*lease);
         }

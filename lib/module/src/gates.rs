@@ -152,6 +152,8 @@ struct Found {
     abilities: Option<Abilities>,
     asked: Instant,
     asking: bool,
+    /// It was never heard.
+    is_silent: bool,
 }
 
 /// An answer is looked up anew after that: a program may be replaced at any time.
@@ -174,6 +176,7 @@ impl Gates {
                 abilities: abilities_of(&listed, most),
                 asked: Instant::now(),
                 asking: false,
+                is_silent: false,
             };
             shared.known.lock().unwrap_or_else(PoisonError::into_inner).insert(name, known);
             shared.news.notify_all();
@@ -189,6 +192,7 @@ impl GateBook for Gates {
             abilities: None,
             asked: Instant::now(),
             asking: false,
+            is_silent: true,
         });
         if !entry.asking && (first || entry.asked.elapsed() > FRESH) {
             entry.asking = true;
@@ -205,6 +209,11 @@ impl GateBook for Gates {
                 .0;
         }
         known.get(gate).and_then(|one| one.abilities)
+    }
+
+    fn is_silent(&self, gate: &str) -> bool {
+        let known = self.shared.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(gate).is_some_and(|one| one.is_silent)
     }
 }
 

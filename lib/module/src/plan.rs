@@ -1,11 +1,11 @@
 //! What a turn asks the database for: read in one snapshot, decided by [`crate::choose`].
 
-use crate::choose::{Offer, Rounds, gateways_of};
+use crate::choose::{Head, Offer, Rounds, Wish, gateways_of};
 use crate::desk::{Desk, RouteKind, limits_of, own_limits, route_limits};
 use crate::rules::{Outlet, Rules, Way};
 use crate::standing::{Probe, Usable, usable};
 use notice::{GatewayId, HandlerId, ModuleName, Ms, ProcessingId, Route};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use store::{
     Ceiling, Demand, Direction, Gateway, GatewayState, Pool, Processing, Snapshot, StoreError,
@@ -16,6 +16,9 @@ use store::{
 pub trait GateBook: Send + Sync {
     /// What this gate can do; None: it is not there, or does not answer.
     fn abilities(&self, gate: &str) -> Option<Abilities>;
+    /// True while a gate that was asked for its abilities has neither said them nor failed to: until then nothing is
+    /// claimed for it, so that who prepares messages never waits for that.
+    fn is_silent(&self, gate: &str) -> bool;
 }
 
 /// What a gate can do, as far as the drain asks.
@@ -35,6 +38,8 @@ pub(crate) struct View {
     pub(crate) states: HashMap<GatewayId, GatewayState>,
     /// Routes with ready rows, and whose rows they are.
     pub(crate) routes: Vec<(ModuleName, Route)>,
+    /// Those of the module's own that have something urgent.
+    pub(crate) urgent: HashSet<Route>,
     /// What ready rows that may have been sent are bound to.
     pub(crate) bound: Vec<(ModuleName, GatewayId)>,
     /// Operations at once on each route of a server.
@@ -95,6 +100,13 @@ impl View {
                 .into_iter()
                 .map(|state| (state.gateway, state))
                 .collect(),
+            urgent: match rules.way {
+                Way::Gateways | Way::GatewaysElseModule => {
+                    let urgent = snapshot.urgent_routes(&rules.module)?.into_iter();
+                    urgent.map(|urgent| urgent.route).collect()
+                }
+                Way::Module | Way::Routes => HashSet::new(),
+            },
             routes,
             bound,
             servers: processings.iter().map(operations_at_once).collect(),
@@ -169,6 +181,9 @@ pub(crate) struct Plan {
     /// When a token or a probe makes more possible; None: only news can.
     pub(crate) next: Option<Ms>,
 }
+
+/// A gate that has not said yet what it can do is looked at again after that.
+const SILENT_MS: i64 = 50;
 
 /// Files read at once: they may be large.
 const READERS: u32 = 16;
@@ -274,7 +289,8 @@ fn by_gateway(
         let usable: Vec<Offer> = gateways_of(route, module, &view.gateways)
             .filter_map(|gateway| offers.of(gateway.id, desks.desk, plan))
             .collect();
-        wishes.push((route.clone(), usable));
+        let head = if view.urgent.contains(route) { Head::Urgent } else { Head::Ordinary };
+        wishes.push(Wish { route: route.clone(), offers: usable, head });
     }
     let shares = desks.rounds.share(&wishes, left).into_iter();
     wanted.extend(
@@ -381,6 +397,12 @@ impl Offers<'_> {
             concurrency: 1,
             most: 1,
         });
+        if self.gates.is_silent(&gateway.gate) {
+            let offer = Offer { gateway: id, usable: Usable::Closed, free: 0 };
+            plan.next = [plan.next, Some(self.now.plus(SILENT_MS))].into_iter().flatten().min();
+            self.known.insert(id, offer);
+            return Some(offer);
+        }
         let state = self.view.states.get(&id);
         let usable = usable(state, abilities.probe, self.now);
         let workers = live_workers(self.view, self.rules, self.now);
@@ -391,7 +413,7 @@ impl Offers<'_> {
             plan.probes.push(gateway.clone());
         }
         let waits_for = match usable {
-            Usable::Open => window.next_token(self.now),
+            Usable::Open => window.next_chance(self.now),
             Usable::Closed => state.and_then(|state| state.next_probe),
             Usable::Trial | Usable::ProbeDue => None,
         };

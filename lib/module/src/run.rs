@@ -147,7 +147,8 @@ impl Run {
     fn is_done(&self, turned: &Turned) -> bool {
         let soon =
             turned.soon.is_some_and(|at| at.since(self.door.clock.now()) <= self.bounds.poll_ms());
-        self.bounds.follow == Follow::No && turned.in_hand == 0 && turned.claimed == 0 && !soon
+        let is_busy = turned.in_hand > 0 || turned.claimed > 0 || turned.probing > 0;
+        self.bounds.follow == Follow::No && !is_busy && !soon
     }
 
     fn nap(&self, turned: &Turned) -> Duration {

@@ -117,8 +117,8 @@ pub fn after(mut state: GatewayState, ended: &Ended<'_>, at: Moment<'_>) -> Step
     }
 }
 
-/// A held gateway passed its probe: open, but its strikes and the ladder of probes are remembered until
-/// something was really sent.
+/// A gateway passed its probe: open, but its strikes and the ladder of probes are remembered until something was
+/// really sent. One that can't be reached and fails it stays down.
 pub fn after_probe(
     mut state: GatewayState,
     result: Result<(), &str>,
@@ -132,7 +132,8 @@ pub fn after_probe(
         }
         Err(reason) => {
             state.last_error = Some((at.now, reason.to_owned()));
-            if !held_by_person(&state) {
+            if matches!(state.condition, Condition::Open | Condition::Held { by_person: false, .. })
+            {
                 hold(&mut state, reason, at);
             }
         }
@@ -160,17 +161,20 @@ pub fn usable(state: Option<&GatewayState>, probe: Probe, now: Ms) -> Usable {
     match (&state.condition, probe) {
         (Condition::Open, _) => Usable::Open,
         (Condition::Held { by_person: true, .. }, _) if due => Usable::Open,
-        (Condition::Held { by_person: false, .. }, Probe::Check) if due => Usable::ProbeDue,
-        (Condition::Held { by_person: false, .. }, Probe::Task) | (Condition::Down { .. }, _)
+        // where the gate can be asked, no message has to try
+        (Condition::Held { by_person: false, .. } | Condition::Down { .. }, Probe::Check)
             if due =>
         {
+            Usable::ProbeDue
+        }
+        (Condition::Held { by_person: false, .. } | Condition::Down { .. }, Probe::Task) if due => {
             Usable::Trial
         }
         (Condition::Held { .. } | Condition::Down { .. }, _) => Usable::Closed,
     }
 }
 
-/// How a held gateway is probed.
+/// How a gateway that is held or down is probed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Probe {
     /// By its `check_connection`.
@@ -382,10 +386,30 @@ mod tests {
         let down = step(fresh(), &unreached, Spoke::Document, Check::Absent);
         assert_eq!(down.blame, Blame::Gateway);
         assert!(matches!(down.state.condition, Condition::Down { .. }));
-        assert_eq!(usable(Some(&down.state), Probe::Check, NOW), Usable::Closed);
-        assert_eq!(usable(Some(&down.state), Probe::Check, NOW.plus(5_000)), Usable::Trial);
+        for (probe, due) in [(Probe::Check, Usable::ProbeDue), (Probe::Task, Usable::Trial)] {
+            assert_eq!(usable(Some(&down.state), probe, NOW), Usable::Closed);
+            assert_eq!(usable(Some(&down.state), probe, NOW.plus(5_000)), due);
+        }
         let sent = step(down.state, &Answer::sent(None), Spoke::Document, Check::Absent);
         assert_eq!(sent.state.condition, Condition::Open);
+    }
+
+    #[test]
+    fn a_gateway_that_is_down_is_probed_ever_later_and_opens_when_it_answers() {
+        let mut state =
+            step(fresh(), &Answer::unreached("refused"), Spoke::Document, Check::Absent).state;
+        let mut now = NOW;
+        let mut secs = Vec::new();
+        for _ in 0..4 {
+            let due = state.next_probe.unwrap();
+            secs.push(due.since(now) / 1_000);
+            now = due;
+            state = after_probe(probing(state, at(now)), Err("still refused"), at(now));
+            assert!(matches!(state.condition, Condition::Down { .. }), "it is not held for that");
+        }
+        assert_eq!(secs, [5, 10, 20, 40]);
+        let open = after_probe(probing(state, at(now)), Ok(()), at(now));
+        assert_eq!((open.condition, open.next_probe), (Condition::Open, None));
     }
 
     #[test]

@@ -27,10 +27,13 @@ pub struct Window {
     /// How many the last claim was allowed beyond the window.
     ahead: u32,
     bucket: Option<Bucket>,
+    /// Its service asked to be left alone until then.
+    rests_until: Option<Ms>,
 }
 
 /// Tokens: one is spent with each task, `rate` thousandths come back each second, at most a second's
-/// worth is saved. Counted in millionths, so that a rate in thousandths adds whole numbers each millisecond.
+/// worth is saved; it begins with one, so that starting anew brings no second's worth each time. Counted in
+/// millionths, so that a rate in thousandths adds whole numbers each millisecond.
 #[derive(Clone, Debug)]
 struct Bucket {
     rate: i64,
@@ -39,6 +42,9 @@ struct Bucket {
 }
 
 const TOKEN: i64 = 1_000_000;
+
+/// Whatever a service asks for, it is tried again after that.
+const REST_MOST_MS: i64 = 15 * 60_000;
 
 /// The limits of a gateway, its share for this process already taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +85,7 @@ impl Window {
             taken: VecDeque::new(),
             ahead: 0,
             bucket: None,
+            rests_until: None,
         };
         window.set_limits(limits, now);
         window
@@ -89,8 +96,8 @@ impl Window {
         self.most = limits.concurrency.max(1);
         self.ahead_ms = limits.ahead_ms;
         self.bucket = limits.rate_thousandths.map(|rate| match self.bucket.take() {
-            Some(known) if known.rate == rate => known,
-            _ => Bucket { rate, millionths: (rate * 1_000).max(TOKEN), filled_at: now },
+            Some(known) => known.at_rate(rate, now),
+            None => Bucket { rate, millionths: TOKEN, filled_at: now },
         });
     }
 
@@ -121,6 +128,9 @@ impl Window {
         let of_a_fast_one = recent.saturating_sub(FAST) / FAST_PART;
         let ahead = recent.min(recent.div_ceil(AHEAD_PART).max(AHEAD_LEAST).max(of_a_fast_one));
         self.ahead = ahead;
+        if self.resting(now).is_some() {
+            return 0;
+        }
         let room = self.open().saturating_add(ahead).saturating_sub(self.in_hand);
         match &mut self.bucket {
             Some(bucket) => room.min(bucket.tokens(now)),
@@ -133,8 +143,17 @@ impl Window {
         self.in_hand >= self.open().saturating_add(self.ahead.div_ceil(4).max(1))
     }
 
-    /// When the next token comes; None when tokens are not what is missing.
-    pub fn next_token(&self, now: Ms) -> Option<Ms> {
+    /// When its rest ends or the next token comes; None when neither is what is missing.
+    pub fn next_chance(&self, now: Ms) -> Option<Ms> {
+        self.resting(now).or_else(|| self.next_token(now))
+    }
+
+    /// Until when it rests. A clock that was set back makes no rest longer.
+    fn resting(&self, now: Ms) -> Option<Ms> {
+        self.rests_until.filter(|until| (1..=REST_MOST_MS).contains(&until.since(now)))
+    }
+
+    fn next_token(&self, now: Ms) -> Option<Ms> {
         let bucket = self.bucket.as_ref().filter(|bucket| bucket.millionths < TOKEN)?;
         let missing = TOKEN - bucket.millionths;
         Some(bucket.filled_at.plus((missing + bucket.rate - 1) / bucket.rate).max(now.plus(1)))
@@ -160,6 +179,12 @@ impl Window {
         }
     }
 
+    /// Its service asked to be left alone so long: nothing is claimed for it meanwhile.
+    pub fn rest(&mut self, secs: u32, now: Ms) {
+        let until = now.plus((i64::from(secs) * 1_000).min(REST_MOST_MS));
+        self.rests_until = self.rests_until.max(Some(until));
+    }
+
     /// The gateway took one: the window grows by 1/N.
     pub fn took(&mut self, now: Ms) {
         self.failures = 0;
@@ -176,12 +201,25 @@ impl Window {
 }
 
 impl Bucket {
+    /// What was saved stays, as far as it may be saved at another rate.
+    fn at_rate(mut self, rate: i64, now: Ms) -> Self {
+        if self.rate != rate {
+            self.tokens(now);
+            self.rate = rate;
+            self.millionths = self.millionths.min(self.most());
+        }
+        self
+    }
+
+    fn most(&self) -> i64 {
+        (self.rate * 1_000).max(TOKEN)
+    }
+
     /// Whole tokens after what has come back until now. A clock that was set back brings nothing.
     fn tokens(&mut self, now: Ms) -> u32 {
         let passed_ms = now.since(self.filled_at).clamp(0, 3_600_000);
         self.filled_at = now;
-        let most = (self.rate * 1_000).max(TOKEN);
-        self.millionths = (self.millionths + passed_ms * self.rate).min(most);
+        self.millionths = (self.millionths + passed_ms * self.rate).min(self.most());
         u32::try_from(self.millionths.max(0) / TOKEN).unwrap_or(u32::MAX)
     }
 }
@@ -275,11 +313,10 @@ mod tests {
     #[test]
     fn the_bucket_caps_the_rate_and_names_the_next_token() {
         let mut window = window(100, Some(2_000));
-        window.set_limits(limits(100, Some(2_000)), Ms(0));
-        assert_eq!(window.free(Ms(0)), 2);
-        window.claimed(2);
+        assert_eq!(window.free(Ms(0)), 1);
+        window.claimed(1);
         assert_eq!(window.free(Ms(499)), 0);
-        assert_eq!(window.next_token(Ms(499)), Some(Ms(500)));
+        assert_eq!(window.next_chance(Ms(499)), Some(Ms(500)));
         assert_eq!(window.free(Ms(500)), 1);
         window.claimed(1);
         window.landed();
@@ -289,6 +326,52 @@ mod tests {
         assert_eq!(window.free(Ms(3_600_000)), 2);
         // a clock stepping back brings no tokens and takes none
         assert_eq!(window.free(Ms(0)), 2);
+    }
+
+    /// How many a window hands out within a time, asked every millisecond, its share changing with the workers.
+    fn handed_within(
+        window: &mut Window,
+        ms: std::ops::Range<i64>,
+        workers: impl Fn(i64) -> u32,
+    ) -> u32 {
+        let mut handed = 0;
+        for at in ms {
+            window.set_limits(limits(1_000, Some(50_000)).shared_by(workers(at)), Ms(at));
+            let free = window.free(Ms(at));
+            window.claimed(free);
+            (0..free).for_each(|_| window.landed());
+            handed += free;
+        }
+        handed
+    }
+
+    #[test]
+    fn no_time_has_more_than_its_rate_and_one_second_saved() {
+        let mut window = window(1_000, Some(50_000));
+        // from its begin there is nothing saved
+        assert_eq!(handed_within(&mut window, 0..10_000, |_| 1), 500);
+        // an hour of nothing saves one second
+        assert_eq!(handed_within(&mut window, 3_600_000..3_601_000, |_| 1), 99);
+    }
+
+    #[test]
+    fn workers_that_come_and_go_bring_no_tokens() {
+        let mut window = window(1_000, Some(50_000));
+        let come_and_go = |at: i64| if at % 7 == 0 { 2 } else { 1 };
+        let handed = handed_within(&mut window, 0..10_000, come_and_go);
+        assert!((450..=500).contains(&handed), "{handed}");
+    }
+
+    #[test]
+    fn a_service_that_asks_to_be_left_alone_is() {
+        let mut window = window(8, None);
+        window.rest(30, Ms(0));
+        window.rest(2, Ms(0));
+        assert_eq!((window.free(Ms(29_999)), window.next_chance(Ms(5))), (0, Some(Ms(30_000))));
+        assert_eq!((window.free(Ms(30_000)), window.next_chance(Ms(30_000))), (5, None));
+        window.rest(u32::MAX, Ms(30_000));
+        assert_eq!(window.next_chance(Ms(30_000)), Some(Ms(30_000 + REST_MOST_MS)));
+        assert_eq!(window.free(Ms(29_999)), 5, "a clock that was set back makes no rest longer");
     }
 
     #[test]

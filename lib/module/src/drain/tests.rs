@@ -1,5 +1,6 @@
 //! Drains over both stores with scripted gates, in virtual time.
 
+mod fair;
 mod graves;
 mod handlers;
 mod kit;

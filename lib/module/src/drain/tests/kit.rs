@@ -284,10 +284,18 @@ impl Bench {
     }
 
     pub(super) fn log_of(&self, task: TaskId) -> Vec<String> {
+        self.attempts(task).into_iter().map(|row| row.outcome).collect()
+    }
+
+    pub(super) fn log_waits(&self, task: TaskId) -> Vec<Option<i64>> {
+        self.attempts(task).into_iter().map(|row| row.waited_ms).collect()
+    }
+
+    fn attempts(&self, task: TaskId) -> Vec<NewLog> {
         let filter = LogFilter { task: Some(task), ..LogFilter::default() };
         let mut rows = self.read(|snapshot| snapshot.log(&filter, None, 100));
         rows.sort_by_key(|row| row.id);
-        rows.into_iter().map(|row| row.row.outcome).collect()
+        rows.into_iter().map(|row| row.row).collect()
     }
 
     pub(super) fn log_reason(&self, task: TaskId) -> String {
@@ -328,6 +336,11 @@ impl Bench {
 
     pub(super) fn probe_by(&self, probe: Probe) {
         *self.stage.probe.lock().unwrap() = probe;
+    }
+
+    /// That gate does not say what it can do.
+    pub(super) fn silence(&self, gate: &str) {
+        gate.clone_into(&mut self.stage.silent.lock().unwrap());
     }
 
     pub(super) fn sent(&self) -> Vec<HandOver> {

@@ -17,6 +17,8 @@ pub(super) enum Reply {
     Sent,
     /// An error document.
     Document(Outcome, &'static str),
+    /// So it ended, and the service wants to be left alone for so many seconds.
+    Rest(Outcome, u32),
     /// No document.
     Nothing(Outcome, &'static str),
     /// A document that says it could not connect.
@@ -59,6 +61,8 @@ pub(super) struct Stage {
     pub(super) check: Mutex<Option<Checker>>,
     pub(super) ledger: Mutex<Vec<HandOver>>,
     pub(super) probe: Mutex<Probe>,
+    /// The gate that does not say what it can do.
+    pub(super) silent: Mutex<String>,
     pub(super) paused: AtomicBool,
     pub(super) pause_after: AtomicI64,
     pub(super) stop_after: AtomicI64,
@@ -119,6 +123,7 @@ impl Stage {
             check: Mutex::new(None),
             ledger: Mutex::new(Vec::new()),
             probe: Mutex::new(Probe::Task),
+            silent: Mutex::default(),
             paused: AtomicBool::new(false),
             pause_after: AtomicI64::new(i64::MAX),
             stop_after: AtomicI64::new(i64::MAX),
@@ -176,7 +181,7 @@ impl ScriptedPipeline {
             Ok(begun) => begun,
             Err(how) => return end(how),
         };
-        seen.accepted = matches!(reply, Reply::Sent);
+        seen.accepted = matches!(reply, Reply::Sent | Reply::Rest(Outcome::Sent, _));
         self.stage.ledger.lock().unwrap().push(seen);
         if self.stage.steal.load(Ordering::SeqCst) == 2 {
             self.steal(lease);
@@ -226,6 +231,10 @@ impl ScriptedPipeline {
         let (answer, spoke) = match reply {
             Reply::Sent => (Answer::sent(Some("ref".into())), Spoke::Document),
             Reply::Document(outcome, why) => (Answer::not_sent(*outcome, *why), Spoke::Document),
+            Reply::Rest(outcome, secs) => {
+                let answer = Answer::not_sent(*outcome, "too many");
+                (Answer { retry_after_secs: Some(*secs), ..answer }, Spoke::Document)
+            }
             Reply::Nothing(outcome, why) => (Answer::not_sent(*outcome, *why), Spoke::Nothing),
             Reply::Unreached => (Answer::unreached("connection refused"), Spoke::Document),
             Reply::NotStarted | Reply::NotRendered(_) | Reply::NoRenderer => {
@@ -250,5 +259,9 @@ pub(super) struct Book(pub(super) Arc<Stage>);
 impl GateBook for Book {
     fn abilities(&self, _: &str) -> Option<Abilities> {
         Some(Abilities { probe: *self.0.probe.lock().unwrap(), concurrency: 5, most: 64 })
+    }
+
+    fn is_silent(&self, gate: &str) -> bool {
+        gate == *self.0.silent.lock().unwrap()
     }
 }
