@@ -2,6 +2,7 @@
 
 use crate::stage::{LONG, Stage, say};
 use gatepost_kit::host::wait_until;
+use serde_json::{Value, json};
 
 /// Rows of the mass mailing; the long run sets 100000.
 fn rows() -> u32 {
@@ -161,4 +162,63 @@ fn a_pause_in_the_middle_of_a_drain_holds_what_was_not_handed_over() {
     assert_eq!(stage.ledger().len(), 200);
     worker.signal("TERM");
     worker.wait(LONG);
+}
+
+#[test]
+fn status_tells_how_urgent_messages_fare() {
+    let stage = Stage::with_ledger(0);
+    stage.host.write("templates/hello/en.ntemail.text.ejs", "Hello\n");
+    stage.host.write("templates/hello/notice.toml", "[subject]\nen = \"Hello\"\n");
+    let send = |to: &str, more: &[&str]| {
+        let to = ["send", "hello", "--to", to, "--lang", "en", "--module", "ntemail"];
+        stage.host.gatepost(&[&to[..], more].concat()).ended(0);
+    };
+    let status = || -> Value {
+        serde_json::from_str(&stage.host.gatepost(&["status", "-o", "json"]).stdout).unwrap()
+    };
+    let is_found = |status: &Value| {
+        let findings = status["findings"].as_array().unwrap().clone();
+        findings.iter().any(|finding| finding["code"] == "urgent_late")
+    };
+    assert_eq!(status()["urgent"]["day"]["within_1_s"], Value::Null, "nothing is urgent");
+    assert!(!stage.host.gatepost(&["status"]).stdout.contains("urgent"));
+    send("ordinary@example.com", &[]);
+    for number in 0..4 {
+        send(&format!("urgent{number}@example.com"), &["--priority", "9"]);
+    }
+    // as if they had been queued long ago
+    stage.host.sql("UPDATE notifytask SET queued_ms=queued_ms-60000, ready_ms=ready_ms-20000");
+    let before = status();
+    assert!(before["urgent"]["oldest_ms"].as_u64().unwrap() >= 20_000, "{before}");
+    assert!(is_found(&before), "{before}");
+    stage.host.gatepost(&["gateway", "edit", "1", "active=off"]).ended(0);
+    assert!(!is_found(&status()), "no gateway could take it");
+    stage.host.gatepost(&["gateway", "edit", "1", "active=on"]).ended(0);
+    stage.host.process("ntemail").ended(0);
+    let after = status();
+    assert!(!is_found(&after), "{after}");
+    assert_eq!(after["urgent"]["oldest_ms"], Value::Null);
+    for span in ["hour", "day"] {
+        let span = &after["urgent"][span];
+        assert_eq!(span["messages"], 4, "{after}");
+        assert_eq!((&span["within_1_s"], &span["within_10_s"]), (&json!(0.0), &json!(0.0)));
+    }
+    send("soon@example.com", &["--priority", "1"]);
+    // however slow this machine is
+    stage.host.sql("UPDATE notifytask SET queued_ms=queued_ms+600000");
+    stage.host.process("ntemail").ended(0);
+    assert_eq!(status()["urgent"]["hour"]["within_1_s"], 0.2);
+    let page = stage.host.gatepost(&["status"]).stdout;
+    assert!(
+        page.contains("urgent: none waits; last hour 5 handed over, 20 % within 1 s"),
+        "{page}"
+    );
+    let metrics = stage.host.gatepost(&["status", "-o", "prometheus"]).stdout;
+    for line in [
+        "gatepost_urgent_oldest_seconds 0.000",
+        "gatepost_urgent_messages{span=\"1h\"} 5",
+        "gatepost_urgent_within{span=\"1d\",seconds=\"1\"} 1",
+    ] {
+        assert!(metrics.lines().any(|one| one == line), "{line}: {metrics}");
+    }
 }

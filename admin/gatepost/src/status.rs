@@ -6,7 +6,7 @@ use crate::failure::Result;
 use crate::output::{self, Paint, Table, Tone};
 use crate::session::Session;
 use notice::{Ms, State};
-use platform::{Finding, GatewayStatus, Runner, Severity, Status, when};
+use platform::{Finding, GatewayStatus, Promptness, Runner, Severity, Status, when};
 use std::fmt::Write;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -70,6 +70,9 @@ fn page(status: &Status, paint: Paint) -> String {
         text.push('\n');
         text.push_str(&output::aligned(&gateways(status)));
     }
+    if let Some(words) = urgent(status) {
+        let _ = writeln!(text, "\n{words}");
+    }
     text.push('\n');
     if status.findings.is_empty() {
         let _ = writeln!(text, "{}", paint.say(Tone::Good, "all is well"));
@@ -85,6 +88,54 @@ fn page(status: &Status, paint: Paint) -> String {
         );
     }
     text
+}
+
+/// Nothing where nothing is urgent.
+fn urgent(status: &Status) -> Option<String> {
+    let urgent = &status.urgent;
+    if urgent.oldest.is_none() && urgent.day.messages == 0 {
+        return None;
+    }
+    let oldest = match urgent.oldest {
+        Some(since) => format!("the oldest waits for {}", age(status.now, Some(since))),
+        None => "none waits".to_owned(),
+    };
+    let spans = [("hour", urgent.hour), ("day", urgent.day)];
+    let handed = spans.map(|(span, prompt)| match prompt.share(prompt.within_1_s) {
+        None => format!("last {span} none handed over"),
+        Some(share) => {
+            let within_10_s = prompt.share(prompt.within_10_s).unwrap_or_default();
+            format!(
+                "last {span} {} handed over, {} within 1 s, {} within 10 s",
+                prompt.messages,
+                percent(share),
+                percent(within_10_s)
+            )
+        }
+    });
+    Some(format!("urgent: {oldest}; {}", handed.join("; ")))
+}
+
+/// Never better than it was: 99.99 % is not 100 %.
+fn percent(share: f64) -> String {
+    let tenths = (share * 1_000.0).floor() / 10.0;
+    format!("{tenths} %")
+}
+
+fn urgent_json(status: &Status) -> serde_json::Value {
+    let of = |prompt: Promptness| {
+        serde_json::json!({
+            "messages": prompt.messages,
+            "within_1_s": prompt.share(prompt.within_1_s),
+            "within_10_s": prompt.share(prompt.within_10_s),
+        })
+    };
+    let oldest = status.urgent.oldest.map(|since| status.now.since(since).max(0));
+    serde_json::json!({
+        "oldest_ms": oldest,
+        "hour": of(status.urgent.hour),
+        "day": of(status.urgent.day),
+    })
 }
 
 fn tone_of(finding: &Finding) -> (Tone, &'static str) {
@@ -188,6 +239,7 @@ fn json(status: &Status) -> serde_json::Value {
         "paused": status.paused.is_some(),
         "modules": output::json_rows(&modules(status)),
         "gateways": output::json_rows(&gateways(status)),
+        "urgent": urgent_json(status),
         "findings": findings,
     })
 }
@@ -231,11 +283,31 @@ fn metrics(status: &Status) -> String {
             one.sent_in_10_min
         );
     }
+    text.push_str(&urgent_metrics(status));
     let _ = writeln!(
         text,
         "# TYPE gatepost_findings gauge\ngatepost_findings {}",
         status.findings.len()
     );
+    text
+}
+
+fn urgent_metrics(status: &Status) -> String {
+    let urgent = &status.urgent;
+    let oldest_ms = urgent.oldest.map_or(0, |since| status.now.since(since).max(0));
+    let mut text = format!(
+        "# TYPE gatepost_urgent_oldest_seconds gauge\ngatepost_urgent_oldest_seconds {}.{:03}\n\
+         # TYPE gatepost_urgent_messages gauge\n# TYPE gatepost_urgent_within gauge\n",
+        oldest_ms / 1_000,
+        oldest_ms % 1_000
+    );
+    for (span, prompt) in [("1h", urgent.hour), ("1d", urgent.day)] {
+        let _ = writeln!(text, "gatepost_urgent_messages{{span=\"{span}\"}} {}", prompt.messages);
+        for (seconds, count) in [("1", prompt.within_1_s), ("10", prompt.within_10_s)] {
+            let within = format!("span=\"{span}\",seconds=\"{seconds}\"");
+            let _ = writeln!(text, "gatepost_urgent_within{{{within}}} {count}");
+        }
+    }
     text
 }
 

@@ -103,7 +103,7 @@ pub use once::Once;
 pub use pipeline::Platform;
 pub use refusal::Refusal;
 pub use services::{ServiceCall, ServiceOperation, ServiceTask, ServiceTurn, service_call};
-pub use status::{Finding, GatewayStatus, ModuleStatus, Severity, Status};
+pub use status::{Finding, GatewayStatus, ModuleStatus, Promptness, Severity, Status, Urgency};
 pub use status_findings::FINDING_CODES;
 pub use why::{ContactStory, GatewayStory, Pause, TaskStory, Why};
 pub use why_text::sentences;

@@ -10,7 +10,7 @@ use crate::why::Pause;
 use config::Vault;
 use host::{Folder, Listed};
 use notice::{GatewayId, Mask, ModuleName, Ms, Route, State, unasked};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use store::{
     Condition, Count, Direction, Gateway, GatewayState, LogFilter, LogRow, Project, TaskRow,
 };
@@ -24,6 +24,11 @@ const REFUSED_MS: i64 = 60 * 60_000;
 /// So many of them are counted.
 pub(crate) const REFUSED_ROWS: u32 = 10_000;
 
+/// An urgent task that waits longer, while a gateway is open for it, is a finding.
+pub(crate) const URGENT_MS: i64 = 10_000;
+/// So many of the last urgent messages are counted.
+const URGENT_ROWS: u32 = 100_000;
+
 /// The state of an installation at one moment.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Status {
@@ -35,6 +40,8 @@ pub struct Status {
     pub modules: Vec<ModuleStatus>,
     /// Every gateway, in the order they are tried.
     pub gateways: Vec<GatewayStatus>,
+    /// How the urgent messages fare.
+    pub urgent: Urgency,
     /// What is wrong, the worst first.
     pub findings: Vec<Finding>,
 }
@@ -69,6 +76,45 @@ pub struct GatewayStatus {
     pub oldest: Option<Ms>,
     /// Messages sent in the last ten minutes; an estimate where the log is very full.
     pub sent_in_10_min: u64,
+}
+
+/// How the urgent messages fare: those of a priority above 0.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Urgency {
+    /// Since when the oldest may go that is ready and was never handed over in doubt; None: none waits.
+    pub oldest: Option<Ms>,
+    /// Of the last hour.
+    pub hour: Promptness,
+    /// Of the last day.
+    pub day: Promptness,
+}
+
+/// How soon urgent messages were handed over for the first time; one that lapsed before that is among them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Promptness {
+    /// So many, the last 100,000 at most.
+    pub messages: u64,
+    /// Within a second.
+    pub within_1_s: u64,
+    /// Within ten.
+    pub within_10_s: u64,
+}
+
+impl Promptness {
+    fn of(waits_ms: &[i64]) -> Self {
+        let within = |most_ms| waits_ms.iter().filter(|waited| **waited <= most_ms).count() as u64;
+        Self {
+            messages: waits_ms.len() as u64,
+            within_1_s: within(1_000),
+            within_10_s: within(URGENT_MS),
+        }
+    }
+
+    /// The part of a count, 0 to 1; None without messages.
+    #[expect(clippy::cast_precision_loss, reason = "at most 100,000")]
+    pub fn share(&self, count: u64) -> Option<f64> {
+        (self.messages > 0).then(|| count as f64 / self.messages as f64)
+    }
 }
 
 /// How bad it is: exit 1 or 2 of `gatepost status`.
@@ -111,6 +157,8 @@ pub(crate) struct Seen {
     pub(crate) gates: Vec<Listed>,
     pub(crate) oldest: Option<TaskRow>,
     pub(crate) tested: Vec<GatewayId>,
+    /// The oldest urgent task of each module and route.
+    pub(crate) urgent: Vec<(String, store::Urgent)>,
     /// Attempts of the last hour that ended before a gate was asked and took their task out of the queue.
     pub(crate) refused: Vec<LogRow>,
 }
@@ -129,11 +177,13 @@ impl Platform {
             findings.extend(status_secrets::lost(&mut context, &vault, rows)?);
         }
         findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+        let urgent = urgency(&mut context, &seen)?;
         Ok(Status {
             now: seen.now,
             paused: seen.paused,
             modules: seen.modules,
             gateways: seen.gateways,
+            urgent,
             findings,
         })
     }
@@ -171,8 +221,21 @@ fn see(context: &mut Context<'_>, paused: Option<Pause>) -> Result<Seen, Refusal
         Ok(tested)
     })?;
     let oldest = context.read(|snapshot| oldest_ready(snapshot, &counts))?;
+    let urgent = context.read(|snapshot| urgent(snapshot, &counts))?;
     let refused = context.read(|snapshot| refused(snapshot, now))?;
-    Ok(Seen { now, paused, modules, gateways, counts, projects, gates, oldest, tested, refused })
+    Ok(Seen {
+        now,
+        paused,
+        modules,
+        gateways,
+        counts,
+        projects,
+        gates,
+        oldest,
+        tested,
+        urgent,
+        refused,
+    })
 }
 
 /// The module whose program works on these rows: nthandler does the operations of a program in `processing/`.
@@ -209,6 +272,33 @@ fn sent(snapshot: &mut dyn store::Snapshot, now: Ms) -> Result<Sent, Refusal> {
         }
     }
     Ok(sent)
+}
+
+fn urgent(
+    snapshot: &mut dyn store::Snapshot,
+    counts: &[Count],
+) -> Result<Vec<(String, store::Urgent)>, Refusal> {
+    let ready = counts.iter().filter(|count| count.state == State::Ready);
+    let modules: BTreeSet<&str> = ready.map(|count| count.module.as_str()).collect();
+    let mut urgent = Vec::new();
+    for name in modules {
+        // a foreign row may name anything
+        let Ok(module) = ModuleName::new(name) else { continue };
+        let of_module = snapshot.urgent_routes(&module)?.into_iter();
+        urgent.extend(of_module.map(|one| (name.to_owned(), one)));
+    }
+    Ok(urgent)
+}
+
+fn urgency(context: &mut Context<'_>, seen: &Seen) -> Result<Urgency, Refusal> {
+    let mut since = |ms: i64| {
+        context.read(|snapshot| Ok(snapshot.urgent_waits(seen.now.plus(-ms), URGENT_ROWS)?))
+    };
+    Ok(Urgency {
+        oldest: seen.urgent.iter().map(|(_, urgent)| urgent.ready).min(),
+        hour: Promptness::of(&since(60 * 60_000)?),
+        day: Promptness::of(&since(Ms::DAY)?),
+    })
 }
 
 /// What the module itself refused within the hour, no gate asked (S3-77).

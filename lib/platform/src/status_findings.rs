@@ -4,7 +4,8 @@ use crate::context::Context;
 use crate::descriptions::descriptions;
 use crate::locks::Runner;
 use crate::status::{
-    Finding, GatewayStatus, ModuleStatus, REFUSED_ROWS, Seen, Severity, serves, worker_of,
+    Finding, GatewayStatus, ModuleStatus, REFUSED_ROWS, Seen, Severity, URGENT_MS, serves,
+    worker_of,
 };
 use crate::when::{distance, shown};
 use config::{Config, Vault, refuse_if_writable_by_others};
@@ -12,7 +13,7 @@ use host::Listed;
 use notice::{ModuleName, Ms, ProjectId, State};
 use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
-use store::{Condition, Count};
+use store::{Condition, Count, Urgent};
 use wire::form::Form;
 use wire::params::read_xmlparams;
 
@@ -30,6 +31,7 @@ pub const FINDING_CODES: &[&str] = &[
     "gateway_down",
     "gate_broken",
     "gateway_untested",
+    "urgent_late",
     "oldest_ready",
     "asked",
     "failed",
@@ -72,6 +74,7 @@ pub(crate) fn of_seen(seen: &Seen, config: &Config) -> Vec<Finding> {
         findings.extend(broken);
         findings.extend(never_tested(status, seen));
     }
+    findings.extend(urgent_late(seen));
     findings.extend(too_old(seen, config));
     findings.extend(waits_for_a_person(seen, State::Asked));
     findings.extend(waits_for_a_person(seen, State::Failed));
@@ -306,6 +309,24 @@ fn never_tested(status: &GatewayStatus, seen: &Seen) -> Option<Finding> {
             format!("gateway {id} {} was never tested", status.gateway.name),
             format!("gatepost gateway test {id}"),
         )
+    })
+}
+
+/// The urgent task that waits longest of those that could go out.
+fn urgent_late(seen: &Seen) -> Option<Finding> {
+    let could_go = |(module, urgent): &&(String, Urgent)| {
+        let is_its = |count: &&Count| {
+            count.state == State::Ready && count.module == *module && count.route == urgent.route
+        };
+        let count = seen.counts.iter().find(is_its);
+        count.is_some_and(|count| could_go_out(count, seen) && no_gateway(count, seen).is_none())
+    };
+    let late = seen.urgent.iter().filter(could_go).min_by_key(|(_, urgent)| urgent.ready);
+    let (module, urgent) = late.filter(|_| seen.paused.is_none())?;
+    let age = seen.now.since(urgent.ready);
+    (age > URGENT_MS).then(|| {
+        let text = format!("an urgent task of {module} waits for {}", distance(age));
+        warning("urgent_late", text, format!("gatepost why {}", urgent.task))
     })
 }
 
