@@ -25,6 +25,7 @@ mod serve;
 mod sinks;
 mod sms;
 mod spawn;
+mod urgent;
 mod usage;
 
 use options::Options;
@@ -40,6 +41,11 @@ const BENCHES: &[Bench] = &[
         "serve",
         "a gate in serve mode, beside one process a message and a plain loop in one process",
         serve::run,
+    ),
+    (
+        "urgent",
+        "urgent messages while a mailing drains, from commit to gate, and how soon an idle worker wakes",
+        urgent::run,
     ),
     (
         "cold",

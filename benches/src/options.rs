@@ -6,7 +6,7 @@ use std::path::PathBuf;
 pub(crate) struct Options {
     /// These benches; none: all.
     pub(crate) names: Vec<String>,
-    /// `--tasks=N`: messages of a drain of `mail` and `sms`.
+    /// `--tasks=N`: messages of a drain of `mail` and `sms`, of the mailing of `urgent`.
     pub(crate) tasks: usize,
     /// `--rounds=N`: of `mail` and `sms`.
     pub(crate) rounds: usize,

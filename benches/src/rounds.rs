@@ -4,6 +4,7 @@ use serde_json::json;
 use std::fmt::Write as _;
 
 /// Figures of one case, one a round.
+#[derive(Clone)]
 pub(crate) struct Case {
     /// Its name.
     pub(crate) name: String,
@@ -22,6 +23,13 @@ impl Case {
         let mut sorted = self.figures.clone();
         sorted.sort_by(f64::total_cmp);
         sorted[sorted.len() / 2]
+    }
+
+    /// The smallest figure that so many of a hundred do not exceed.
+    pub(crate) fn percentile(&self, of_hundred: usize) -> f64 {
+        let mut sorted = self.figures.clone();
+        sorted.sort_by(f64::total_cmp);
+        sorted[(sorted.len() * of_hundred).div_ceil(100).max(1) - 1]
     }
 
     /// The smallest.
@@ -68,4 +76,19 @@ pub(crate) fn cpu_ticks() -> u64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
     let (_, fields) = stat.rsplit_once(')').unwrap();
     fields.split_whitespace().skip(11).take(4).map(|field| field.parse::<u64>().unwrap()).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_percentile_is_a_figure_that_was_measured() {
+        let mut case = Case::new("a");
+        case.figures = (1..=200).rev().map(f64::from).collect();
+        let shown = |case: &Case| [1, 50, 99, 100].map(|of| case.percentile(of).to_string());
+        assert_eq!(shown(&case), ["2", "100", "198", "200"]);
+        case.figures = vec![7.0];
+        assert_eq!(shown(&case), ["7"; 4]);
+    }
 }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 /// What the harness is told beside the names.
 #[derive(Args)]
 pub(crate) struct Wishes {
-    /// mail, sms: messages of a drain, 10000 to 1000000
+    /// mail, sms: messages of a drain, 10000 to 1000000; urgent: of the mailing
     #[arg(long, default_value_t = 10_000)]
     tasks: usize,
     /// mail, sms: rounds, everybody once in each
