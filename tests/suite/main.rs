@@ -12,6 +12,7 @@ mod crash;
 mod daemon;
 mod disk;
 mod documents;
+mod fairness;
 mod faults;
 mod foreign;
 mod handlers;

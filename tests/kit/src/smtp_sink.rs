@@ -98,6 +98,8 @@ struct Shared {
     takes: Mutex<Duration>,
 }
 
+const OFFERS: [&str; 4] = ["PIPELINING", "8BITMIME", "SMTPUTF8", "SIZE 33554432"];
+
 /// The server; it goes when the value goes.
 pub struct Sink {
     address: SocketAddr,
@@ -107,12 +109,20 @@ pub struct Sink {
 impl Sink {
     /// Offers PIPELINING, 8BITMIME, SMTPUTF8, SIZE and takes everything.
     pub fn start() -> Self {
-        Self::with(&["PIPELINING", "8BITMIME", "SMTPUTF8", "SIZE 33554432"], vec![])
+        Self::with(&OFFERS, vec![])
+    }
+
+    /// The same on this port: a server that is back.
+    pub fn at(port: u16) -> Self {
+        Self::listening(TcpListener::bind(("127.0.0.1", port)).unwrap(), &OFFERS, vec![])
     }
 
     /// Offers these lines in answer to EHLO and follows these rules, the first that fits.
     pub fn with(offers: &[&'static str], rules: Vec<Rule>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::listening(TcpListener::bind("127.0.0.1:0").unwrap(), offers, rules)
+    }
+
+    fn listening(listener: TcpListener, offers: &[&'static str], rules: Vec<Rule>) -> Self {
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
             seen: Mutex::default(),
