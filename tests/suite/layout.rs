@@ -54,6 +54,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("chacha20poly1305", &["lib/config"]),
     ("mail-builder", &["gate/gwsmtp", "notify/ntemail"]),
     ("ring", &["gate/gwsmtp"]),
+    ("memchr", &["gate/gwsmtp"]),
     ("imap", &["gate/gwmailbox"]),
     // in lib/gate behind a feature: what a failed exchange means is said once
     ("reqwest", &["gate/gwhttp", "gate/gwepochta", "lib/gate", "lib/host"]),

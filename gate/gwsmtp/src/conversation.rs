@@ -8,6 +8,7 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use channel::{Settings, Stream};
+use memchr::memchr2_iter;
 
 use crate::reply::{Line, Reply};
 use crate::trouble::{Step, Trouble};
@@ -191,16 +192,28 @@ impl Conversation {
 /// server can be led to see an end where there is none.
 fn stuff(content: &[u8], outbox: &mut Vec<u8>) {
     outbox.reserve(content.len() + content.len() / 64 + 8);
-    let mut rest = content;
-    while !rest.is_empty() {
-        if rest[0] == b'.' {
-            outbox.push(b'.');
+    if content.first() == Some(&b'.') {
+        outbox.push(b'.');
+    }
+    let (mut copied_to, mut line) = (0, 0);
+    for at in memchr2_iter(b'\r', b'\n', content) {
+        if at < line {
+            continue;
         }
-        let length = rest.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
-        let (line, behind) = rest.split_at(length.unwrap_or(rest.len()));
-        outbox.extend_from_slice(line);
+        let is_whole = content[at..].starts_with(b"\r\n");
+        line = at + 1 + usize::from(is_whole);
+        let is_dot = content.get(line) == Some(&b'.');
+        if is_whole && !is_dot {
+            continue;
+        }
+        outbox.extend_from_slice(&content[copied_to..at]);
         outbox.extend_from_slice(b"\r\n");
-        rest = behind.strip_prefix(b"\r\n").unwrap_or(behind.get(1..).unwrap_or_default());
+        outbox.extend(is_dot.then_some(b'.'));
+        copied_to = line;
+    }
+    outbox.extend_from_slice(&content[copied_to..]);
+    if line < content.len() {
+        outbox.extend_from_slice(b"\r\n");
     }
     outbox.extend_from_slice(b".\r\n");
 }

@@ -12,6 +12,7 @@ use mail_builder::headers::date::Date;
 use mail_builder::headers::raw::Raw;
 use mail_builder::headers::text::Text;
 use mail_builder::mime::{BodyPart, MimePart};
+use memchr::memchr2_iter;
 
 use crate::address::{Mailbox, one_line};
 
@@ -223,21 +224,22 @@ fn header_text(name: &str, text: &str) -> HeaderType<'static> {
 
 /// Every line end as CRLF, so that a signature is over the bytes that go out.
 fn crlf(bytes: Vec<u8>) -> Vec<u8> {
-    let odd = |at: usize| match bytes[at] {
+    let odd = |at: &usize| match bytes[*at] {
         b'\r' => bytes.get(at + 1) != Some(&b'\n'),
-        b'\n' => at == 0 || bytes[at - 1] != b'\r',
-        _ => false,
+        _ => *at == 0 || bytes[at - 1] != b'\r',
     };
-    if !(0..bytes.len()).any(odd) {
+    let mut odd_ends = memchr2_iter(b'\r', b'\n', &bytes).filter(odd).peekable();
+    if odd_ends.peek().is_none() {
+        drop(odd_ends);
         return bytes;
     }
     let mut even = Vec::with_capacity(bytes.len() + 64);
-    for (at, byte) in bytes.iter().enumerate() {
-        if odd(at) {
-            even.extend_from_slice(b"\r\n");
-        } else {
-            even.push(*byte);
-        }
+    let mut from = 0;
+    for at in odd_ends {
+        even.extend_from_slice(&bytes[from..at]);
+        even.extend_from_slice(b"\r\n");
+        from = at + 1;
     }
+    even.extend_from_slice(&bytes[from..]);
     even
 }

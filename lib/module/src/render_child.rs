@@ -304,10 +304,7 @@ fn fail(
 }
 
 fn hex(hash: &Hash) -> String {
-    use std::fmt::Write;
-    let mut text = String::with_capacity(64);
-    for byte in hash.0 {
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |half: u8| char::from(DIGITS[usize::from(half)]);
+    hash.0.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }

@@ -7,7 +7,8 @@ use rustix::time::{ClockId, clock_gettime};
 /// Limits of one message; those of spec/templates.md unless said otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Processor time of one template, milliseconds. EJS and Tera watch it themselves; XSLT can't. 1,000.
+    /// Processor time of one template, milliseconds. EJS and Tera (from its first 64 KiB on) watch it themselves;
+    /// XSLT can't. 1,000.
     pub cpu_ms: u64,
     /// Memory of an engine for one bundle, bytes. 32 MiB.
     pub memory_bytes: usize,

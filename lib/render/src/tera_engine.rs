@@ -106,7 +106,8 @@ struct Page {
     bytes: Vec<u8>,
     most_bytes: usize,
     cpu_ms: u64,
-    until: Duration,
+    /// None before the first look: a page that is soon done does not pay for a clock.
+    until: Option<Duration>,
     /// When to look at the clock again; on every write it would cost more than the template.
     next_look_bytes: usize,
     stopped: Option<String>,
@@ -120,7 +121,7 @@ impl Page {
             bytes: Vec::with_capacity(4 << 10),
             most_bytes: limits.output_bytes,
             cpu_ms: limits.cpu_ms,
-            until: limits::cpu_used() + Duration::from_millis(limits.cpu_ms),
+            until: None,
             next_look_bytes: Self::LOOK_EVERY_BYTES,
             stopped: None,
         }
@@ -140,7 +141,8 @@ impl Write for Page {
         self.bytes.extend_from_slice(more);
         if self.bytes.len() >= self.next_look_bytes {
             self.next_look_bytes = self.bytes.len() + Self::LOOK_EVERY_BYTES;
-            if limits::cpu_used() > self.until {
+            let used = limits::cpu_used();
+            if used > *self.until.get_or_insert(used + Duration::from_millis(self.cpu_ms)) {
                 return self.stop(limits::too_long(self.cpu_ms));
             }
         }

@@ -74,13 +74,16 @@ pub struct Phone {
     pub segments: u32,
 }
 
+/// Appends an element with a text.
+pub(crate) type WriteText = fn(&mut Vec<u8>, &str, &str);
+
 impl Outgoing<'_> {
     /// Appends the document.
     pub fn write_to(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<doc>");
         self.write_task(out);
         write_gateway(out, self.gateway, self.xmlparams);
-        self.write_content(out);
+        self.write_content(out, write_element);
         write_project(out, self.project);
         out.extend_from_slice(b"</doc>\n");
     }
@@ -94,11 +97,13 @@ impl Outgoing<'_> {
     }
 
     /// What is neither of the gateway nor of the project.
-    pub(crate) fn write_content(&self, out: &mut Vec<u8>) {
-        write_element(out, "message", self.message);
-        write_element(out, "subject", self.subject);
+    ///
+    /// `write` has the form of the texts: escaped, as every program reads it, or as sections.
+    pub(crate) fn write_content(&self, out: &mut Vec<u8>, write: WriteText) {
+        write(out, "message", self.message);
+        write(out, "subject", self.subject);
         if let Some(text) = self.text {
-            write_element(out, "text", text);
+            write(out, "text", text);
         }
         self.write_headers(out);
         for attachment in self.attachments {

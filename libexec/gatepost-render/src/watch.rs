@@ -17,7 +17,7 @@ use wire::rendering::{Rendered, Reply, TemplateError};
 const MESSAGE_CPU: Duration = Duration::from_millis(2_500);
 /// How often a running message is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// What the kernel allows beyond what was used when the message began, seconds.
+/// What the kernel allows beyond what was used at the last look, seconds.
 const KERNEL_CPU_SECS: u64 = 5;
 /// A reply of more bytes than this is sent; the messages behind it are asked again.
 const REPLY_BYTES: usize = 16 << 20;
@@ -35,14 +35,20 @@ struct Seen {
     frame: Option<Frame>,
     /// The watching thread sleeps until it is told of a frame; while frames follow each other it looks by itself.
     asleep: bool,
+    /// How many messages were begun since the process was.
+    begun: u64,
 }
 
 #[derive(Debug, Default)]
 struct Frame {
     done: Vec<Rendered>,
     bytes: usize,
-    running: Option<(String, Duration)>,
+    /// The id of the message that is rendered now.
+    running: Option<String>,
 }
+
+/// A message that was running when the watch looked, by its number, and the processor time used by then.
+type LookedAt = Option<(u64, Duration)>;
 
 impl Watch {
     /// Starts the watching thread.
@@ -65,12 +71,12 @@ impl Watch {
         }
     }
 
-    /// A message is about to be rendered: its time counts from here.
+    /// A message is about to be rendered: its time counts from the next look.
     pub(crate) fn begin_message(&self, id: &str) {
-        let used = cpu_used();
-        raise_soft_limit(used.as_secs() + KERNEL_CPU_SECS);
-        if let Some(frame) = self.lock().frame.as_mut() {
-            frame.running = Some((id.to_owned(), used));
+        let mut seen = self.lock();
+        seen.begun += 1;
+        if let Some(frame) = seen.frame.as_mut() {
+            frame.running = Some(id.to_owned());
         }
     }
 
@@ -95,29 +101,39 @@ impl Watch {
 
     fn stand(&self) {
         let mut seen = self.lock();
+        let mut looked_at: LookedAt = None;
         loop {
             if seen.frame.is_none() {
                 seen.asleep = true;
                 seen = self.begun.wait(seen).unwrap_or_else(PoisonError::into_inner);
                 seen.asleep = false;
-                continue;
             }
+            looked_at = seen.look(looked_at, cpu_used());
             let waited =
                 self.begun.wait_timeout(seen, LOOK_EVERY).unwrap_or_else(PoisonError::into_inner);
             seen = waited.0;
-            let late = seen
-                .frame
-                .as_ref()
-                .and_then(|frame| frame.running.as_ref())
-                .is_some_and(|(_, from)| cpu_used() > *from + MESSAGE_CPU);
-            if late && let Some(frame) = seen.frame.take() {
-                give_up(frame);
-            }
         }
     }
 }
 
-/// The kernel counts whole seconds: most messages find the limit where they want it.
+impl Seen {
+    /// Ends the process when the message it saw running the last time has used up its time since.
+    fn look(&mut self, before: LookedAt, used: Duration) -> LookedAt {
+        raise_soft_limit(used.as_secs() + KERNEL_CPU_SECS);
+        self.frame.as_ref()?.running.as_ref()?;
+        let Some((_, from)) = before.filter(|(number, _)| *number == self.begun) else {
+            return Some((self.begun, used));
+        };
+        if used > from + MESSAGE_CPU
+            && let Some(frame) = self.frame.take()
+        {
+            give_up(frame);
+        }
+        before
+    }
+}
+
+/// The kernel counts whole seconds: most looks find the limit where they want it.
 fn raise_soft_limit(secs: u64) {
     let limit = getrlimit(Resource::Cpu);
     if limit.current != Some(secs) {
@@ -141,7 +157,7 @@ impl Write for Answers {
 /// Answers for the frame, and ends the process: the rendering thread can't be stopped in any other way.
 fn give_up(frame: Frame) {
     let mut messages = frame.done;
-    if let Some((id, _)) = frame.running {
+    if let Some(id) = frame.running {
         let message = format!(
             "the template ran longer than {} ms of processor time",
             MESSAGE_CPU.as_millis()

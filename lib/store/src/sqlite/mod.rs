@@ -251,7 +251,7 @@ fn connect(path: &Path, options: &Options, errors: &Errors) -> Result<Connection
         connection.pragma_update(None, "foreign_keys", true)?;
         connection.pragma_update(None, "cache_size", -i64::from(options.cache_kib))?;
         connection.pragma_update(None, "synchronous", "FULL")?;
-        connection.pragma_update(None, "wal_autocheckpoint", 1_000)?;
+        connection.pragma_update(None, "wal_autocheckpoint", 4_000)?;
         connection.pragma_update(None, "journal_size_limit", WAL_LIMIT_BYTES)?;
         Ok(connection)
     };

@@ -106,13 +106,19 @@ pub fn write_element(out: &mut Vec<u8>, name: &str, text: &str) {
     out.push(b'>');
 }
 
-/// What is never written as it is.
+/// What is never written as it is in a text.
 #[expect(clippy::needless_bitwise_bool, reason = "many bytes at once: no branch for each")]
 fn is_special(byte: u8) -> bool {
     (byte == b'<') | (byte == b'>') | (byte == b'&') | (byte == b'\r')
 }
 
-/// The same, and what an attribute can't have as it is.
+/// What a program that reads XML takes for more than text.
+#[expect(clippy::needless_bitwise_bool, reason = "many bytes at once: no branch for each")]
+fn is_markup(byte: u8) -> bool {
+    (byte == b'<') | (byte == b'&')
+}
+
+/// What is never written as it is in an attribute.
 #[expect(clippy::needless_bitwise_bool, reason = "many bytes at once: no branch for each")]
 fn is_special_there(byte: u8) -> bool {
     is_special(byte) | (byte == b'"') | (byte == b'\t') | (byte == b'\n')
@@ -124,7 +130,8 @@ const STRETCH_BYTES: usize = 64;
 /// The same, as a section of character data where that takes fewer escapes: a text with markup is read much
 /// faster so.
 pub(crate) fn write_section(out: &mut Vec<u8>, name: &str, text: &str) {
-    if !text.contains(['<', '&']) || text.contains('\r') || text.contains("]]>") {
+    let bytes = text.as_bytes();
+    if !any_of(bytes, is_markup) || bytes.contains(&b'\r') || text.contains("]]>") {
         return write_element(out, name, text);
     }
     out.push(b'<');
