@@ -105,10 +105,10 @@ fn may_begin_illegal(byte: u8) -> bool {
 /// Looked at in one go.
 const STRETCH_BYTES: usize = 256;
 
-/// Looks at every byte, many at once: a loop that stops at the first is several times slower on a text
-/// that holds none.
+/// Looks at every byte, many at once: a loop that stops at the first, or adds up truths and not numbers,
+/// is up to twenty times slower on a text that holds none.
 pub(super) fn any_of(bytes: &[u8], is_one: impl Fn(u8) -> bool) -> bool {
-    bytes.iter().fold(false, |any, byte| any | is_one(*byte))
+    bytes.iter().fold(0, |any, byte| any | u8::from(is_one(*byte))) != 0
 }
 
 /// The characters of XML 1.0, production 2.
