@@ -34,6 +34,11 @@ pub struct RenderSettings {
     pub reply_bytes: usize,
 }
 
+/// For the C library's allocator (mallopt(3), bytes): a child frees each frame's texts before it reads the next, and
+/// is not to give the pages back and fetch them again in between.
+const MEMORY: [(&str, &str); 2] =
+    [("MALLOC_TRIM_THRESHOLD_", "67108864"), ("MALLOC_MMAP_THRESHOLD_", "33554432")];
+
 /// The render children of one thread.
 pub struct RenderChildren {
     settings: RenderSettings,
@@ -156,7 +161,7 @@ impl Session {
             path: settings.program.clone(),
             args: vec![engine.word().into()],
             dir: settings.dir.clone(),
-            environment: Environment::default(),
+            environment: Environment::default().with(MEMORY),
             limits: Limits::default(),
         };
         let streams =
