@@ -13,8 +13,6 @@ pub struct Account {
     pub name: String,
     /// Its home, where it is known.
     pub home: Option<PathBuf>,
-    /// The further groups it is listed in.
-    pub groups: Vec<u32>,
 }
 
 impl Account {
@@ -25,13 +23,16 @@ impl Account {
 
     /// The account with this number.
     pub fn of(uid: u32) -> Self {
-        let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
-        Self::among(uid, &read("/etc/passwd"), &read("/etc/group"))
+        Self::among(uid, &read("/etc/passwd"))
     }
 
-    fn among(uid: u32, passwd: &str, group: &str) -> Self {
-        let mut account =
-            Self { uid, gid: None, name: uid.to_string(), home: None, groups: Vec::new() };
+    /// The further groups it is listed in.
+    pub fn groups(&self) -> Vec<u32> {
+        self.groups_among(&read("/etc/group"))
+    }
+
+    fn among(uid: u32, passwd: &str) -> Self {
+        let mut account = Self { uid, gid: None, name: uid.to_string(), home: None };
         let lines = passwd.lines().map(|line| line.split(':').collect::<Vec<_>>());
         let Some(line) =
             lines.into_iter().find(|line| line.len() > 5 && line[2].parse() == Ok(uid))
@@ -41,15 +42,21 @@ impl Account {
         line[0].clone_into(&mut account.name);
         account.gid = line[3].parse().ok();
         account.home = Some(PathBuf::from(line[5])).filter(|home| home.is_absolute());
-        account.groups =
-            group.lines().filter_map(|line| member_group(line, &account.name)).collect();
         account
     }
+
+    fn groups_among(&self, group: &str) -> Vec<u32> {
+        group.lines().filter_map(|line| member_group(line, &self.name)).collect()
+    }
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(path).unwrap_or_default()
 }
 
 /// The number of a group, by its name or its number; None: there is none in `/etc/group`.
 pub fn group_id(name: &str) -> Option<u32> {
-    let groups = std::fs::read_to_string("/etc/group").unwrap_or_default();
+    let groups = read("/etc/group");
     let mut lines = groups.lines().map(|line| line.split(':').collect::<Vec<_>>());
     let found = lines.find(|line| line.len() > 2 && (line[0] == name || line[2] == name))?;
     found[2].parse().ok()
@@ -69,13 +76,11 @@ mod tests {
     fn name_home_and_groups_are_read() {
         let passwd = "root:x:0:0:root:/root:/bin/bash\nmail:x:8:12:m:/var/mail:/bin/sh\n";
         let group = "root:x:0:\nadm:x:4:syslog,mail\nmailers:x:5:email\n";
-        let mail = Account::among(8, passwd, group);
-        assert_eq!(
-            (mail.name.as_str(), mail.gid, mail.groups.as_slice()),
-            ("mail", Some(12), &[4][..])
-        );
+        let mail = Account::among(8, passwd);
+        assert_eq!((mail.name.as_str(), mail.gid), ("mail", Some(12)));
+        assert_eq!(mail.groups_among(group), [4]);
         assert_eq!(mail.home, Some("/var/mail".into()));
-        let nobody = Account::among(7, passwd, group);
+        let nobody = Account::among(7, passwd);
         assert_eq!((nobody.name.as_str(), nobody.home), ("7", None));
     }
 }

@@ -6,6 +6,8 @@ use crate::{Account, ConfigError, Root, Settings, names};
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// `etc/gatepost.toml` as shipped: it is the defaults.
 pub const DEFAULTS: &str = include_str!("../../../etc/gatepost.toml");
@@ -39,7 +41,10 @@ pub struct KeyOrigin {
 pub struct Config {
     settings: Settings,
     keys: Vec<KeyOrigin>,
-    environment: Vec<(OsString, OsString)>,
+    /// Of our own environment, what children get.
+    handed_on: Vec<(OsString, OsString)>,
+    folder: PathBuf,
+    environment: OnceLock<Vec<(OsString, OsString)>>,
     strange: Vec<String>,
 }
 
@@ -89,9 +94,11 @@ impl Config {
     }
 
     /// The whole environment of every program we start (DESIGN 5): PATH, HOME, USER made, the names of
-    /// [`names::HANDED_ON`] copied, then `[gate.env]`. Made once, cheap to ask.
+    /// [`names::HANDED_ON`] copied, then `[gate.env]`. Made when it is first asked for, cheap to ask: who starts nothing
+    /// does not read `/etc/passwd`.
     pub fn child_environment(&self) -> Vec<(OsString, OsString)> {
-        self.environment.clone()
+        let made = || environment_of_children(&self.folder, &self.settings, &self.handed_on);
+        self.environment.get_or_init(made).clone()
     }
 
     fn merge(root: &Root, sources: &Sources<'_>) -> Result<Self, ConfigError> {
@@ -108,8 +115,15 @@ impl Config {
         }
         let settings = layers.settings()?;
         layers.check_relations(&settings)?;
-        let environment = environment_of_children(root, &settings, sources.environment);
-        Ok(Self { settings, keys: layers.list(), environment, strange })
+        let ours = sources.environment.iter();
+        Ok(Self {
+            settings,
+            keys: layers.list(),
+            handed_on: ours.filter(|(name, _)| is_handed_on(name)).cloned().collect(),
+            folder: root.folder().to_path_buf(),
+            environment: OnceLock::new(),
+            strange,
+        })
     }
 }
 
@@ -120,14 +134,13 @@ struct Sources<'a> {
 }
 
 fn environment_of_children(
-    root: &Root,
+    folder: &Path,
     settings: &Settings,
-    ours: &[(OsString, OsString)],
+    handed_on: &[(OsString, OsString)],
 ) -> Vec<(OsString, OsString)> {
     let account = Account::current();
-    let home = account.home.unwrap_or_else(|| root.folder().to_path_buf());
-    let mut all: BTreeMap<OsString, OsString> =
-        ours.iter().filter(|(name, _)| is_handed_on(name)).cloned().collect();
+    let home = account.home.unwrap_or_else(|| folder.to_path_buf());
+    let mut all: BTreeMap<OsString, OsString> = handed_on.iter().cloned().collect();
     all.insert(names::PATH.into(), settings.gate.path.clone().into());
     all.insert(names::HOME.into(), home.into());
     all.insert(names::USER.into(), account.name.into());
@@ -146,7 +159,6 @@ mod tests {
     use super::*;
     use crate::keys;
     use crate::layers::environment_name;
-    use std::path::Path;
     use std::time::Duration;
 
     fn merged(

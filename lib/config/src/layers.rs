@@ -47,9 +47,7 @@ pub(crate) struct Layers {
 impl Layers {
     pub(crate) fn shipped() -> Result<Self, ConfigError> {
         let mut all = Self { order: Vec::new(), values: BTreeMap::new() };
-        let mut shipped = entries(DEFAULTS, "shipped etc/gatepost.toml")?;
-        shipped.sort_by_key(|entry| entry.span.start);
-        for Entry { key, value, .. } in shipped {
+        for Entry { key, value, .. } in entries(DEFAULTS, "shipped etc/gatepost.toml")? {
             all.order.push(key.clone());
             all.values.insert(key, (value, Origin::Default));
         }
@@ -117,18 +115,17 @@ impl Layers {
         &mut self,
         all: &[(OsString, OsString)],
     ) -> Result<Vec<String>, ConfigError> {
-        let by_name: BTreeMap<String, String> =
-            self.order.iter().map(|key| (environment_name(key), key.clone())).collect();
+        let mut by_name: BTreeMap<String, String> = BTreeMap::new();
         let mut strange = Vec::new();
         for (name, text) in all {
-            let Some(name) = name.to_str().filter(|name| name.starts_with(names::KEY_PREFIX))
-            else {
-                continue;
-            };
+            let is_key =
+                |name: &&str| name.starts_with(names::KEY_PREFIX) && !names::NO_KEYS.contains(name);
+            let Some(name) = name.to_str().filter(is_key) else { continue };
+            if by_name.is_empty() {
+                by_name.extend(self.order.iter().map(|key| (environment_name(key), key.clone())));
+            }
             let Some(key) = by_name.get(name) else {
-                if !names::NO_KEYS.contains(&name) {
-                    strange.push(name.to_owned());
-                }
+                strange.push(name.to_owned());
                 continue;
             };
             let value = self.like(key, &text.to_string_lossy());

@@ -38,7 +38,7 @@ pub fn take_owner(root: &Root) -> Result<(), ConfigError> {
 fn become_account(account: &Account, group_of_var: u32) -> rustix::io::Result<()> {
     let (uid, gid) =
         (Uid::from_raw(account.uid), Gid::from_raw(account.gid.unwrap_or(group_of_var)));
-    let further = account.groups.iter().copied().chain([group_of_var]);
+    let further = account.groups().into_iter().chain([group_of_var]);
     let groups: Vec<_> = further.map(Gid::from_raw).collect();
     rustix::thread::set_thread_groups(&groups)?;
     rustix::thread::set_thread_res_gid(gid, gid, gid)?;
@@ -62,10 +62,9 @@ pub fn open_own(path: &Path) -> io::Result<File> {
 pub fn refuse_if_writable_by_others(root: &Root) -> Result<(), ConfigError> {
     let owner =
         root.path("var").metadata().map_or(rustix::process::geteuid().as_raw(), |var| var.uid());
-    let own_group = Account::of(owner).gid;
     for path in GUARDED.map(|name| root.path(name)).iter().chain([&root.path("")]) {
         let Ok(found) = path.metadata() else { continue };
-        if let Some((who, cure)) = who_may_write(&found, owner, own_group) {
+        if let Some((who, cure)) = who_may_write(&found, owner) {
             let cure = format!("`{cure} {}`", path.display());
             return Err(ConfigError::WritableByOthers { path: tidy(path), who, cure });
         }
@@ -79,16 +78,12 @@ pub fn who_else_may_write(root: &Root, path: &Path) -> Option<String> {
     let owner =
         root.path("var").metadata().map_or(rustix::process::geteuid().as_raw(), |var| var.uid());
     let found = path.metadata().ok()?;
-    let (who, cure) = who_may_write(&found, owner, Account::of(owner).gid)?;
+    let (who, cure) = who_may_write(&found, owner)?;
     Some(format!("others may write it ({who}); try `{cure} {}`", path.display()))
 }
 
 /// Who else may write a folder, and the command that ends it.
-fn who_may_write(
-    folder: &Metadata,
-    owner: u32,
-    own_group: Option<u32>,
-) -> Option<(String, String)> {
+fn who_may_write(folder: &Metadata, owner: u32) -> Option<(String, String)> {
     const GROUP_WRITES: u32 = 0o020;
     const OTHERS_WRITE: u32 = 0o002;
     if folder.uid() != 0 && folder.uid() != owner {
@@ -97,8 +92,8 @@ fn who_may_write(
     if folder.mode() & OTHERS_WRITE != 0 {
         return Some((format!("mode {:o}", folder.mode() & 0o7777), "chmod o-w".to_owned()));
     }
-    let is_own = own_group == Some(folder.gid()) || folder.gid() == 0;
-    if folder.mode() & GROUP_WRITES != 0 && !is_own {
+    let is_own = || folder.gid() == 0 || Account::of(owner).gid == Some(folder.gid());
+    if folder.mode() & GROUP_WRITES != 0 && !is_own() {
         return Some((format!("group {}", folder.gid()), "chmod g-w".to_owned()));
     }
     None

@@ -1,65 +1,57 @@
 //! One source of settings as a flat list of keys: the file, the environment, or arguments.
 
 use crate::ConfigError;
+use serde::Deserialize;
+use std::ops::Range;
 use toml::Spanned;
 use toml::Value;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 /// A key with its sections, its value, and where it stands.
 pub(crate) struct Entry {
     pub(crate) key: String,
     pub(crate) value: Value,
     pub(crate) line: usize,
-    pub(crate) span: std::ops::Range<usize>,
+    pub(crate) span: Range<usize>,
 }
 
-/// Every key of a TOML text, sections written before it with a dot.
+/// Every key of a TOML text in the order they stand there, sections written before it with a dot.
 pub(crate) fn entries(text: &str, place: &str) -> Result<Vec<Entry>, ConfigError> {
-    let table = DeTable::parse(text).map_err(|error| ConfigError::Syntax {
-        place: at_line(place, error.span().map_or(1, |span| line_of(text, span.start))),
-        text: error.message().to_owned(),
-    })?;
-    let mut all = Vec::new();
-    let reader = Reader { text, place };
-    reader.collect("", table.get_ref(), &mut all)?;
+    let refused = |span: Option<Range<usize>>, why: &str| ConfigError::Syntax {
+        place: at_line(place, span.map_or(1, |span| lines_in(text, 0..span.start) + 1)),
+        text: why.to_owned(),
+    };
+    let table = DeTable::parse(text).map_err(|error| refused(error.span(), error.message()))?;
+    let mut found = Vec::new();
+    collect("", table.into_inner(), &mut found);
+    found.sort_by_key(|(_, value)| value.span().start);
+    let (mut line, mut counted) = (1, 0);
+    let mut all = Vec::with_capacity(found.len());
+    for (key, value) in found {
+        let span = value.span();
+        line += lines_in(text, counted..span.start);
+        counted = span.start;
+        let value = Value::deserialize(ValueDeserializer::from(value))
+            .map_err(|error| refused(Some(span.clone()), error.message()))?;
+        all.push(Entry { key, value, line, span });
+    }
     Ok(all)
+}
+
+fn collect<'a>(before: &str, table: DeTable<'a>, found: &mut Vec<(String, Spanned<DeValue<'a>>)>) {
+    for (name, value) in table {
+        let key = format!("{before}{}", name.get_ref());
+        let span = value.span();
+        match value.into_inner() {
+            DeValue::Table(inner) => collect(&format!("{key}."), inner, found),
+            value => found.push((key, Spanned::new(span, value))),
+        }
+    }
 }
 
 /// The place as a person reads it: `etc/gatepost.toml:12`.
 pub(crate) fn at_line(place: &str, line: usize) -> String {
     format!("{place}:{line}")
-}
-
-struct Reader<'a> {
-    text: &'a str,
-    place: &'a str,
-}
-
-impl Reader<'_> {
-    fn collect(
-        &self,
-        before: &str,
-        table: &DeTable<'_>,
-        all: &mut Vec<Entry>,
-    ) -> Result<(), ConfigError> {
-        for (name, value) in table {
-            let key = format!("{before}{}", name.get_ref());
-            if let DeValue::Table(inner) = value.get_ref() {
-                self.collect(&format!("{key}."), inner, all)?;
-                continue;
-            }
-            all.push(self.entry(key, value)?);
-        }
-        Ok(())
-    }
-
-    fn entry(&self, key: String, value: &Spanned<DeValue<'_>>) -> Result<Entry, ConfigError> {
-        let span = value.span();
-        let line = line_of(self.text, span.start);
-        let read = parse_value(&self.text[span.clone()])
-            .map_err(|text| ConfigError::Syntax { place: at_line(self.place, line), text })?;
-        Ok(Entry { key, value: read, line, span })
-    }
 }
 
 fn parse_value(text: &str) -> Result<Value, String> {
@@ -99,8 +91,8 @@ pub(crate) fn literal(value: &Value) -> String {
     }
 }
 
-fn line_of(text: &str, at: usize) -> usize {
-    text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1
+fn lines_in(text: &str, part: Range<usize>) -> usize {
+    text.as_bytes()[part].iter().filter(|byte| **byte == b'\n').count()
 }
 
 /// The text of a settings file with one key set: in its place if it is there, else at the end of its
