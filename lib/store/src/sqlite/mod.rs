@@ -286,9 +286,12 @@ fn finish(connection: Connection, errors: Errors, options: Options) -> Result<Sq
 /// An empty file may become ours; another program's may not.
 fn is_ours(connection: &Connection) -> rusqlite::Result<bool> {
     let id = schema::application_id(connection)?;
+    if id != 0 {
+        return Ok(id == schema::APPLICATION_ID);
+    }
     let tables: i64 =
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    Ok(id == schema::APPLICATION_ID || (id == 0 && tables == 0))
+    Ok(tables == 0)
 }
 
 /// The busy handler: short equal pauses, so that an old waiter does not lose to new ones (queue 6.4).
