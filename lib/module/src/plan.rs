@@ -126,6 +126,19 @@ impl View {
         })
     }
 
+    /// Whether a turn would find nothing to do, and nothing falls due until then. Any worker of this module, and
+    /// any lease it has, is something to do: it may be dead.
+    pub(crate) fn is_idle(&self, module: &ModuleName, pause: Pause, until: Ms) -> bool {
+        let prefix = format!("{module}-");
+        let workers = self.workers.iter().map(|worker| &worker.owner);
+        self.routes.is_empty()
+            && self.bound.is_empty()
+            && self.untold == Untold::None
+            && self.pause == pause
+            && self.next_due.is_none_or(|due| due > until)
+            && !self.lease_owners.iter().chain(workers).any(|owner| owner.starts_with(&prefix))
+    }
+
     /// What stands at the end of a route of a handler or server.
     fn kind(&self, route: &Route) -> RouteKind {
         let at_once = self.servers.get(route).copied();

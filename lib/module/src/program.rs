@@ -6,14 +6,15 @@ use crate::gates::{Gates, Openings};
 use crate::getmessage;
 use crate::handover::Door;
 use crate::kill::Sabotage;
-use crate::module::{Module, OwnWay, Patience, Profile};
+use crate::module::{Module, Patience, Profile};
 use crate::notes::Notes;
 use crate::oneshot::OneShotTools;
 use crate::owner::{Identity, sweep, try_lock};
 use crate::pipeline::Outcomes;
+use crate::plan::{Pause, Scope, View};
 use crate::progress::{Progress, words};
 use crate::retry::RetryTable;
-use crate::rules::{Rules, Terms, Way};
+use crate::rules::{Rules, Terms};
 use crate::run::{Bounds, Left, Run, Telling, listen};
 use crate::signals::Signals;
 use crate::standing::Ladders;
@@ -23,7 +24,7 @@ use host::{Caller, Programs};
 use notice::{Clock, ModuleName, SystemClock};
 use std::fs::File;
 use std::io::{IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -154,13 +155,32 @@ impl Site {
 
     fn process(&self, options: &ProcessOptions) -> Result<(), Exit> {
         let mut store = self.store()?;
+        self.make_run_folder()?;
         let Some(_locks) = self.take_turn(&mut *store, options)? else { return Ok(()) };
         let looks = std::io::stderr().is_terminal() && options.follow == Follow::No;
+        self.sweep(&mut *store);
+        if options.follow == Follow::No && !looks && self.is_idle(&mut *store, options) {
+            return Ok(());
+        }
         let mut run = self.run(store, options, looks.then_some(()))?;
         let left = run.go();
         let waiting = if looks { run.drain.ready_now() } else { 0 };
         run.progress.finish(run.drain.tally(), waiting);
         self.leave(run, left)
+    }
+
+    /// Whether a run would find nothing to do: looked at before anything is made that only work needs, since most
+    /// of what cron starts finds an empty queue. In doubt it is not, and the run says what is wrong.
+    fn is_idle(&self, store: &mut dyn Store, options: &ProcessOptions) -> bool {
+        let rules = self.rules(options);
+        let now = self.clock.now();
+        let (scope, pause) = match config::paused(&self.root, now) {
+            Some(_) => (Scope::ForcedOnly, Pause::On),
+            None => (Scope::All, Pause::Off),
+        };
+        let soon = now.plus(millis(self.config.queue.poll));
+        let view = store::read(store, |snapshot| View::read(snapshot, &rules, scope));
+        view.is_ok_and(|view| view.is_idle(&self.name, pause, soon))
     }
 
     /// The locks of a run; None when somebody else delivers this queue.
@@ -169,7 +189,7 @@ impl Site {
         store: &mut dyn Store,
         options: &ProcessOptions,
     ) -> Result<Option<Vec<File>>, Exit> {
-        let run = self.run_folder()?;
+        let run = self.run_folder();
         let lock = |name: &str| {
             let path = run.join(format!("{name}-{}.lock", self.name));
             try_lock(&path).map_err(|error| {
@@ -213,21 +233,23 @@ impl Site {
         })
     }
 
-    fn run_folder(&self) -> Result<std::path::PathBuf, Exit> {
-        let run = self.root.path("var/run");
-        std::fs::create_dir_all(&run)
-            .map_err(|error| Exit::temporary(format!("can't make `{}`: {error}", run.display())))?;
-        Ok(run)
+    fn run_folder(&self) -> PathBuf {
+        self.root.path("var/run")
     }
 
-    /// A name nobody has had; what dead ones have left, and the database does not know of, goes.
-    fn identity(&self, run: &Path, store: &mut dyn Store) -> std::io::Result<Identity> {
+    fn make_run_folder(&self) -> Result<(), Exit> {
+        let run = self.run_folder();
+        std::fs::create_dir_all(&run)
+            .map_err(|error| Exit::temporary(format!("can't make `{}`: {error}", run.display())))
+    }
+
+    /// What dead workers have left in `var/run`, and the database does not know of, goes.
+    fn sweep(&self, store: &mut dyn Store) {
         let owners = |snapshot: &mut dyn store::Snapshot| {
             let workers = snapshot.workers()?.into_iter().map(|worker| worker.owner);
             Ok::<_, StoreError>(workers.chain(snapshot.lease_owners()?).collect())
         };
-        sweep(run, || store::read(store, owners).ok());
-        Identity::take(&self.name, run, &*self.clock)
+        sweep(&self.run_folder(), || store::read(store, owners).ok());
     }
 
     /// For a person at a terminal; from cron nothing.
@@ -239,15 +261,15 @@ impl Site {
 
     fn run(
         &self,
-        mut store: Box<dyn Store>,
+        store: Box<dyn Store>,
         options: &ProcessOptions,
         looks: Option<()>,
     ) -> Result<Run, Exit> {
-        let run = self.run_folder()?;
+        let run = self.run_folder();
         let mask_off = |error: std::io::Error| {
             Exit::temporary(format!("can't work in `{}`: {error}", run.display()))
         };
-        let identity = self.identity(&run, &mut *store).map_err(mask_off)?;
+        let identity = Identity::take(&self.name, &run, &*self.clock).map_err(mask_off)?;
         let notes = Notes::create(&identity.notes_path()).map_err(mask_off)?;
         let (root, clock) = (self.root.clone(), Arc::clone(&self.clock));
         let door = Arc::new(Door {
@@ -281,7 +303,8 @@ impl Site {
             tools,
             outcomes: outcomes.clone(),
         };
-        let rules = self.rules(options, &parts.own_way());
+        let mut rules = self.rules(options);
+        rules.way = rules.way.with(&parts.own_way());
         let parts = Arc::new(parts);
         let tell = self.tell_events(Arc::clone(&parts));
         if options.follow == Follow::Yes || options.time.is_some() {
@@ -345,13 +368,10 @@ impl Site {
         }
     }
 
-    fn rules(&self, options: &ProcessOptions, own_way: &OwnWay) -> Rules {
+    /// As if the module's own way were there, if it can have one.
+    fn rules(&self, options: &ProcessOptions) -> Rules {
         let profile: Profile = self.module.profile();
         let (queue, gateway) = (&self.config.queue, &self.config.gateway);
-        let way = match (profile.way, own_way) {
-            (Way::GatewaysElseModule, OwnWay::Absent) => Way::Gateways,
-            (way, OwnWay::Present | OwnWay::Absent) => way,
-        };
         let line = match profile.patience {
             Patience::Mail => &self.config.retry.mail,
             Patience::Sms => &self.config.retry.sms,
@@ -365,7 +385,7 @@ impl Site {
             contact_kind: profile.contact_kind.to_owned(),
             contact_form: profile.contact_form,
             country: self.config.ntsms.country.clone(),
-            way,
+            way: profile.way,
             terms,
             file_retry: retry_table(&self.config.retry.internal),
             processing: (profile.patience == Patience::Provisioning).then(|| self.processing()),

@@ -1,5 +1,6 @@
 //! What the drain of one module goes by: everything that is set once, at its start.
 
+use crate::module::OwnWay;
 use crate::retry::RetryTable;
 use crate::standing::Ladders;
 use notice::{GatewayId, ModuleName, OnUnknown, Route};
@@ -110,4 +111,15 @@ pub enum Way {
     Module,
     /// By the module itself, by a call for each task; every route has a window of its own.
     Routes,
+}
+
+impl Way {
+    /// The same where the module's own way is there, or is not.
+    #[must_use]
+    pub fn with(self, own_way: &OwnWay) -> Self {
+        match (self, own_way) {
+            (Self::GatewaysElseModule, OwnWay::Absent) => Self::Gateways,
+            (way, OwnWay::Present | OwnWay::Absent) => way,
+        }
+    }
 }

@@ -3,6 +3,7 @@
 mod fair;
 mod graves;
 mod handlers;
+mod idle;
 mod kit;
 mod order;
 mod outages;

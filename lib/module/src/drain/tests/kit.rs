@@ -9,6 +9,7 @@ use crate::kill::Sabotage;
 use crate::notes::Notes;
 use crate::owner::{Identity, lock_path};
 use crate::pipeline::Event;
+use crate::plan::{Pause, Scope, View};
 use crate::retry::RetryTable;
 use crate::rules::{Rules, Terms, Way};
 use crate::standing::{Ladders, Probe};
@@ -468,7 +469,24 @@ impl Bench {
 
     pub(super) fn turn(&mut self) -> Turned {
         let events = self.events.try_iter().collect();
-        self.drain.turn(events, Appetite::Claim).unwrap()
+        let looked_idle = self.looks_idle();
+        let turned = self.drain.turn(events, Appetite::Claim).unwrap();
+        let did =
+            turned.claimed + turned.in_hand + u32::from(turned.again || turned.soon.is_some());
+        assert!(!looked_idle || did == 0, "a run without a turn would have left this: {turned:?}");
+        turned
+    }
+
+    /// What a `process` would find that is started now: whether it leaves without a turn.
+    pub(super) fn looks_idle(&self) -> bool {
+        let is_paused = self.stage.paused.load(Ordering::SeqCst);
+        let (scope, pause) =
+            if is_paused { (Scope::ForcedOnly, Pause::On) } else { (Scope::All, Pause::Off) };
+        let rules = &self.drain.rules;
+        let mut view = self.read(|snapshot| View::read(snapshot, rules, scope));
+        let me = &self.drain.door.identity.owner.0;
+        view.workers.retain(|worker| worker.owner != *me);
+        view.is_idle(&rules.module, pause, self.clock.now())
     }
 
     pub(super) fn turns(&mut self, count: usize) {
