@@ -40,7 +40,8 @@ pub struct KeyOrigin {
 #[derive(Clone, Debug)]
 pub struct Config {
     settings: Settings,
-    keys: Vec<KeyOrigin>,
+    layers: Layers,
+    keys: OnceLock<Vec<KeyOrigin>>,
     /// Of our own environment, what children get.
     handed_on: Vec<(OsString, OsString)>,
     folder: PathBuf,
@@ -85,7 +86,7 @@ impl Config {
 
     /// Every key in force, in the order of the shipped file, `[gate.env]` last.
     pub fn keys(&self) -> &[KeyOrigin] {
-        &self.keys
+        self.keys.get_or_init(|| self.layers.list())
     }
 
     /// Environment names that look like ours and are no key: a warning for `gatepost check`.
@@ -118,7 +119,8 @@ impl Config {
         let ours = sources.environment.iter();
         Ok(Self {
             settings,
-            keys: layers.list(),
+            layers,
+            keys: OnceLock::new(),
             handed_on: ours.filter(|(name, _)| is_handed_on(name)).cloned().collect(),
             folder: root.folder().to_path_buf(),
             environment: OnceLock::new(),

@@ -39,6 +39,7 @@ impl Given {
 }
 
 /// Key by key, what stands above wins.
+#[derive(Clone, Debug)]
 pub(crate) struct Layers {
     order: Vec<String>,
     values: BTreeMap<String, (Value, Origin)>,

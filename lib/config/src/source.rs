@@ -92,7 +92,7 @@ pub(crate) fn literal(value: &Value) -> String {
 }
 
 fn lines_in(text: &str, part: Range<usize>) -> usize {
-    text.as_bytes()[part].iter().filter(|byte| **byte == b'\n').count()
+    text[part].matches('\n').count()
 }
 
 /// The text of a settings file with one key set: in its place if it is there, else at the end of its
