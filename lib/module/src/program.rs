@@ -154,14 +154,14 @@ impl Site {
     }
 
     fn process(&self, options: &ProcessOptions) -> Result<(), Exit> {
-        let mut store = self.store()?;
         self.make_run_folder()?;
-        let Some(_locks) = self.take_turn(&mut *store, options)? else { return Ok(()) };
+        let Some(_locks) = self.take_turn(options)? else { return Ok(()) };
         let looks = std::io::stderr().is_terminal() && options.follow == Follow::No;
-        self.sweep(&mut *store);
-        if options.follow == Follow::No && !looks && self.is_idle(&mut *store, options) {
+        self.sweep();
+        if options.follow == Follow::No && !looks && self.is_idle(options) {
             return Ok(());
         }
+        let store = self.store()?;
         let mut run = self.run(store, options, looks.then_some(()))?;
         let left = run.go();
         let waiting = if looks { run.drain.ready_now() } else { 0 };
@@ -171,7 +171,7 @@ impl Site {
 
     /// Whether a run would find nothing to do: looked at before anything is made that only work needs, since most
     /// of what cron starts finds an empty queue. In doubt it is not, and the run says what is wrong.
-    fn is_idle(&self, store: &mut dyn Store, options: &ProcessOptions) -> bool {
+    fn is_idle(&self, options: &ProcessOptions) -> bool {
         let rules = self.rules(options);
         let now = self.clock.now();
         let (scope, pause) = match config::paused(&self.root, now) {
@@ -179,16 +179,13 @@ impl Site {
             None => (Scope::All, Pause::Off),
         };
         let soon = now.plus(millis(self.config.queue.poll));
-        let view = store::read(store, |snapshot| View::read(snapshot, &rules, scope));
-        view.is_ok_and(|view| view.is_idle(&self.name, pause, soon))
+        let (url, var) = (&self.config.database, self.root.path("var"));
+        let view = store::glance((url, &var), now, |snapshot| View::read(snapshot, &rules, scope));
+        view.is_some_and(|view| view.is_idle(&self.name, pause, soon))
     }
 
     /// The locks of a run; None when somebody else delivers this queue.
-    fn take_turn(
-        &self,
-        store: &mut dyn Store,
-        options: &ProcessOptions,
-    ) -> Result<Option<Vec<File>>, Exit> {
+    fn take_turn(&self, options: &ProcessOptions) -> Result<Option<Vec<File>>, Exit> {
         let run = self.run_folder();
         let lock = |name: &str| {
             let path = run.join(format!("{name}-{}.lock", self.name));
@@ -204,8 +201,7 @@ impl Site {
                     "another `process --follow` delivers this queue; --force works beside it",
                 ));
             }
-            (None, Follow::No) if !insists && self.daemon_beats(store) => {
-                store.wake();
+            (None, Follow::No) if !insists && self.wakes_daemon()? => {
                 self.tell("a daemon (gatepostd or `process --follow`) delivers this queue; it was woken. --force works beside it");
                 return Ok(None);
             }
@@ -221,16 +217,21 @@ impl Site {
         }
     }
 
-    /// Whether a worker of this module has beaten within two leases: a daemon that hangs keeps nobody from
-    /// delivering (queue 3.7).
-    fn daemon_beats(&self, store: &mut dyn Store) -> bool {
-        let workers = store::read(store, |snapshot| snapshot.workers()).unwrap_or_default();
+    /// Wakes the daemon if a worker of this module has beaten within two leases, and says whether one has: a daemon
+    /// that hangs keeps nobody from delivering (queue 3.7).
+    fn wakes_daemon(&self) -> Result<bool, Exit> {
+        let mut store = self.store()?;
+        let workers = store::read(&mut *store, |snapshot| snapshot.workers()).unwrap_or_default();
         let prefix = format!("{}-", self.name);
         let lease_ms = millis(self.config.queue.lease);
         let now = self.clock.now();
-        workers.iter().any(|worker| {
+        let beats = workers.iter().any(|worker| {
             worker.owner.starts_with(&prefix) && now.since(worker.beat) < 2 * lease_ms
-        })
+        });
+        if beats {
+            store.wake();
+        }
+        Ok(beats)
     }
 
     fn run_folder(&self) -> PathBuf {
@@ -244,12 +245,12 @@ impl Site {
     }
 
     /// What dead workers have left in `var/run`, and the database does not know of, goes.
-    fn sweep(&self, store: &mut dyn Store) {
+    fn sweep(&self) {
         let owners = |snapshot: &mut dyn store::Snapshot| {
             let workers = snapshot.workers()?.into_iter().map(|worker| worker.owner);
             Ok::<_, StoreError>(workers.chain(snapshot.lease_owners()?).collect())
         };
-        sweep(&self.run_folder(), || store::read(store, owners).ok());
+        sweep(&self.run_folder(), || store::read(&mut *self.store().ok()?, owners).ok());
     }
 
     /// For a person at a terminal; from cron nothing.
@@ -303,8 +304,7 @@ impl Site {
             tools,
             outcomes: outcomes.clone(),
         };
-        let mut rules = self.rules(options);
-        rules.way = rules.way.with(&parts.own_way());
+        let rules = self.rules(options).with(&parts.own_way());
         let parts = Arc::new(parts);
         let tell = self.tell_events(Arc::clone(&parts));
         if options.follow == Follow::Yes || options.time.is_some() {

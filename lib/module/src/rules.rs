@@ -61,6 +61,16 @@ pub struct Terms {
 }
 
 impl Rules {
+    /// The same where the module's own way is there, or is not.
+    #[must_use]
+    pub fn with(mut self, own_way: &OwnWay) -> Self {
+        self.way = match (self.way, own_way) {
+            (Way::GatewaysElseModule, OwnWay::Absent) => Way::Gateways,
+            (way, OwnWay::Present | OwnWay::Absent) => way,
+        };
+        self
+    }
+
     /// The terms of a task by its `modulename`.
     pub fn terms_of(&self, module: &str) -> &Terms {
         match &self.processing {
@@ -111,15 +121,4 @@ pub enum Way {
     Module,
     /// By the module itself, by a call for each task; every route has a window of its own.
     Routes,
-}
-
-impl Way {
-    /// The same where the module's own way is there, or is not.
-    #[must_use]
-    pub fn with(self, own_way: &OwnWay) -> Self {
-        match (self, own_way) {
-            (Self::GatewaysElseModule, OwnWay::Absent) => Self::Gateways,
-            (way, OwnWay::Present | OwnWay::Absent) => way,
-        }
-    }
 }

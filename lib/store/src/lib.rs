@@ -25,7 +25,7 @@ pub use calls::{
     KeyedCall, NewEvent, NewJournalRow, ReplyToken, SignIn, Told,
 };
 pub use error::StoreError;
-pub use open::{create, open, rebuild_order};
+pub use open::{create, glance, open, rebuild_order};
 pub use queue::{
     Accepted, Blob, Body, Ceiling, Claimed, Count, Demand, Done, Effect, Finish, Hash, Lease,
     LogFilter, LogRow, NewLog, NewTask, Pool, Settlement, StoredBody, TaskFilter, TaskRow, Turn,

@@ -1,13 +1,24 @@
 //! Choosing the database by its address.
 
 use crate::sqlite::{Options, Order, Sqlite};
-use crate::{Result, Store, StoreError, sqlite};
+use crate::{Result, Snapshot, Store, StoreError, sqlite};
+use notice::Ms;
 use std::path::{Path, PathBuf};
 
 /// Opens the database that `database = "…"` of the configuration names: `sqlite:PATH`, a path without a scheme
 /// likewise; a relative path starts at the folder that holds `var`. Other schemes are refused in words.
 pub fn open(url: &str, var: &Path) -> Result<Box<dyn Store>> {
     Ok(Box::new(Sqlite::open(&path_of(url, var)?, options(var))?))
+}
+
+/// Looks at the database at that address without opening it for writing, which costs half as much. None where that can't
+/// be done: somebody has it open, changed it a moment ago, or something is wrong with it, and [`open`] says what.
+pub fn glance<T>(
+    (url, var): (&str, &Path),
+    now: Ms,
+    look: impl FnMut(&mut dyn Snapshot) -> Result<T>,
+) -> Option<T> {
+    sqlite::glance(&path_of(url, var).ok()?, &options(var), now, look)
 }
 
 /// Makes the database at that address, or brings an older one up to date; safe to run again. The order of one

@@ -8,6 +8,7 @@ mod calls;
 mod disk;
 mod ending;
 mod enqueue;
+mod glance;
 mod looking;
 mod platform;
 mod platform_statements;
@@ -27,6 +28,7 @@ mod tests;
 pub use schema::Order;
 
 pub(crate) use calls::{event_fits, journal_fits};
+pub(crate) use glance::glance;
 pub(crate) use platform::{ASK_MS, fits};
 pub(crate) use services::service_fits;
 pub(crate) use turn::CLAIMS_A_TURN;
