@@ -7,6 +7,7 @@
 
 mod api;
 mod bench;
+mod cold;
 mod conformance;
 mod crash;
 mod daemon;

@@ -101,7 +101,7 @@ const PACKAGES: &[Package] = &[
         sign: File("/usr/share/doc/libsasl2-modules"),
         needed: &[For::Testing],
     },
-    Package { name: "strace", sign: Program("strace"), needed: &[For::Measuring] },
+    Package { name: "strace", sign: Program("strace"), needed: &[For::Testing, For::Measuring] },
 ];
 
 /// Sees to it that the packages are there.
