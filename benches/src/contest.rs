@@ -116,8 +116,8 @@ impl Row {
 }
 
 /// Lets them send in turn, so often, and reports one table. The first is what the others are compared with; who begins
-/// changes from round to round.
-pub(crate) fn run(report: &mut Report, contenders: &[Contender<'_>], sink: &mut Sink) {
+/// changes from round to round. Messages a second of each, the median; NaN of those that are not installed.
+pub(crate) fn run(report: &mut Report, contenders: &[Contender<'_>], sink: &mut Sink) -> Vec<f64> {
     let rounds = report.options.rounds;
     let mut rows: Vec<Row> = contenders.iter().map(Row::of).collect();
     for round in 0..rounds {
@@ -136,8 +136,11 @@ pub(crate) fn run(report: &mut Report, contenders: &[Contender<'_>], sink: &mut 
     let head = "| who | messages/s, median | least–most | first ÷ this | CPU s per 1,000 | peak MiB | round trips a message | bytes a message | messages |\n\
                 |---|---:|---:|---:|---:|---:|---:|---:|---:|\n";
     let lines: Vec<String> = rows.iter().map(Row::cells).collect();
-    let rows: Vec<_> = rows.iter().map(Row::json).collect();
-    report.table(&format!("{head}{}", lines.join("\n")), json!({"rounds": rounds, "rows": rows}));
+    let figures: Vec<_> = rows.iter().map(Row::json).collect();
+    let figures = json!({"rounds": rounds, "rows": figures});
+    report.table(&format!("{head}{}", lines.join("\n")), figures);
+    let rate = |row: &Row| if row.missing.is_none() { row.rate.median() } else { f64::NAN };
+    rows.iter().map(rate).collect()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "figures for people")]

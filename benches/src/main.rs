@@ -15,6 +15,7 @@ mod cold;
 mod contest;
 mod drain;
 mod events;
+mod invoice;
 mod mail;
 mod options;
 mod peers;

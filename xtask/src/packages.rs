@@ -60,7 +60,7 @@ const PACKAGES: &[Package] = &[
     Package { name: "time", sign: Program("time"), needed: &[For::Measuring] },
     Package { name: "postfix", sign: Program("postfix"), needed: &[For::Testing, For::Measuring] },
     Package { name: "dovecot-imapd", sign: File("/usr/lib/dovecot/imap"), needed: &[For::Testing] },
-    Package { name: "openssl", sign: Program("openssl"), needed: &[For::Testing] },
+    Package { name: "openssl", sign: Program("openssl"), needed: &[For::Testing, For::Measuring] },
     Package { name: "golang-go", sign: Program("go"), needed: &[For::Showing] },
     Package { name: "php-cli", sign: Program("php"), needed: &[For::Testing] },
     Package {
