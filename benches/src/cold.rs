@@ -14,6 +14,7 @@ type Starter<'a> = Box<dyn Fn() -> Command + 'a>;
 /// Runs it.
 pub(crate) fn run(report: &mut Report) {
     let host = Host::new();
+    host.let_settle();
     let programs: [(&str, Starter<'_>); 4] = [
         ("bare exec", Box::new(|| Command::new(beside_us("bench-bare")))),
         (

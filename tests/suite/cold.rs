@@ -3,9 +3,7 @@
 
 use gatepost_kit::host::Host;
 use gatepost_kit::tools::is_here;
-use std::fs::File;
 use std::process::{Command, Stdio};
-use std::time::{Duration, SystemTime};
 
 /// A module on an empty queue, the loader and the runtime included.
 const PROCESS_CALLS: usize = 190;
@@ -28,12 +26,6 @@ fn calls(host: &Host, program: &str, words: &[&str]) -> Option<Vec<String>> {
     Some(host.read("trace").lines().map(str::to_owned).collect())
 }
 
-/// Nobody has written the database for an hour.
-fn let_settle(host: &Host) {
-    let database = File::options().write(true).open(host.path("var/gatepost.db")).unwrap();
-    database.set_modified(SystemTime::now() - Duration::from_hours(1)).unwrap();
-}
-
 fn process(host: &Host, module: &str) -> Option<Vec<String>> {
     calls(host, &format!("notify/{module}"), &["--command", "process", "--force"])
 }
@@ -45,7 +37,7 @@ fn count(calls: &[String], part: &str) -> usize {
 #[test]
 fn an_empty_queue_costs_no_thread_no_program_no_file_and_few_system_calls() {
     let host = Host::new();
-    let_settle(&host);
+    host.let_settle();
     for module in ["ntemail", "ntsms", "ntinternal", "nthandler"] {
         let Some(calls) = process(&host, module) else { return };
         let all = calls.join("\n");
@@ -67,7 +59,7 @@ fn an_empty_queue_costs_no_thread_no_program_no_file_and_few_system_calls() {
 fn a_queue_with_a_task_is_not_taken_for_an_empty_one() {
     let host = Host::new();
     host.sql("INSERT INTO notifytask(modulename,filename) VALUES('ntemail','nowhere')");
-    let_settle(&host);
+    host.let_settle();
     let Some(calls) = process(&host, "ntemail") else { return };
     assert!(count(&calls, ".sent\"") > 0, "notes are made before the first claim");
     assert_eq!(host.sql("SELECT error_count FROM notifytask"), "1");

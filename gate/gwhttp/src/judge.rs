@@ -79,13 +79,15 @@ fn reference(place: Option<&Reference>, reply: &Reply) -> Option<String> {
 
 /// Seconds to wait, by the field's path of the JSON body, else by the header: whole seconds or a date (RFC 9110
 /// 10.2.3), counted from the answer's own `Date`, for clocks differ. Services that know neither may send
-/// `RateLimit-Reset`.
+/// `RateLimit-Reset`, which counts when the quota is used up: it says when that is renewed, on every answer.
 fn retry_after(settings: &Settings, reply: &Reply) -> Option<u32> {
-    let said = settings.retry_after.as_ref().and_then(|path| reply.json(path));
-    if let Some(text) = said.or_else(|| reply.header("retry-after").map(str::to_owned)) {
-        return text.trim().parse().ok().or_else(|| secs_until(&text, reply.header("date")?));
-    }
-    reply.header("ratelimit-reset")?.trim().parse().ok()
+    let field = settings.retry_after.as_ref().and_then(|path| reply.json(path));
+    let header = |name| reply.header(name).map(str::trim);
+    let date = |text: &str| secs_until(text, header("date")?);
+    let secs = |text: &str| text.trim().parse().ok().or_else(|| date(text));
+    let said = field.as_deref().and_then(secs).or_else(|| header("retry-after").and_then(secs));
+    let is_used_up = reply.status == 429 || header("ratelimit-remaining") == Some("0");
+    said.or_else(|| header("ratelimit-reset").filter(|_| is_used_up)?.parse().ok())
 }
 
 fn secs_until(then: &str, now: &str) -> Option<u32> {
@@ -171,18 +173,24 @@ mod tests {
     fn the_service_says_how_long_it_is_to_be_left_alone() {
         type Headers<'a> = &'a [(&'a str, &'a str)];
         let date = ("date", "Sun, 06 Nov 1994 08:49:37 GMT");
-        let table: [(Headers<'_>, Option<u32>); 6] = [
-            (&[("retry-after", " 17 ")], Some(17)),
-            (&[("retry-after", "Sun, 06 Nov 1994 08:51:07 GMT"), date], Some(90)),
-            (&[("retry-after", "Sun, 06 Nov 1994 08:00:00 GMT"), date], Some(0)),
-            (&[("retry-after", "Sun, 06 Nov 1994 08:51:07 GMT")], None),
-            (&[("ratelimit-reset", "30")], Some(30)),
-            (&[("retry-after", "soon"), date], None),
+        let (reset, left) = (("ratelimit-reset", "30"), ("ratelimit-remaining", "99"));
+        let table: [(u16, Headers<'_>, Option<u32>); 9] = [
+            (429, &[("retry-after", " 17 ")], Some(17)),
+            (500, &[("retry-after", "Sun, 06 Nov 1994 08:51:07 GMT"), date], Some(90)),
+            (429, &[("retry-after", "Sun, 06 Nov 1994 08:00:00 GMT"), date], Some(0)),
+            (429, &[("retry-after", "Sun, 06 Nov 1994 08:51:07 GMT")], None),
+            (429, &[reset, left], Some(30)),
+            (500, &[reset, left], None),
+            (500, &[reset, ("ratelimit-remaining", "0")], Some(30)),
+            (429, &[("retry-after", "soon"), date], None),
+            (429, &[("retry-after", "soon"), reset], Some(30)),
         ];
-        for (headers, secs) in table {
+        for (status, headers, secs) in table {
             let headers = headers.iter().map(|(name, value)| ((*name).into(), (*value).into()));
-            let reply = Reply { status: 429, headers: headers.collect(), body: String::new() };
+            let reply = Reply { status, headers: headers.collect(), body: String::new() };
             assert_eq!(retry_after(&settings(&[]), &reply), secs, "{:?}", reply.headers);
         }
+        let reply = Reply { body: r#"{"wait":"soon"}"#.to_owned(), ..reply(503, "") };
+        assert_eq!(retry_after(&settings(&[("retry_after", "wait")]), &reply), Some(17));
     }
 }

@@ -33,7 +33,7 @@
 //!     401 and 403 hold the gateway, and so does a redirect; 408, 425, 429 and 5xx are later; the rest
 //!     of 4xx is never. Not connected: later, and no attempt is spent. No answer after the request was
 //!     written: unknown. A service that says how long it wants to be left alone (Retry-After, in seconds
-//!     or as a date, or RateLimit-Reset) is.
+//!     or as a date; RateLimit-Reset with 429 or with nothing left of its quota) is.
 //!
 //! Proxies are taken from HTTP_PROXY, HTTPS_PROXY, NO_PROXY, in either case.
 

@@ -312,7 +312,7 @@ impl Kept {
         };
         let mut frame = Vec::new();
         let of = serve::ProjectOf::Gateway;
-        serve::append_outgoing(&mut frame, id, (&outgoing, of)).unwrap();
+        serve::append_outgoing(&mut frame, id, (&outgoing, of, serve::TextForm::Sections)).unwrap();
         self.stdin.write_all(&frame).unwrap();
     }
 

@@ -1,5 +1,6 @@
 //! One connection and what is on it, in a thread of its own.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,22 +20,32 @@ const MOST_RETURNS: u32 = 3;
 
 /// Opens a connection and carries messages until none comes or the line ends.
 pub(crate) fn run(pool: &Arc<Pool>) {
-    let _closed = Closed(pool);
+    let closed = Closed { pool, is_opening: Cell::new(true) };
     match pool.account().open() {
         Ok(session) => {
+            closed.is_opening.set(false);
             pool.opened();
             Carrier { pool, session, spare: None, carried: 0 }.carry();
         }
-        Err(trouble) => pool.not_opened(&trouble),
+        Err(trouble) => {
+            closed.is_opening.set(false);
+            pool.not_opened(&trouble);
+        }
     }
 }
 
 /// Tells the pool, whatever ends the thread.
-struct Closed<'a>(&'a Arc<Pool>);
+struct Closed<'a> {
+    pool: &'a Arc<Pool>,
+    is_opening: Cell<bool>,
+}
 
 impl Drop for Closed<'_> {
     fn drop(&mut self) {
-        self.0.closed();
+        if self.is_opening.get() {
+            self.pool.opened();
+        }
+        self.pool.closed();
     }
 }
 

@@ -199,7 +199,7 @@ impl Pool {
     pub(crate) fn take(self: &Arc<Self>, job: Job) {
         let mut state = self.state();
         state.waiting.push_back(job);
-        if state.idle > 0 && state.is_urgent() {
+        if state.idle > 0 && (state.is_urgent() || !state.is_watched) {
             self.work.notify_one();
         }
         self.grow(state);
@@ -236,6 +236,10 @@ impl Pool {
             state = self.rest(state);
         }
         let job = state.waiting.pop_front();
+        if state.idle > 0 && !state.is_watched && state.has_waiting() {
+            // who takes this one watches no more
+            self.work.notify_one();
+        }
         self.grow(state);
         job
     }
@@ -254,9 +258,10 @@ impl Pool {
             let watches = state.at_work() > 0 && !state.is_watched;
             state.is_watched |= watches;
             let wait = if watches { left.min(LOOK) } else { left };
-            state = self.work.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner).0;
+            let woken = self.work.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner);
+            state = woken.0;
             state.is_watched &= !watches;
-            stands_still = state.ended == ended;
+            stands_still = woken.1.timed_out() && state.ended == ended;
         }
         state.idle -= 1;
         state

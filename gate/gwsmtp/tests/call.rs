@@ -7,7 +7,7 @@ use notice::{Fields, TaskId};
 use wire::answer::read_answer;
 use wire::outgoing::{Attachment, Outgoing, TaskAttributes};
 use wire::params::xmlparams_text;
-use wire::serve::{ProjectOf, append_configure, append_outgoing};
+use wire::serve::{ProjectOf, TextForm, append_configure, append_outgoing};
 use wire::xml::{Document, Element};
 
 /// The gateway's form fields for a plain server on this machine.
@@ -65,7 +65,8 @@ impl Message {
     /// The frame of the message under this number.
     pub(crate) fn frame(&self, id: u64) -> Vec<u8> {
         self.written(|outgoing, frame| {
-            append_outgoing(frame, id, (outgoing, ProjectOf::Gateway)).unwrap();
+            let sections = (outgoing, ProjectOf::Gateway, TextForm::Sections);
+            append_outgoing(frame, id, sections).unwrap();
         })
     }
 

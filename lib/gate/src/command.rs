@@ -7,6 +7,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 
 use wire::answer::answer_to_bytes;
+use wire::features::CDATA;
 use wire::ingoing::IngoingRequest;
 use wire::outgoing::OutgoingMessage;
 use wire::params::GatewayParams;
@@ -15,7 +16,7 @@ use wire::xml::Document;
 use crate::answer::{answer_of, refusal_of};
 use crate::manual::manual_of;
 use crate::serve::{Parting, serve};
-use crate::{Failure, Gate};
+use crate::{Failure, Features, Gate};
 
 /// The largest document read, as the queue writes it: texts; attachments are files beside it.
 const INPUT_LIMIT_BYTES: u64 = 32 * 1024 * 1024;
@@ -63,7 +64,7 @@ fn asked(mut arguments: impl Iterator<Item = String>) -> Asked {
 }
 
 fn run(gate: &impl Gate, command: &str) -> ExitCode {
-    let features = gate.features();
+    let features = as_served(gate.features());
     if command == "features" {
         return print(&features.to_bytes());
     }
@@ -78,6 +79,14 @@ fn run(gate: &impl Gate, command: &str) -> ExitCode {
         Err(failure) => refuse(failure),
     };
     print(&answer)
+}
+
+/// Frames are read by a parser here: whoever serves may be told texts as sections.
+fn as_served(mut features: Features) -> Features {
+    if features.has("serve") && !features.has(CDATA) {
+        features.names.push(CDATA.to_owned());
+    }
+    features
 }
 
 fn stay(gate: &impl Gate, window: Option<u32>) -> ExitCode {

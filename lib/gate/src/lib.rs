@@ -7,7 +7,7 @@
 //!
 //! `outgoing` is called on a shared value and may be called many times and from many threads: keep
 //! connections in the type, and nothing that belongs to one message. So a gate that lists `serve` and a
-//! `window` needs no line of code for `--command serve`. The queue does not start gates so yet.
+//! `window` is kept running, and needs no line of code for it.
 
 mod answer;
 mod command;

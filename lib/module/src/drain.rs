@@ -443,6 +443,7 @@ impl Drain {
     ) -> Result<(), StoreError> {
         self.note_closed(&written);
         self.probing = (self.probing + plan.probes.len()).saturating_sub(batch.probed.len());
+        self.door.notes.settled(batch.returned.iter().copied());
         for lease in &batch.returned {
             self.put_down(*lease);
         }
@@ -590,14 +591,13 @@ impl Drain {
         let projects = self.projects(&messages)?;
         let gone = self.deleted_users(&messages)?;
         let mut orders = Vec::new();
-        let mut refused = Vec::new();
+        let (mut refused, mut without_user) = (Vec::new(), Vec::new());
         for Taken { row, person, until, outlet } in messages {
             let project = row.body.as_ref().and_then(|body| body.project);
             let project = projects.get(&project).cloned().unwrap_or_default();
             let gateway = outlet.gateway().and_then(|id| view.gateway(id)).cloned();
             if person.id.is_some_and(|id| gone.contains(&id)) {
-                // nothing of him is logged any more
-                self.refuse(&row, "", Refusal::UserGone);
+                without_user.push(row);
                 continue;
             }
             match self.contact(&person, &project) {
@@ -617,6 +617,10 @@ impl Drain {
             }
         }
         let orders = self.without_blocked(orders)?;
+        for row in without_user {
+            // nothing of him is logged any more
+            self.refuse(&row, "", Refusal::UserGone);
+        }
         for (row, person, refusal) in refused {
             let stored = shown(person.fields.text(&self.rules.contact_kind).trim());
             self.refuse(&row, &stored, refusal);

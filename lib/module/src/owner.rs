@@ -170,9 +170,9 @@ fn locked_new(path: &Path) -> io::Result<Option<File>> {
         Err(error) => Err(error),
         Ok(file) => {
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => Ok(Some(file)),
-                // somebody who sweeps has taken it for a dead one's
-                Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+                Ok(()) if rustix::fs::fstat(&file)?.st_nlink > 0 => Ok(Some(file)),
+                // somebody who sweeps takes it for a dead one's, or has removed it already
+                Ok(()) | Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
                 Err(error) => Err(error.into()),
             }
         }

@@ -182,7 +182,7 @@ impl Window {
     /// Its service asked to be left alone so long: nothing is claimed for it meanwhile.
     pub fn rest(&mut self, secs: u32, now: Ms) {
         let until = now.plus((i64::from(secs) * 1_000).min(REST_MOST_MS));
-        self.rests_until = self.rests_until.max(Some(until));
+        self.rests_until = self.resting(now).max(Some(until));
     }
 
     /// The gateway took one: the window grows by 1/N.
@@ -372,6 +372,8 @@ mod tests {
         window.rest(u32::MAX, Ms(30_000));
         assert_eq!(window.next_chance(Ms(30_000)), Some(Ms(30_000 + REST_MOST_MS)));
         assert_eq!(window.free(Ms(29_999)), 5, "a clock that was set back makes no rest longer");
+        window.rest(5, Ms(29_999));
+        assert_eq!(window.free(Ms(29_999)), 0, "and is no reason not to rest at all");
     }
 
     #[test]

@@ -4,8 +4,7 @@
 //! of its own, and now and then a ping. The gate answers each message under its number, in any order, and
 //! a ping with a ping. At the end of its stdin it answers what it has and leaves.
 //!
-//! A message is the document of [`crate::outgoing`] without `<gateway>`, its texts with markup as sections of
-//! character data (a gate that reads XML can't tell, and reads them much faster), and an answer that of
+//! A message is the document of [`crate::outgoing`] without `<gateway>`, and an answer that of
 //! [`crate::answer`], with one word more: a gate that stays can't say *unknown* by plain text, so
 //! `<error type="unknown">` says it here.
 
@@ -16,10 +15,11 @@ use notice::{Answer, Fields, Outcome};
 
 use crate::answer::{answer_to_element, read_answer};
 use crate::error::ErrorDocument;
+use crate::features::{CDATA, Features};
 use crate::frames::{FrameError, append_frame_by, read_frame};
 use crate::outgoing::{Outgoing, OutgoingMessage, write_gateway, write_project};
 use crate::params::{GatewayParams, fields_of};
-use crate::xml::{Document, Element, XmlError, write_section};
+use crate::xml::{Document, Element, XmlError, write_element, write_section};
 
 /// The longest frame a gate is told; that of a one-shot input.
 pub const TO_GATE_LIMIT_BYTES: usize = 32 << 20;
@@ -53,6 +53,22 @@ pub enum ProjectOf {
     Message,
 }
 
+/// How a message's texts stand in its frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TextForm {
+    /// Escaped, as in every other document.
+    Escaped,
+    /// With markup: as sections of character data, for a gate that lists [`crate::features::CDATA`].
+    Sections,
+}
+
+impl TextForm {
+    /// What a gate of these features is told.
+    pub fn of(features: &Features) -> Self {
+        if features.has(CDATA) { Self::Sections } else { Self::Escaped }
+    }
+}
+
 /// Appends the frame that comes first: the gateway as `outgoing` has it, and the project.
 pub fn append_configure(
     out: &mut Vec<u8>,
@@ -71,14 +87,18 @@ pub fn append_configure(
 pub fn append_outgoing(
     out: &mut Vec<u8>,
     id: u64,
-    outgoing: (&Outgoing<'_>, ProjectOf),
+    outgoing: (&Outgoing<'_>, ProjectOf, TextForm),
 ) -> Result<(), FrameError> {
-    let (message, project) = outgoing;
+    let (message, project, form) = outgoing;
+    let write_texts = match form {
+        TextForm::Escaped => write_element,
+        TextForm::Sections => write_section,
+    };
     append_frame_by(out, |out| {
         // Writing into memory can't fail.
         let _ = write!(out, "<doc command=\"outgoing\" id=\"{id}\">");
         message.write_task(out);
-        message.write_content(out, write_section);
+        message.write_content(out, write_texts);
         match project {
             ProjectOf::Gateway => {}
             ProjectOf::Message => write_project(out, message.project),
@@ -246,7 +266,8 @@ mod tests {
         let mut stream = Vec::new();
         append_configure(&mut stream, (&gateway, outgoing.xmlparams), &project).unwrap();
         let second = stream.len();
-        append_outgoing(&mut stream, 41, (&outgoing, ProjectOf::Gateway)).unwrap();
+        append_outgoing(&mut stream, 41, (&outgoing, ProjectOf::Gateway, TextForm::Escaped))
+            .unwrap();
         append_ping(&mut stream).unwrap();
         let text = String::from_utf8_lossy(&stream[4..second]).into_owned();
         assert_eq!(
@@ -281,11 +302,30 @@ mod tests {
     fn a_message_of_another_project_brings_it_along() {
         let (gateway, other) = (fields(&[("id", "3")]), fields(&[("name", "Q")]));
         let mut stream = Vec::new();
-        append_outgoing(&mut stream, 1, (&message(&gateway, &other), ProjectOf::Message)).unwrap();
+        let told_all = (&message(&gateway, &other), ProjectOf::Message, TextForm::Escaped);
+        append_outgoing(&mut stream, 1, told_all).unwrap();
         let ToGate::Outgoing(1, root) = told(&mut &stream[..]) else { panic!("outgoing") };
         let configured =
             Configured { project: Arc::new(fields(&[("name", "P")])), ..Configured::default() };
         assert_eq!(configured.message(&root).project.text("name"), "Q");
+    }
+
+    #[test]
+    fn markup_is_a_section_only_for_who_asked_for_it() {
+        let fields = fields(&[]);
+        let message = Outgoing { message: "<b>a</b>", ..message(&fields, &fields) };
+        let table = [
+            (TextForm::Escaped, "<message>&lt;b&gt;a&lt;/b&gt;</message><subject/>"),
+            (TextForm::Sections, "<message><![CDATA[<b>a</b>]]></message><subject/>"),
+        ];
+        for (form, expected) in table {
+            let mut stream = Vec::new();
+            append_outgoing(&mut stream, 1, (&message, ProjectOf::Gateway, form)).unwrap();
+            let text = String::from_utf8_lossy(&stream).into_owned();
+            assert!(text.contains(expected), "{text}");
+            let ToGate::Outgoing(1, root) = told(&mut &stream[..]) else { panic!("outgoing") };
+            assert_eq!(Configured::default().message(&root).message, "<b>a</b>");
+        }
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! [`Host`]: a whole installation of its own, made from the programs that `cargo xtask test` built.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// An installation in a temporary folder, removed at the end of the test.
 pub struct Host {
@@ -181,6 +181,12 @@ impl Host {
     /// Drains a module's queue once, as cron does.
     pub fn process(&self, module: &str) -> Ran {
         self.run(&format!("notify/{module}"), &["--command", "process", "--force"])
+    }
+
+    /// As if nobody had written the database for an hour: what was written a moment ago is not read by a glance.
+    pub fn let_settle(&self) {
+        let database = File::options().write(true).open(self.path("var/gatepost.db")).unwrap();
+        database.set_modified(SystemTime::now() - Duration::from_hours(1)).unwrap();
     }
 
     /// Asks the database with Debian's `sqlite3`; the answer without the last newline.

@@ -225,11 +225,10 @@ impl Ledger {
 
     /// What is wrong: a loss, a double outside of the window, a scenario that did not run.
     pub fn faults(&self) -> Vec<String> {
-        let look = |place: (Path, &str)| match self.row(place) {
-            Some(row) => row.fault(),
-            None => Some(format!("{} / {}: did not run", place.0.word(), place.1)),
-        };
-        expected().into_iter().filter_map(look).collect()
+        let missing = expected().into_iter().filter(|place| self.row(*place).is_none());
+        let missing =
+            missing.map(|(path, point)| format!("{} / {point}: did not run", path.word()));
+        missing.chain(self.rows.iter().filter_map(Row::fault)).collect()
     }
 }
 
@@ -278,5 +277,7 @@ mod tests {
         );
         assert_eq!(with(|rows| drop(rows.remove(3))), ["one-shot / mid_send: did not run"]);
         assert_eq!(with(|rows| rows[4].rounds = 0), ["one-shot / after_send: nothing happened"]);
+        let again = |rows: &mut Vec<Row>| rows.push(Row { lost: 1, ..rows[0].clone() });
+        assert_eq!(with(again), ["one-shot / before_claim: 1 lost"], "a second time");
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Barrier, Mutex};
 
 use notice::{Answer, Fields, Outcome, TaskId};
 use wire::outgoing::{Outgoing, OutgoingMessage, TaskAttributes};
-use wire::serve::{FromGate, ProjectOf, append_configure, append_outgoing, append_ping};
+use wire::serve::{FromGate, ProjectOf, TextForm, append_configure, append_outgoing, append_ping};
 
 use super::*;
 use crate::{Features, Reply, Sent};
@@ -45,7 +45,8 @@ impl Told {
                 phone: None,
             },
         };
-        append_outgoing(&mut self.0, id, (&outgoing, ProjectOf::Gateway)).unwrap();
+        let escaped = (&outgoing, ProjectOf::Gateway, TextForm::Escaped);
+        append_outgoing(&mut self.0, id, escaped).unwrap();
         self
     }
 

@@ -1,7 +1,7 @@
 //! The commands that send nothing.
 
 use notice::Mask;
-use wire::features::Features;
+use wire::features::{self, Features};
 use wire::ingoing::IngoingReply;
 use wire::xml::Document;
 
@@ -12,8 +12,8 @@ use crate::outcome::{CallFailure, document_of};
 use crate::{End, Ran};
 
 /// Names a gate may list and we know.
-const KNOWN: [&str; 6] =
-    ["outgoing", "ingoing", "formtune", "check_connection", "parallel", "serve"];
+const KNOWN: [&str; 7] =
+    ["outgoing", "ingoing", "formtune", "check_connection", "parallel", "serve", features::CDATA];
 
 /// S3-43, S3-21: without a readable answer nothing else is ever asked.
 pub(super) fn features(bench: &Bench) -> (Finding, Option<Features>) {

@@ -3,7 +3,7 @@
 use notice::{Fields, TaskId};
 use wire::outgoing::{Outgoing, Phone, TaskAttributes};
 use wire::params::xmlparams_text;
-use wire::serve::{ProjectOf, append_configure, append_outgoing};
+use wire::serve::{ProjectOf, TextForm, append_configure, append_outgoing};
 use wire::xml::Element;
 
 use super::bench::{Bench, World};
@@ -17,6 +17,10 @@ pub(super) fn hostile_texts() -> Vec<(&'static str, String)> {
         (
             "text with & < ]]> and quotes",
             "a & b < c > ]]> \"q\" 's' </message></doc> &amp; 7302".into(),
+        ),
+        (
+            "text that looks like our document",
+            "a </message><user><email>x@x</email><phone>+70000000000</phone></user> 7307".into(),
         ),
         ("text with line ends", "first\nsecond\n\n\tthird 7303".into()),
         ("text in Cyrillic, and a smile", "Привет, мир! Ёж № 5 😀 7304".into()),
@@ -62,10 +66,10 @@ pub(super) fn configure(bench: &Bench) -> Vec<u8> {
 }
 
 /// A message of serve mode as a frame.
-pub(super) fn served(id: u64, message: &Message<'_>) -> Vec<u8> {
+pub(super) fn served(id: u64, message: &Message<'_>, form: TextForm) -> Vec<u8> {
     let mut frame = Vec::new();
     with_outgoing("", message, |outgoing| {
-        let _ = append_outgoing(&mut frame, id, (outgoing, ProjectOf::Gateway));
+        let _ = append_outgoing(&mut frame, id, (outgoing, ProjectOf::Gateway, form));
     });
     frame
 }

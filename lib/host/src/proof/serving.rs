@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use notice::{Answer, Outcome};
 use wire::features::Features;
-use wire::serve::{FromGate, append_ping};
+use wire::serve::{FromGate, TextForm, append_ping};
 
 use super::Verdict::{Failed, Hint, Passed};
 use super::bench::Bench;
@@ -30,10 +30,11 @@ pub(super) fn serve(bench: &Bench, features: &Features) -> Vec<Finding> {
     // A gate whose service ours is not may take long to find that out, each time.
     let sends = matches!(first, Ok((Passed, _)));
     let window = if sends { announced.clamp(1, WINDOW_MOST) } else { 1 };
+    let form = TextForm::of(features);
     let checks: [(&'static str, Seen); 8] = [
         ("serve, one message", first),
         ("serve, messages one after another", in_a_row(bench, window)),
-        ("serve, hostile texts", hostile(bench, window)),
+        ("serve, hostile texts", hostile(bench, (window, form))),
         ("serve, ping", ping(bench, window)),
         ("serve, service fails", failing_service(bench)),
         ("serve, end of input with messages open", drained(bench, window)),
@@ -86,9 +87,13 @@ impl Batch {
     }
 
     fn asked(&self) -> Vec<Asked> {
+        self.asked_in(TextForm::Escaped)
+    }
+
+    fn asked_in(&self, form: TextForm) -> Vec<Asked> {
         let asked = |(id, text): (&u64, &String)| {
             let key = format!("proof-served-{id}");
-            (*id, inputs::served(*id, &Message { key: &key, ..Message::of(text) }))
+            (*id, inputs::served(*id, &Message { key: &key, ..Message::of(text) }, form))
         };
         self.texts.iter().map(asked).collect()
     }
@@ -142,11 +147,11 @@ fn in_a_row(bench: &Bench, window: usize) -> Seen {
 }
 
 /// None of these texts was sent one-shot.
-fn hostile(bench: &Bench, window: usize) -> Seen {
+fn hostile(bench: &Bench, (window, form): (usize, TextForm)) -> Seen {
     bench.service.take_requests();
     let batch = Batch::of(hostile_texts().into_iter().map(|(_, text)| format!("{text} served")));
     let mut served = Served::start(bench)?;
-    let answers = served.exchange(window, batch.asked())?;
+    let answers = served.exchange(window, batch.asked_in(form))?;
     served.leave()?;
     batch.judge(bench, &answers)
 }

@@ -13,7 +13,8 @@ use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 use store::Gateway;
 use wire::serve::{
-    FromGate, ProjectOf, TO_GATE_LIMIT_BYTES, append_configure, append_outgoing, append_ping,
+    FromGate, ProjectOf, TO_GATE_LIMIT_BYTES, TextForm, append_configure, append_outgoing,
+    append_ping,
 };
 
 /// What a child is made of and told once.
@@ -27,6 +28,7 @@ pub(super) struct Setup {
 pub(super) struct Talk {
     served: Served,
     setup: Setup,
+    form: TextForm,
     times: ServeTimes,
     in_hands: BTreeMap<u64, Given>,
     last_id: u64,
@@ -93,9 +95,11 @@ impl Talk {
             .and_then(|()| append_ping(served.outbox()));
         written.map_err(|error| error.to_string())?;
         let (now, times) = (Instant::now(), tools.caller.serve_times());
+        let form = setup.listed.features.as_ref().map_or(TextForm::Escaped, TextForm::of);
         Ok(Self {
             served,
             setup,
+            form,
             times,
             in_hands: BTreeMap::new(),
             last_id: 0,
@@ -171,7 +175,7 @@ impl Talk {
         let before = outbox.len();
         let nothing = Fields::default();
         let outgoing = message.outgoing((&nothing, ""));
-        let written = append_outgoing(outbox, self.last_id, (&outgoing, project));
+        let written = append_outgoing(outbox, self.last_id, (&outgoing, project, self.form));
         let bytes = outbox.len() - before;
         let is_alone = goes_alone(&message);
         let handed = Handed { begun, details: message.details };
@@ -217,6 +221,10 @@ impl Talk {
 
     /// It reads no more: what it has read it may answer, the rest goes back.
     fn take_back(&mut self, read_bytes: u64, inside: &Inside) -> Result<(), Fall> {
+        if self.in_hands.is_empty() {
+            self.close();
+            return Ok(());
+        }
         let unread = |given: &Given| given.mark > read_bytes;
         if self.in_hands.values().all(unread) {
             return Err(Fall::Ended("the gate closed its input".to_owned()));
