@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use gatepost_gate::Sent;
 
 use crate::envelope::Refused;
-use crate::note;
+use crate::note_refused;
 use crate::outcome::failure_of;
-use crate::pool::{Job, Parcel, Pool};
+use crate::pool::{Parcel, Pool, Waiting};
 use crate::sending;
 use crate::session::Session;
 use crate::trouble::Trouble;
@@ -72,7 +72,7 @@ impl Carrier<'_> {
             if begun.is_none() && next.is_none() {
                 break;
             }
-            begun = self.turn(begun, next);
+            begun = self.round_trip(begun, next);
         }
         for unsent in begun.map(|begun| begun.parcel).into_iter().chain(self.spare.take()) {
             self.pool.take_back(unsent);
@@ -80,7 +80,7 @@ impl Carrier<'_> {
     }
 
     /// The content of one message and the envelope of the next: one round trip.
-    fn turn(&mut self, body: Option<Begun>, next: Option<Parcel>) -> Option<Begun> {
+    fn round_trip(&mut self, body: Option<Begun>, next: Option<Parcel>) -> Option<Begun> {
         let began = Instant::now();
         let said = self.session.say(
             body.as_ref().map(|begun| &begun.parcel.ready),
@@ -108,18 +108,16 @@ impl Carrier<'_> {
     }
 
     fn settle(&mut self, begun: Begun, verdict: Result<Duration, Trouble>) {
-        let Parcel { ready, answer, .. } = begun.parcel;
+        let Parcel { ready, owed, .. } = begun.parcel;
         match verdict {
             Ok(took) => {
-                for (address, reply) in &begun.refused {
-                    note(&format!("{address} was refused, the others have it: {reply}"));
-                }
-                answer.tell(Ok(Sent::with_reference(ready.envelope.id)));
+                note_refused(&begun.refused);
+                owed.tell(Ok(Sent::with_reference(ready.envelope.id)));
                 self.pool.went_well(took);
             }
             Err(trouble) => {
                 self.heed(&trouble);
-                answer.tell(Err(failure_of(&trouble)));
+                owed.tell(Err(failure_of(&trouble)));
             }
         }
         self.carried += 1;
@@ -133,7 +131,7 @@ impl Carrier<'_> {
             self.pool.take_back(parcel);
         } else {
             self.carried += 1;
-            parcel.answer.tell(Err(failure_of(trouble)));
+            parcel.owed.tell(Err(failure_of(trouble)));
         }
     }
 
@@ -154,19 +152,19 @@ impl Carrier<'_> {
     }
 
     /// Takes messages until one can be built and fits; the others have their outcome, or nobody asks for it.
-    fn build(&self, take: fn(&Arc<Pool>) -> Option<Job>) -> Option<Parcel> {
+    fn build(&self, take: fn(&Arc<Pool>) -> Option<Waiting>) -> Option<Parcel> {
         loop {
             let job = take(self.pool)?;
             if !job.is_wanted() {
                 continue;
             }
             let parcel = match job {
-                Job::Built(parcel) => parcel,
-                Job::Fresh(message, answer) => {
+                Waiting::Built(parcel) => parcel,
+                Waiting::Fresh(message, owed) => {
                     match sending::ready_now(self.pool.account(), &message) {
-                        Ok(ready) => Parcel { ready, answer, returns: 0 },
+                        Ok(ready) => Parcel { ready, owed, returns: 0 },
                         Err(failure) => {
-                            answer.tell(Err(failure));
+                            owed.tell(Err(failure));
                             continue;
                         }
                     }
@@ -174,7 +172,7 @@ impl Carrier<'_> {
             };
             match parcel.ready.fits(self.session.offers()) {
                 Ok(()) => return Some(parcel),
-                Err(trouble) => parcel.answer.tell(Err(failure_of(&trouble))),
+                Err(trouble) => parcel.owed.tell(Err(failure_of(&trouble))),
             }
         }
     }

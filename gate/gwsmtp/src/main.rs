@@ -59,16 +59,16 @@ use gatepost_gate::{
     Document, Failure, Features, Gate, GatewayParams, OutgoingMessage, Reply, Sent,
 };
 
-use account::{Account, Accounts};
+use account::Account;
+use envelope::Refused;
 use outcome::failure_of;
-use pool::{Job, Pools};
+use pool::{Pools, Waiting};
 
 /// Messages in hand at a time: enough for ten connections, each with one whose dot has left, one whose
 /// envelope is said and one that is being built, and as many again on their way from and to the queue.
 const WINDOW: u32 = 64;
 
 struct Smtp {
-    accounts: Accounts,
     pools: Pools,
 }
 
@@ -94,20 +94,25 @@ impl Gate for Smtp {
     }
 
     fn outgoing(&self, message: &OutgoingMessage) -> Result<Sent, Failure> {
-        let account = self.accounts.of(&message.gateway)?;
+        let account = Account::read(&message.gateway)?;
         let ready = sending::ready_now(&account, message)?;
-        let refused = account.deliver(&ready).map_err(|trouble| failure_of(&trouble))?;
-        for (address, reply) in &refused {
-            note(&format!("{address} was refused, the others have it: {reply}"));
-        }
+        let sent = account.open().and_then(|mut session| session.send(&ready));
+        note_refused(&sent.map_err(|trouble| failure_of(&trouble))?);
         Ok(Sent::with_reference(ready.envelope.id))
     }
 
     fn take(&self, message: OutgoingMessage, reply: Reply) {
-        match self.pools.of(&message.gateway, &self.accounts) {
-            Ok(pool) => pool.take(Job::Fresh(Box::new(message), Box::new(reply))),
+        match self.pools.of(&message.gateway) {
+            Ok(pool) => pool.take(Waiting::Fresh(Box::new(message), Box::new(reply))),
             Err(failure) => reply.give(Err(failure)),
         }
+    }
+}
+
+/// Who did not get a message that others have.
+fn note_refused(refused: &[Refused]) {
+    for (address, reply) in refused {
+        note(&format!("{address} was refused, the others have it: {reply}"));
     }
 }
 
@@ -118,7 +123,7 @@ fn note(text: &str) {
 }
 
 fn main() -> ExitCode {
-    let smtp = Smtp { accounts: Accounts::new(), pools: Pools::default() };
+    let smtp = Smtp { pools: Pools::default() };
     let code = gatepost_gate::main(&smtp);
     smtp.pools.leave();
     code

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use gatepost_gate::{Failure, GatewayParams, OutgoingMessage, Reply, Sent};
 
-use crate::account::{Account, Accounts};
+use crate::account::Account;
 use crate::carrier;
 use crate::envelope::Ready;
 use crate::outcome::failure_of;
@@ -34,8 +34,8 @@ const LEAVE: Duration = Duration::from_secs(2);
 const GOOD_TO_GROW: u32 = 50;
 const MOST_GOOD_TO_GROW: u32 = 6_400;
 
-/// Takes the outcome of a message. Dropped without one, nobody knows what became of it.
-pub(crate) trait Asker: Send {
+/// Who is owed the outcome of a message. Dropped without one, nobody knows what became of it.
+pub(crate) trait Owed: Send {
     /// False when the outcome is unknown to the queue whatever becomes of the message.
     fn is_there(&self) -> bool;
 
@@ -43,7 +43,7 @@ pub(crate) trait Asker: Send {
     fn tell(self: Box<Self>, ended: Result<Sent, Failure>);
 }
 
-impl Asker for Reply {
+impl Owed for Reply {
     fn is_there(&self) -> bool {
         self.is_wanted()
     }
@@ -53,22 +53,19 @@ impl Asker for Reply {
     }
 }
 
-/// Who waits for a message's outcome.
-pub(crate) type Answer = Box<dyn Asker>;
-
 /// A message that waits.
-pub(crate) enum Job {
+pub(crate) enum Waiting {
     /// As it came.
-    Fresh(Box<OutgoingMessage>, Answer),
+    Fresh(Box<OutgoingMessage>, Box<dyn Owed>),
     /// Built; given back by a connection that ended.
     Built(Parcel),
 }
 
-impl Job {
+impl Waiting {
     /// False when nobody hears what becomes of it.
     pub(crate) fn is_wanted(&self) -> bool {
-        let (Self::Fresh(_, answer) | Self::Built(Parcel { answer, .. })) = self;
-        answer.is_there()
+        let (Self::Fresh(_, owed) | Self::Built(Parcel { owed, .. })) = self;
+        owed.is_there()
     }
 }
 
@@ -77,7 +74,7 @@ pub(crate) struct Parcel {
     /// What goes out.
     pub(crate) ready: Ready,
     /// Where its outcome is wanted.
-    pub(crate) answer: Answer,
+    pub(crate) owed: Box<dyn Owed>,
     /// How many connections ended under it before it was begun.
     pub(crate) returns: u32,
 }
@@ -87,17 +84,13 @@ pub(crate) struct Parcel {
 pub(crate) struct Pools(Mutex<Vec<(Arc<GatewayParams>, Arc<Pool>)>>);
 
 impl Pools {
-    /// The pool of a gateway. Its account is looked up once, as long as the parameters are the same ones.
-    pub(crate) fn of(
-        &self,
-        gateway: &Arc<GatewayParams>,
-        accounts: &Accounts,
-    ) -> Result<Arc<Pool>, Failure> {
+    /// The pool of a gateway. Its fields are read once, as long as the parameters are the same ones.
+    pub(crate) fn of(&self, gateway: &Arc<GatewayParams>) -> Result<Arc<Pool>, Failure> {
         let mut pools = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, pool)) = pools.iter().find(|(known, _)| Arc::ptr_eq(known, gateway)) {
             return Ok(Arc::clone(pool));
         }
-        let pool = Pool::of(accounts.of(gateway)?);
+        let pool = Pool::of(Arc::new(Account::read(gateway)?));
         pools.push((Arc::clone(gateway), Arc::clone(&pool)));
         Ok(pool)
     }
@@ -119,7 +112,7 @@ pub(crate) struct Pool {
 }
 
 struct State {
-    waiting: VecDeque<Job>,
+    waiting: VecDeque<Waiting>,
     /// Threads, the opening ones too.
     open: usize,
     opening: usize,
@@ -196,9 +189,9 @@ impl Pool {
     }
 
     /// One more message.
-    pub(crate) fn take(self: &Arc<Self>, job: Job) {
+    pub(crate) fn take(self: &Arc<Self>, message: Waiting) {
         let mut state = self.state();
-        state.waiting.push_back(job);
+        state.waiting.push_back(message);
         if state.idle > 0 && (state.is_urgent() || !state.is_watched) {
             self.work.notify_one();
         }
@@ -208,7 +201,7 @@ impl Pool {
     /// A message that was not begun, before all others.
     pub(crate) fn take_back(self: &Arc<Self>, parcel: Parcel) {
         let mut state = self.state();
-        state.waiting.push_front(Job::Built(parcel));
+        state.waiting.push_front(Waiting::Built(parcel));
         if state.idle > 0 {
             self.work.notify_one();
         }
@@ -216,32 +209,32 @@ impl Pool {
     }
 
     /// The next message if one waits.
-    pub(crate) fn next_waiting(self: &Arc<Self>) -> Option<Job> {
+    pub(crate) fn next_waiting(self: &Arc<Self>) -> Option<Waiting> {
         let mut state = self.state();
-        let job = state.waiting.pop_front();
+        let message = state.waiting.pop_front();
         self.grow(state);
-        job
+        message
     }
 
     /// The next message if so many wait that every connection has one.
-    pub(crate) fn next_to_spare(&self) -> Option<Job> {
+    pub(crate) fn next_to_spare(&self) -> Option<Waiting> {
         let mut state = self.state();
         if state.waiting.len() > state.open { state.waiting.pop_front() } else { None }
     }
 
     /// Waits for a message. None: the connection is not needed any more.
-    pub(crate) fn next(self: &Arc<Self>) -> Option<Job> {
+    pub(crate) fn next(self: &Arc<Self>) -> Option<Waiting> {
         let mut state = self.state();
         if state.waiting.is_empty() && !state.is_leaving {
             state = self.rest(state);
         }
-        let job = state.waiting.pop_front();
+        let message = state.waiting.pop_front();
         if state.idle > 0 && !state.is_watched && state.has_waiting() {
             // who takes this one watches no more
             self.work.notify_one();
         }
         self.grow(state);
-        job
+        message
     }
 
     /// Waits until this connection is needed, or has not been for long.
@@ -309,9 +302,9 @@ impl Pool {
         let failed = std::mem::take(&mut state.waiting);
         drop(state);
         let failure = failure_of(trouble);
-        for job in failed {
-            let (Job::Fresh(_, answer) | Job::Built(Parcel { answer, .. })) = job;
-            answer.tell(Err(failure.clone()));
+        for message in failed {
+            let (Waiting::Fresh(_, owed) | Waiting::Built(Parcel { owed, .. })) = message;
+            owed.tell(Err(failure.clone()));
         }
     }
 
@@ -369,15 +362,15 @@ mod tests {
 
     struct Nobody;
 
-    impl Asker for Nobody {
+    impl Owed for Nobody {
         fn is_there(&self) -> bool {
             true
         }
         fn tell(self: Box<Self>, _: Result<Sent, Failure>) {}
     }
 
-    fn waiting(messages: usize) -> VecDeque<Job> {
-        (0..messages).map(|_| Job::Fresh(Box::default(), Box::new(Nobody))).collect()
+    fn waiting(messages: usize) -> VecDeque<Waiting> {
+        (0..messages).map(|_| Waiting::Fresh(Box::default(), Box::new(Nobody))).collect()
     }
 
     /// One connection at work, one idle, and a server that takes so long for each message.

@@ -12,7 +12,7 @@ use gatepost_kit::smtp_sink::{Act, Rule, Sink};
 use crate::account::Account;
 use crate::address::Address;
 use crate::envelope::{Envelope, Partial, Ready};
-use crate::pool::{Asker, Job, Parcel, Pool};
+use crate::pool::{Owed, Parcel, Pool, Waiting};
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -41,7 +41,7 @@ type Told = (usize, Result<Sent, Failure>);
 /// Does this with the outcome.
 struct Then<F>(F);
 
-impl<F: FnOnce(Result<Sent, Failure>) + Send> Asker for Then<F> {
+impl<F: FnOnce(Result<Sent, Failure>) + Send> Owed for Then<F> {
     fn is_there(&self) -> bool {
         true
     }
@@ -53,8 +53,8 @@ impl<F: FnOnce(Result<Sent, Failure>) + Send> Asker for Then<F> {
 
 fn give(pool: &Arc<Pool>, ready: Ready, number: usize, told: &mpsc::Sender<Told>) {
     let told = told.clone();
-    let answer = Box::new(Then(move |ended| told.send((number, ended)).unwrap()));
-    pool.take(Job::Built(Parcel { ready, answer, returns: 0 }));
+    let owed = Box::new(Then(move |ended| told.send((number, ended)).unwrap()));
+    pool.take(Waiting::Built(Parcel { ready, owed, returns: 0 }));
 }
 
 fn hear(told: &Receiver<Told>, count: usize) -> BTreeMap<usize, Result<Sent, Failure>> {
@@ -108,9 +108,9 @@ fn a_row_of_messages_takes_one_round_trip_each() {
     let (go, wait) = channel();
     // The connection stands still with the outcome of the first in its hand until the others wait.
     let all_wait = move |_: Result<Sent, Failure>| wait.recv().unwrap();
-    pool.take(Job::Built(Parcel {
+    pool.take(Waiting::Built(Parcel {
         ready: letter(0, GOOD),
-        answer: Box::new(Then(all_wait)),
+        owed: Box::new(Then(all_wait)),
         returns: 0,
     }));
     sink.wait_for(1);
@@ -348,4 +348,26 @@ fn an_idle_connection_says_farewell_when_the_gate_leaves() {
     assert_eq!(run(&sink, 2, &[GOOD]), ["sent"]);
     sink.wait_for_line("QUIT");
     assert_eq!(sink.connections(), 1);
+}
+
+#[test]
+fn a_reply_that_does_not_come_holds_up_no_message_while_a_connection_is_idle() {
+    let sink = Sink::with(&["PIPELINING"], vec![]);
+    let pool = pool(&sink, 2);
+    let (tell, told) = channel();
+    // both connections have carried something, and are idle
+    for number in 0..20 {
+        give(&pool, letter(number, GOOD), number, &tell);
+    }
+    hear(&told, 20);
+    sink.follow(vec![Rule::once(".", Act::Silence)]);
+    give(&pool, letter(20, GOOD), 20, &tell);
+    sink.wait_for(21);
+    for number in 21..24 {
+        give(&pool, letter(number, GOOD), number, &tell);
+    }
+    // long before the first gives up, which takes four times its timeout
+    let soon =
+        || told.recv_timeout(Duration::from_secs(2)).map(|(number, ended)| (number, ended.is_ok()));
+    assert_eq!([soon(), soon(), soon()], [Ok((21, true)), Ok((22, true)), Ok((23, true))]);
 }
