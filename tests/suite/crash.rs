@@ -5,7 +5,9 @@
 use crate::judge::{Case, Played, Verdict, enter, judge};
 use crate::stage::{LONG, Stage, say};
 use gatepost_kit::host::wait_until;
-use gatepost_kit::ledger::{GATE_KILLED, KILL_POINTS, Path, STOPPED, TERMINATED, repeats, rounds};
+use gatepost_kit::ledger::{
+    DeliveryPath, GATE_KILLED, KILL_POINTS, STOPPED, TERMINATED, repeats, rounds,
+};
 use std::collections::BTreeSet;
 use std::process::Command;
 use std::time::Duration;
@@ -25,7 +27,7 @@ struct Killed {
     sent: u64,
 }
 
-fn kill_at(point: &'static str, path: Path) -> Killed {
+fn kill_at(point: &'static str, path: DeliveryPath) -> Killed {
     let mut stage = Stage::on(path, 2);
     stage.set(&[("queue.poison_crashes", "1000")]);
     let mut in_doubt = BTreeSet::new();
@@ -65,20 +67,20 @@ fn kill_at(point: &'static str, path: Path) -> Killed {
 // What is promised of a death at any point (queue 3.4)
 #[test]
 fn nothing_is_lost_at_any_kill_point_and_doubles_stay_in_the_window() {
-    assert_kept_at_every_point(Path::OneShot);
+    assert_kept_at_every_point(DeliveryPath::OneShot);
 }
 
 #[test]
 fn a_gate_in_serve_mode_makes_no_difference_to_what_a_death_may_double() {
-    assert_kept_at_every_point(Path::Serve);
+    assert_kept_at_every_point(DeliveryPath::Serve);
 }
 
 #[test]
 fn a_mail_server_gets_every_mail_whatever_point_its_worker_dies_at() {
-    assert_kept_at_every_point(Path::Smtp);
+    assert_kept_at_every_point(DeliveryPath::Smtp);
 }
 
-fn assert_kept_at_every_point(path: Path) {
+fn assert_kept_at_every_point(path: DeliveryPath) {
     let mut wrong = Vec::new();
     for point in KILL_POINTS {
         let killed = kill_at(point, path);
@@ -133,20 +135,20 @@ fn the_harness_is_red_when_the_fence_is_off() {
 
 #[test]
 fn a_worker_that_sleeps_past_its_leases_is_fenced_when_it_wakes() {
-    assert_fenced(Path::OneShot);
+    assert_fenced(DeliveryPath::OneShot);
 }
 
 #[test]
 fn a_worker_that_sleeps_while_its_gate_serves_is_fenced_when_it_wakes() {
-    assert_fenced(Path::Serve);
+    assert_fenced(DeliveryPath::Serve);
 }
 
 #[test]
 fn a_worker_that_sleeps_over_a_mail_server_is_fenced_when_it_wakes() {
-    assert_fenced(Path::Smtp);
+    assert_fenced(DeliveryPath::Smtp);
 }
 
-fn assert_fenced(path: Path) {
+fn assert_fenced(path: DeliveryPath) {
     let mut stage = Stage::on(path, 40);
     stage.set(&[("queue.lease_secs", "1"), ("queue.extend_secs", "0.2")]);
     let each = 120;
@@ -194,20 +196,20 @@ fn sleep_past_the_leases(stage: &Stage, from: u32, messages: u32) -> BTreeSet<(i
 
 #[test]
 fn sigterm_under_load_doubles_nothing() {
-    assert_terminated(Path::OneShot, 30);
+    assert_terminated(DeliveryPath::OneShot, 30);
 }
 
 #[test]
 fn sigterm_finishes_what_a_serving_gate_has_in_hand_and_doubles_nothing() {
-    assert_terminated(Path::Serve, 5);
+    assert_terminated(DeliveryPath::Serve, 5);
 }
 
 #[test]
 fn sigterm_over_a_mail_server_doubles_nothing() {
-    assert_terminated(Path::Smtp, 20);
+    assert_terminated(DeliveryPath::Smtp, 20);
 }
 
-fn assert_terminated(path: Path, each_ms: u32) {
+fn assert_terminated(path: DeliveryPath, each_ms: u32) {
     let stage = Stage::on(path, each_ms);
     let (each, stops) = (150, 3);
     for round in 0..repeats() {
@@ -236,20 +238,20 @@ fn assert_terminated(path: Path, each_ms: u32) {
 
 #[test]
 fn a_gate_killed_with_a_message_in_hand_leaves_just_that_one_unknown() {
-    assert_unknown_after_the_gates_death(Path::OneShot, 60);
+    assert_unknown_after_the_gates_death(DeliveryPath::OneShot, 60);
 }
 
 #[test]
 fn a_serving_gate_killed_at_any_moment_leaves_its_window_unknown_and_nothing_else() {
-    assert_unknown_after_the_gates_death(Path::Serve, 5);
+    assert_unknown_after_the_gates_death(DeliveryPath::Serve, 5);
 }
 
 #[test]
 fn gwsmtp_killed_at_any_moment_leaves_its_window_unknown_and_nothing_else() {
-    assert_unknown_after_the_gates_death(Path::Smtp, 20);
+    assert_unknown_after_the_gates_death(DeliveryPath::Smtp, 20);
 }
 
-fn assert_unknown_after_the_gates_death(path: Path, each_ms: u32) {
+fn assert_unknown_after_the_gates_death(path: DeliveryPath, each_ms: u32) {
     let stage = Stage::on(path, each_ms);
     let (each, deaths) = (100, 3);
     for round in 0..repeats() {

@@ -5,7 +5,7 @@ use crate::judge::{Case, Played, enter, judge};
 use crate::shim::{self, command, follow, process};
 use crate::stage::{LONG, Stage, say};
 use gatepost_kit::host::{Ran, wait_until};
-use gatepost_kit::ledger::{DISK_FULL, NOTE_FAILS, Path, SYNC_FAILS, WRITE_FAILS};
+use gatepost_kit::ledger::{DISK_FULL, DeliveryPath, NOTE_FAILS, SYNC_FAILS, WRITE_FAILS};
 use std::collections::BTreeSet;
 use std::process::Command;
 
@@ -27,7 +27,7 @@ struct Failing {
 
 /// Each call fails once, the first, the second … (further on in growing steps) until a run passes it by; the queue is
 /// drained at the end.
-fn fail_each(path: Path, failing: &Failing) {
+fn fail_each(path: DeliveryPath, failing: &Failing) {
     let stage = Stage::on(path, 1);
     if !shim::is_built(&stage) {
         return;
@@ -62,7 +62,7 @@ fn fail_each(path: Path, failing: &Failing) {
 }
 
 fn fail_each_on_every_path(failing: &Failing) {
-    for path in Path::ALL {
+    for path in DeliveryPath::ALL {
         fail_each(path, failing);
     }
 }

@@ -1,7 +1,7 @@
 //! The judge of the proofs: what was asked, what the gate saw, what was in doubt; pure.
 
 use crate::stage::Entry;
-use gatepost_kit::ledger::{Path, Row};
+use gatepost_kit::ledger::{DeliveryPath, Row};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a run promised and what came of it.
@@ -41,7 +41,7 @@ impl Verdict {
 
 /// What was played, for the crash ledger.
 pub(crate) struct Played {
-    pub(crate) path: Path,
+    pub(crate) path: DeliveryPath,
     pub(crate) point: &'static str,
     /// Kills, or failures.
     pub(crate) rounds: u32,

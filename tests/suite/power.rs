@@ -5,7 +5,7 @@ use crate::disk::{Chance, Disk, Luck};
 use crate::judge::{Case, Played, Verdict, judge};
 use crate::shim;
 use crate::stage::{Entry, Stage, notify};
-use gatepost_kit::ledger::{KILL_POINTS, POWER_FULL, POWER_NORMAL, Path, rounds};
+use gatepost_kit::ledger::{DeliveryPath, KILL_POINTS, POWER_FULL, POWER_NORMAL, rounds};
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Stdio;
 
@@ -130,7 +130,7 @@ impl Mains {
     }
 }
 
-fn cut_again_and_again(path: Path, sync: &str) -> Mains {
+fn cut_again_and_again(path: DeliveryPath, sync: &str) -> Mains {
     let mut mains = Mains::new(Stage::on(path, 2), sync);
     let cuts = rounds().max(u32::try_from(KILL_POINTS.len()).unwrap());
     for (cut, point) in (0..cuts).zip(KILL_POINTS.iter().cycle()) {
@@ -144,7 +144,7 @@ fn cut_again_and_again(path: Path, sync: &str) -> Mains {
 }
 
 /// Judges, and keeps the row.
-fn assert_kept(path: Path, (point, sync): (&'static str, &str)) -> Mains {
+fn assert_kept(path: DeliveryPath, (point, sync): (&'static str, &str)) -> Mains {
     let mains = cut_again_and_again(path, sync);
     let verdict = mains.verdict();
     Played { path, point, rounds: mains.cuts }.keep(mains.messages, &verdict);
@@ -156,13 +156,13 @@ fn assert_kept(path: Path, (point, sync): (&'static str, &str)) -> Mains {
 
 #[test]
 fn what_enqueue_has_returned_survives_a_power_cut() {
-    let all = Path::ALL.map(|path| assert_kept(path, (POWER_NORMAL, "normal")));
+    let all = DeliveryPath::ALL.map(|path| assert_kept(path, (POWER_NORMAL, "normal")));
     assert!(all.iter().any(|mains| mains.dropped > 0), "something went with the power");
 }
 
 #[test]
 fn where_each_turn_is_synced_a_power_cut_undoes_no_claim_and_no_outcome() {
-    for path in Path::ALL {
+    for path in DeliveryPath::ALL {
         let mains = assert_kept(path, (POWER_FULL, "full"));
         assert_eq!(mains.forgotten, BTreeSet::new(), "{}", path.word());
     }

@@ -3,7 +3,7 @@
 
 use crate::judge::{Case, Played, enter, judge};
 use crate::stage::{CONNECTIONS, LONG, Stage};
-use gatepost_kit::ledger::{DROPPED, Path, repeats};
+use gatepost_kit::ledger::{DROPPED, DeliveryPath, repeats};
 use gatepost_kit::smtp_sink::{Act, Rule};
 use std::collections::BTreeSet;
 
@@ -52,7 +52,7 @@ fn a_server_that_fails_in_the_middle_of_a_row_doubles_just_what_is_unknown() {
     let messages = repeats() * each;
     let case = Case { messages, ledger: &stage.ledger(), in_doubt: &stage.unknown() };
     let rounds = repeats() * 8;
-    let verdict = enter(&Played { path: Path::Smtp, point: DROPPED, rounds }, &case);
+    let verdict = enter(&Played { path: DeliveryPath::Smtp, point: DROPPED, rounds }, &case);
     assert!(verdict.is_kept(), "{verdict:?}");
 }
 

@@ -1,7 +1,7 @@
 //! The stage of the proofs: an installation with one project, gateways of one's own, numbered messages, a ledger.
 
 use gatepost_kit::host::{Host, Ran, Running, beside_us, wait_until};
-use gatepost_kit::ledger::Path;
+use gatepost_kit::ledger::DeliveryPath;
 use gatepost_kit::smtp_sink::{Letter, Sink};
 use gatepost_kit::tools::descendants;
 use std::collections::{BTreeMap, BTreeSet};
@@ -94,11 +94,11 @@ impl Stage {
     }
 
     /// With a gateway whose messages take this path, and so long each.
-    pub(crate) fn on(path: Path, each_ms: u32) -> Self {
+    pub(crate) fn on(path: DeliveryPath, each_ms: u32) -> Self {
         match path {
-            Path::OneShot => Self::with_ledger(each_ms),
-            Path::Serve => Self::serving_slowly(each_ms),
-            Path::Smtp => {
+            DeliveryPath::OneShot => Self::with_ledger(each_ms),
+            DeliveryPath::Serve => Self::serving_slowly(each_ms),
+            DeliveryPath::Smtp => {
                 let stage = Self::mailing(each_ms.into());
                 // a window as the other gates have it
                 stage.host.sql("UPDATE gateway SET concurrency=8");

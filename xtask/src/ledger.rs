@@ -3,7 +3,7 @@
 use crate::{install, packages, steps};
 use anyhow::{Result, bail};
 use clap::Args;
-use gatepost_kit::ledger::{FILE, Ledger, Path, ROUNDS, SHORT_ROUNDS};
+use gatepost_kit::ledger::{DeliveryPath, FILE, Ledger, ROUNDS, SHORT_ROUNDS};
 use gatepost_kit::page;
 use std::path::PathBuf;
 use std::process::Command;
@@ -64,7 +64,7 @@ pub(crate) fn run(wishes: &Wishes) -> Result<()> {
     packages::provide(packages::For::Testing)?;
     let prefix = steps::repository().join("target/prefix");
     install::run(&prefix, install::Build::Dev)?;
-    let paths = u32::try_from(Path::ALL.len())?;
+    let paths = u32::try_from(DeliveryPath::ALL.len())?;
     let rounds = if wishes.short { SHORT_ROUNDS } else { wishes.rounds.div_ceil(paths) };
     println!("{rounds} kills at each point of {paths} paths");
     let now = page::now();

@@ -56,7 +56,7 @@ struct Queue {
 }
 
 /// The queue at one moment.
-struct Seen {
+struct Glimpse {
     waiting: usize,
     gateway: Option<Arc<Gateway>>,
     open: u32,
@@ -147,10 +147,10 @@ impl Inside {
     }
 
     /// How things stand. From now on the attendant is rung for anything new.
-    fn look(&self) -> Seen {
+    fn look(&self) -> Glimpse {
         let mut queue = self.queue();
         queue.sleeps = true;
-        Seen {
+        Glimpse {
             waiting: queue.waiting.len(),
             gateway: queue.gateway.clone(),
             open: queue.open,

@@ -19,7 +19,7 @@ const A_REPEAT: u32 = 25;
 
 /// The way of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Path {
+pub enum DeliveryPath {
     /// One gate process for each message.
     OneShot,
     /// A gate in serve mode, many messages in its hands.
@@ -28,7 +28,7 @@ pub enum Path {
     Smtp,
 }
 
-impl Path {
+impl DeliveryPath {
     /// All.
     pub const ALL: [Self; 3] = [Self::OneShot, Self::Serve, Self::Smtp];
 
@@ -76,22 +76,22 @@ pub const POWER_NORMAL: &str = "power cut, normal";
 pub const POWER_FULL: &str = "power cut, full";
 
 /// The scenarios that are more than one kill, and the paths each is played on.
-const SCENARIOS: [(&str, &[Path]); 10] = [
-    (STOPPED, &Path::ALL),
-    (TERMINATED, &Path::ALL),
-    (GATE_KILLED, &Path::ALL),
-    (DROPPED, &[Path::Smtp]),
-    (WRITE_FAILS, &Path::ALL),
-    (DISK_FULL, &Path::ALL),
-    (SYNC_FAILS, &Path::ALL),
-    (NOTE_FAILS, &Path::ALL),
-    (POWER_NORMAL, &Path::ALL),
-    (POWER_FULL, &Path::ALL),
+const SCENARIOS: [(&str, &[DeliveryPath]); 10] = [
+    (STOPPED, &DeliveryPath::ALL),
+    (TERMINATED, &DeliveryPath::ALL),
+    (GATE_KILLED, &DeliveryPath::ALL),
+    (DROPPED, &[DeliveryPath::Smtp]),
+    (WRITE_FAILS, &DeliveryPath::ALL),
+    (DISK_FULL, &DeliveryPath::ALL),
+    (SYNC_FAILS, &DeliveryPath::ALL),
+    (NOTE_FAILS, &DeliveryPath::ALL),
+    (POWER_NORMAL, &DeliveryPath::ALL),
+    (POWER_FULL, &DeliveryPath::ALL),
 ];
 
 /// Every row there must be, in the order of the table.
-fn expected() -> Vec<(Path, &'static str)> {
-    let points = KILL_POINTS.iter().map(|point| (*point, &Path::ALL[..])).chain(SCENARIOS);
+fn expected() -> Vec<(DeliveryPath, &'static str)> {
+    let points = KILL_POINTS.iter().map(|point| (*point, &DeliveryPath::ALL[..])).chain(SCENARIOS);
     let rows = points.flat_map(|(point, paths)| paths.iter().map(move |path| (*path, point)));
     let mut rows: Vec<_> = rows.collect();
     rows.sort_by_key(|(path, _)| *path);
@@ -113,7 +113,7 @@ pub fn repeats() -> u32 {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
     /// The way of the messages.
-    pub path: Path,
+    pub path: DeliveryPath,
     /// What died or failed, and where.
     pub point: String,
     /// How often.
@@ -151,7 +151,7 @@ impl Row {
         let words: Vec<&str> = line.split('\t').collect();
         let number = |at: usize| words.get(at)?.parse().ok();
         Some(Self {
-            path: Path::ALL.into_iter().find(|path| path.word() == words[0])?,
+            path: DeliveryPath::ALL.into_iter().find(|path| path.word() == words[0])?,
             point: (*words.get(1)?).to_owned(),
             rounds: number(2)?,
             messages: number(3)?,
@@ -187,7 +187,7 @@ impl Ledger {
         Self { rows: text.lines().filter_map(Row::read).collect() }
     }
 
-    fn row(&self, (path, point): (Path, &str)) -> Option<&Row> {
+    fn row(&self, (path, point): (DeliveryPath, &str)) -> Option<&Row> {
         self.rows.iter().find(|row| row.path == path && row.point == point)
     }
 
@@ -237,7 +237,7 @@ mod tests {
     use super::*;
 
     fn good() -> Vec<Row> {
-        let row = |(path, point): (Path, &str)| Row {
+        let row = |(path, point): (DeliveryPath, &str)| Row {
             path,
             point: point.to_owned(),
             rounds: 4,

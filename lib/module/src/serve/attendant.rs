@@ -2,7 +2,7 @@
 
 use super::rest::Rest;
 use super::talk::{Fall, Setup, Talk};
-use super::{Hands, Inside, Seen};
+use super::{Glimpse, Hands, Inside};
 use crate::pipeline::How;
 use crate::standing::{Check, Spoke};
 use host::{Folder, Listed};
@@ -61,7 +61,7 @@ impl Attendant {
     }
 
     /// Starts a child when there is something for it.
-    fn begin(&mut self, seen: &Seen) -> Option<Talk> {
+    fn begin(&mut self, seen: &Glimpse) -> Option<Talk> {
         if seen.waiting == 0 {
             self.inside.bell.wait(LONG);
             return None;
@@ -110,7 +110,7 @@ impl Attendant {
     }
 
     /// One round with a child; None: it is gone.
-    fn attend(&mut self, mut talk: Talk, seen: &Seen) -> Option<Talk> {
+    fn attend(&mut self, mut talk: Talk, seen: &Glimpse) -> Option<Talk> {
         if seen.is_closed {
             talk.hurry();
         } else if self.is_to_leave(&talk, seen) {
@@ -131,7 +131,7 @@ impl Attendant {
     }
 
     /// Whether it is another gate now, or told otherwise, or not needed.
-    fn is_to_leave(&self, talk: &Talk, seen: &Seen) -> bool {
+    fn is_to_leave(&self, talk: &Talk, seen: &Glimpse) -> bool {
         let setup = talk.setup();
         let is_edited = || seen.gateway.as_ref().is_some_and(|now| *now != setup.gateway);
         let is_replaced = || {
@@ -143,7 +143,7 @@ impl Attendant {
             || seen.waiting > 0 && (is_edited() || is_replaced())
     }
 
-    fn hand_over(&mut self, talk: &mut Talk, seen: &Seen) {
+    fn hand_over(&mut self, talk: &mut Talk, seen: &Glimpse) {
         let (has, room) = (talk.in_hands(), self.room(talk, seen));
         if !talk.takes_more() || room == 0 || seen.waiting == 0 {
             self.refill = None;
@@ -161,7 +161,7 @@ impl Attendant {
     }
 
     /// What the run's window, the gateway and the gate itself leave free.
-    fn room(&self, talk: &Talk, seen: &Seen) -> u32 {
+    fn room(&self, talk: &Talk, seen: &Glimpse) -> u32 {
         let setup = talk.setup();
         let takes = setup.listed.features.as_ref().ok().and_then(|features| features.window);
         let set = setup.gateway.concurrency.unwrap_or(u32::MAX);
@@ -170,7 +170,7 @@ impl Attendant {
         window.saturating_sub(talk.in_hands())
     }
 
-    fn wait(&self, talk: &Talk, seen: &Seen) -> Duration {
+    fn wait(&self, talk: &Talk, seen: &Glimpse) -> Duration {
         let is_busy = seen.waiting > 0 || talk.in_hands() > 0;
         let most = if is_busy { TICK } else { LONG };
         let refill = self.refill.map(|at| at.saturating_duration_since(Instant::now()));
