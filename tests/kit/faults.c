@@ -57,6 +57,9 @@ static void note(const char *line) {
  * bytes are the new path. `u`: removed. `s`: synced, a file or a folder. */
 struct record { uint64_t kind, inode, offset, path_bytes, bytes; };
 
+/* Above the kind, so that a record which SIGKILL has torn shows at the next one. */
+#define MARK 0x67617465706f7300ULL
+
 static int is_recorded(const char *path) {
     return getenv("FAULTS_RECORD") && !strstr(path, "-shm") && (strstr(path, "gatepost.db") || strstr(path, "/var/notify"));
 }
@@ -65,6 +68,7 @@ static int is_recorded(const char *path) {
 static void record(struct record head, const char *path, const void *bytes) {
     int saved = errno;
     int fd = syscall(SYS_openat, AT_FDCWD, getenv("FAULTS_RECORD"), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    head.kind |= MARK;
     head.path_bytes = strlen(path);
     struct iovec parts[] = {{&head, sizeof head}, {(void *)path, head.path_bytes}, {(void *)bytes, head.bytes}};
     if (fd >= 0) {

@@ -11,6 +11,8 @@ use std::path::Path;
 const SECTOR_BYTES: usize = 512;
 /// Five numbers of eight bytes, see `struct record` in `tests/kit/faults.c`.
 const HEAD_BYTES: usize = 40;
+/// Stands above the kind of each record (`faults.c`).
+const MARK: u64 = 0x6761_7465_706f_7300;
 
 /// Files by their path under ROOT.
 type Names = BTreeMap<String, usize>;
@@ -105,22 +107,20 @@ impl Disk {
         self.by_inode.retain(|_, known| *known != file);
     }
 
-    /// Does what was recorded.
-    pub(crate) fn play(&mut self, mut record: &[u8]) {
-        while record.len() >= HEAD_BYTES {
-            let number = |at: usize| {
-                usize::try_from(u64::from_ne_bytes(record[at * 8..][..8].try_into().unwrap()))
-                    .unwrap()
-            };
-            let (kind, inode, offset) =
-                (u8::try_from(number(0)).unwrap(), number(1) as u64, number(2));
-            let (path, rest) = record[HEAD_BYTES..].split_at(number(3));
-            let (bytes, rest) = rest.split_at(number(4));
+    /// Does what was recorded. False where a record is torn, which the kill of who wrote it can do: then it is not
+    /// known what the disk holds.
+    pub(crate) fn play(&mut self, mut record: &[u8]) -> bool {
+        while let Some((head, rest)) = record.split_first_chunk::<HEAD_BYTES>() {
+            let number = |at: usize| u64::from_ne_bytes(head[at * 8..][..8].try_into().unwrap());
+            let Ok(kind) = u8::try_from(number(0) ^ MARK) else { return false };
+            let [offset, path, bytes] = [2, 3, 4].map(|at| usize::try_from(number(at)).unwrap());
+            let Some((path, rest)) = rest.split_at_checked(path) else { return false };
+            let Some((bytes, rest)) = rest.split_at_checked(bytes) else { return false };
             let name = self.name_of(std::str::from_utf8(path).unwrap());
-            self.act(kind, (inode, name, offset), bytes);
+            self.act(kind, (number(1), name, offset), bytes);
             record = rest;
         }
-        assert!(record.is_empty(), "the record ends in the middle");
+        record.is_empty()
     }
 
     fn act(&mut self, kind: u8, (inode, name, offset): (u64, String, usize), bytes: &[u8]) {
@@ -258,7 +258,7 @@ mod tests {
 
     fn record(kind: u8, (inode, offset): (u64, u64), (path, bytes): (&str, &[u8])) -> Vec<u8> {
         let head = [
-            u64::from(kind),
+            MARK | u64::from(kind),
             inode,
             offset,
             path.len() as u64,
@@ -271,10 +271,26 @@ mod tests {
     /// All that may be left, over many cuts.
     fn all_left(records: &[Vec<u8>]) -> std::collections::BTreeSet<Vec<(String, Vec<u8>)>> {
         let mut disk = Disk { root: "/r/".to_owned(), ..Disk::default() };
-        disk.play(&records.concat());
+        assert!(disk.play(&records.concat()));
         let mut chance = Chance(7);
         let mut cut = || disk.cut(Luck::any(&mut chance), &mut chance);
         (0..200).map(|_| cut().files.into_iter().collect()).collect()
+    }
+
+    #[test]
+    fn a_record_that_is_torn_is_seen_wherever_it_is() {
+        let whole = record(
+            b'w',
+            (1, 0),
+            ("/r/f", b"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"),
+        );
+        for length in 1..whole.len() {
+            let torn = &whole[..length];
+            for records in [torn.to_vec(), [&whole, torn].concat(), [torn, &whole].concat()] {
+                let mut disk = Disk { root: "/r/".to_owned(), ..Disk::default() };
+                assert!(!disk.play(&records), "{length}");
+            }
+        }
     }
 
     #[test]

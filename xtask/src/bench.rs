@@ -5,6 +5,10 @@ use anyhow::{Context, Result};
 use clap::Args;
 use std::path::PathBuf;
 
+/// The benches there are.
+pub(crate) const NAMES: [&str; 9] =
+    ["mail", "sms", "spawn", "serve", "urgent", "cold", "events", "call", "claim"];
+
 /// What the harness is told beside the names.
 #[derive(Args)]
 pub(crate) struct Wishes {

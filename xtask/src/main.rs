@@ -57,7 +57,8 @@ enum What {
     },
     /// Build with optimisation and measure against the peers
     Bench {
-        /// Only these: mail, sms, spawn, cold, events, call, claim
+        /// Only these
+        #[arg(value_parser = bench::NAMES)]
         names: Vec<String>,
         #[command(flatten)]
         wishes: bench::Wishes,

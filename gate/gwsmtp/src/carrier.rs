@@ -179,14 +179,15 @@ impl Carrier<'_> {
 }
 
 /// What a reply to a message's dot is worth. When a reply is missing among those that came with it, it
-/// may have been the dot's own, and what was heard the next command's.
+/// may have been the dot's own, and what was heard the next command's. One that is missing shows by a reply that
+/// fits no command, or at the end, as one that never comes.
 fn trusted(
     verdict: Result<(), Trouble>,
     answered: Option<&Result<Vec<Refused>, Trouble>>,
 ) -> Result<(), Trouble> {
     match (verdict, answered) {
-        (Ok(()), Some(Err(out @ Trouble::OutOfTurn { .. }))) => {
-            Err(Trouble::Doubt(out.to_string()))
+        (Ok(()) | Err(Trouble::Refused { .. }), Some(Err(trouble))) if trouble.lacks_a_reply() => {
+            Err(Trouble::Doubt(trouble.to_string()))
         }
         (verdict, _) => verdict,
     }

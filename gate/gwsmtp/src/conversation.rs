@@ -52,7 +52,7 @@ impl Conversation {
     /// The same under TLS; refuses when the server has spoken on in the clear, for that may have come
     /// from anybody on the way (CVE-2011-0411).
     pub(crate) fn secured(self, settings: &Settings) -> Result<Self, Trouble> {
-        if self.read_to < self.inbox.len() {
+        if self.is_ahead() {
             return Err(Trouble::Lacks("the server spoke on after STARTTLS, before TLS".into()));
         }
         Ok(Self::over(self.stream.secure(settings)?, self.timeout))
@@ -108,8 +108,17 @@ impl Conversation {
         left
     }
 
+    /// True when the server has said more than it was asked: what it says next would be taken for the answer to
+    /// something else.
+    pub(crate) fn is_ahead(&self) -> bool {
+        self.read_to < self.inbox.len()
+    }
+
     /// Writes what is to be said, then the next reply, good or bad.
     pub(crate) fn hear(&mut self, step: Step) -> Result<Reply, Trouble> {
+        if self.is_ahead() {
+            return Err(Trouble::Lost { step, cause: spoke_early() });
+        }
         match self.flush().broken {
             Some(cause) => Err(Trouble::Lost { step, cause }),
             None => self.listen(step),
@@ -185,6 +194,11 @@ impl Conversation {
             }
         }
     }
+}
+
+/// Why nothing was said.
+pub(crate) fn spoke_early() -> io::Error {
+    io::Error::other("the server spoke before it was asked")
 }
 
 /// The message as it goes over the line: every line ends in CRLF whatever it ended in, a dot before a

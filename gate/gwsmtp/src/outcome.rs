@@ -8,6 +8,7 @@ use crate::trouble::{Step, Trouble};
 /// - 5xx to a recipient, to DATA or to the message: never. The address or the text is at fault.
 /// - 5xx before that (greeting, TLS, AUTH, MAIL FROM): hold. The gateway is at fault; but 552 to MAIL
 ///   FROM is the message's size: never. 530 anywhere says that AUTH is missing: hold.
+/// - 503 to a recipient, to DATA or to the message: later. The session went wrong, not the message.
 /// - No connection: unreached. A connection lost before the dot: later. After it: unknown.
 pub(crate) fn failure_of(trouble: &Trouble) -> Failure {
     let text = trouble.to_string();
@@ -30,7 +31,7 @@ pub(crate) fn failure_of(trouble: &Trouble) -> Failure {
 
 fn refused(step: Step, code: u16, text: String) -> Failure {
     match (step, code) {
-        (_, 400..500) => Failure::later(text),
+        (_, 400..500) | (Step::Recipient | Step::Data | Step::Content, 503) => Failure::later(text),
         (_, 530 | 538) => Failure::hold(text),
         (Step::Sender, 552) | (Step::Recipient | Step::Data | Step::Content, _) => {
             Failure::never(text)

@@ -13,7 +13,7 @@ use std::io;
 use channel::Settings;
 
 use crate::address::Address;
-use crate::conversation::{Conversation, Left};
+use crate::conversation::{Conversation, Left, spoke_early};
 use crate::envelope::{Envelope, Ready, Refused, Shown, judge};
 use crate::greeting::greet;
 use crate::reply::{Offers, Reply};
@@ -32,10 +32,17 @@ pub(crate) struct Session {
 #[must_use]
 pub(crate) struct Said {
     left: Left,
-    /// The byte of the write behind the content's dot.
-    dot_end_bytes: usize,
+    /// The byte of the write behind the content's dot; None when nothing at all was written.
+    dot_end_bytes: Option<usize>,
     with_reset: bool,
     with_envelope: bool,
+}
+
+impl Said {
+    fn nothing(why: io::Error) -> Self {
+        let left = Left { bytes: 0, broken: Some(why) };
+        Self { left, dot_end_bytes: None, with_reset: false, with_envelope: false }
+    }
 }
 
 impl Drop for Session {
@@ -86,6 +93,10 @@ impl Session {
     /// taken, and the envelope of the next, which must fit the server's offers. Hear what becomes of
     /// them by [`Session::hear_verdict`], then [`Session::hear_envelope`].
     pub(crate) fn say(&mut self, body: Option<&Ready>, next: Option<&Ready>) -> Said {
+        if self.talk.is_ahead() {
+            self.is_over = true;
+            return Said::nothing(spoke_early());
+        }
         let dot_end_bytes = body.map_or(0, |ready| self.talk.say_content(&ready.content));
         let next = next.filter(|_| self.offers.pipelining);
         let with_reset = next.is_some() && std::mem::take(&mut self.is_unclean);
@@ -101,17 +112,20 @@ impl Session {
                 self.talk.say("DATA");
             }
         }
-        Said { left: self.talk.flush(), dot_end_bytes, with_reset, with_envelope: next.is_some() }
+        let left = self.talk.flush();
+        let dot_end_bytes = Some(dot_end_bytes);
+        Said { left, dot_end_bytes, with_reset, with_envelope: next.is_some() }
     }
 
     /// What became of the message whose content was said.
     pub(crate) fn hear_verdict(&mut self, said: &Said) -> Result<(), Trouble> {
         let step = Step::Content;
-        let heard = match &said.left.broken {
-            None => self.talk.listen(step),
-            Some(cause) => self.talk.last_words(step).map_err(|_| gone(step, cause)),
+        let heard = match (&said.left.broken, said.dot_end_bytes) {
+            (None, _) => self.talk.listen(step),
+            (Some(cause), Some(_)) => self.talk.last_words(step).map_err(|_| gone(step, cause)),
+            (Some(cause), None) => Err(gone(step, cause)),
         };
-        let dot_may_have_left = said.left.bytes >= said.dot_end_bytes;
+        let dot_may_have_left = said.dot_end_bytes.is_some_and(|end| said.left.bytes >= end);
         let verdict = match heard {
             Ok(reply) if reply.code >= 400 => Err(Trouble::Refused { step, whom: None, reply }),
             Ok(reply) if reply.asks_for_more() => Err(Trouble::OutOfTurn { step, reply }),

@@ -112,9 +112,18 @@ impl Trouble {
     /// The server told so, or the line is gone: this session is over.
     pub(crate) fn ends_session(&self) -> bool {
         match self {
-            Self::Refused { reply, .. } => reply.code == 421,
+            Self::Refused { reply, .. } => matches!(reply.code, 421 | 503),
             Self::TooLarge { .. } | Self::NeedsUtf8(_) => false,
             _ => true,
+        }
+    }
+
+    /// A reply among several is missing: it came as another's, or never.
+    pub(crate) fn lacks_a_reply(&self) -> bool {
+        match self {
+            Self::OutOfTurn { .. } => true,
+            Self::Lost { cause, .. } => cause.kind() == io::ErrorKind::TimedOut,
+            _ => false,
         }
     }
 

@@ -90,8 +90,10 @@ impl Stream {
         let config = client_config(settings.ca_file.as_deref())?;
         let mut session = ClientConnection::new(Arc::clone(&config), name)
             .map_err(|error| tls(error.to_string()))?;
+        let until = Instant::now() + settings.timeout;
+        let mut hurried = Hurried { socket: &mut socket, until };
         while session.is_handshaking() {
-            session.complete_io(&mut socket).map_err(|error| handshake_error(host, error))?;
+            session.complete_io(&mut hurried).map_err(|error| handshake_error(host, error))?;
         }
         let line = Line::Tls(Box::new(StreamOwned::new(session, socket)));
         Ok(Self { line, ..self })
@@ -136,6 +138,31 @@ impl Stream {
             Line::Plain(socket) => socket,
             Line::Tls(stream) => &stream.sock,
         }
+    }
+}
+
+/// A socket during a handshake: all reads together have one time limit.
+struct Hurried<'a> {
+    socket: &'a mut TcpStream,
+    until: Instant,
+}
+
+impl Read for Hurried<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if Instant::now() >= self.until {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "the server takes too long"));
+        }
+        self.socket.read(buffer).map_err(in_words)
+    }
+}
+
+impl Write for Hurried<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.socket.write(bytes).map_err(in_words)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.socket.flush()
     }
 }
 

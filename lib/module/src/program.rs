@@ -15,7 +15,7 @@ use crate::plan::{Pause, Scope, View};
 use crate::progress::{Progress, words};
 use crate::retry::RetryTable;
 use crate::rules::{Rules, Terms};
-use crate::run::{Bounds, Left, Run, Telling, listen};
+use crate::run::{Bounds, Left, Run, Telling, is_prune_due, listen};
 use crate::signals::Signals;
 use crate::standing::Ladders;
 use crate::workers::{Workers, WorkersParts};
@@ -180,8 +180,14 @@ impl Site {
         };
         let soon = now.plus(millis(self.config.queue.poll));
         let (url, var) = (&self.config.database, self.root.path("var"));
-        let view = store::glance((url, &var), now, |snapshot| View::read(snapshot, &rules, scope));
-        view.is_some_and(|view| view.is_idle(&self.name, pause, soon))
+        let prune = self.config.daemon.prune;
+        let seen = store::glance((url, &var), now, |snapshot| {
+            let is_prune_due = is_prune_due(snapshot, now, prune)?;
+            Ok((View::read(snapshot, &rules, scope)?, is_prune_due))
+        });
+        seen.is_some_and(|(view, is_prune_due)| {
+            !is_prune_due && view.is_idle(&self.name, pause, soon)
+        })
     }
 
     /// The locks of a run; None when somebody else delivers this queue.

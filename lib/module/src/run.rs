@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
-use store::{Durability, Retention, Store, StoreError, Wake, Woken};
+use store::{Durability, Retention, Snapshot, Store, StoreError, Wake, Woken};
 
 /// How a run is bounded.
 pub struct Bounds {
@@ -133,11 +133,11 @@ impl Run {
             if turned.again || is_to_tell || self.drain.has_pending() {
                 continue;
             }
-            if is_late && turned.in_hand == 0 || self.is_done(&turned) {
-                return Left::Clean;
-            }
             if turned.in_hand == 0 {
                 self.idle();
+            }
+            if is_late && turned.in_hand == 0 || self.is_done(&turned) {
+                return self.leave(turned.probing);
             }
             self.wait(self.nap(&turned));
         }
@@ -236,7 +236,7 @@ impl Run {
                 Err(error) => return Left::Store(error),
             };
             if turned.in_hand == 0 && !self.drain.has_pending() {
-                return Left::Clean;
+                return self.leave(turned.probing);
             }
             let is_over = Instant::now() >= until;
             if self.signals.count() > 1 || is_over && ended {
@@ -250,6 +250,23 @@ impl Run {
             self.wait(Duration::from_millis(50));
         }
     }
+
+    /// Nothing is in hand. A gate that is still asked whether it is well is ended: it must not outlive us.
+    fn leave(&mut self, mut probing: usize) -> Left {
+        if probing > 0 {
+            self.stop.raise();
+        }
+        let until = Instant::now() + AFTER_STOP;
+        while probing > 0 && Instant::now() < until {
+            self.wait(Duration::from_millis(50));
+            let events: Vec<Event> = self.events.try_iter().collect();
+            match self.drain.turn(events, Appetite::Finish) {
+                Ok(turned) => probing = turned.probing,
+                Err(error) => return Left::Store(error),
+            }
+        }
+        Left::Clean
+    }
 }
 
 impl Bounds {
@@ -258,17 +275,27 @@ impl Bounds {
     }
 }
 
-/// Deletes what is too old, if nobody has done so for that long.
+/// The setting that says when what is too old was deleted last.
+const PRUNED_MS: &str = "pruned_ms";
+
+/// Whether nobody has deleted what is too old for that long.
+pub(crate) fn is_prune_due(
+    snapshot: &mut dyn Snapshot,
+    now: Ms,
+    every: Duration,
+) -> Result<bool, StoreError> {
+    let every_ms = i64::try_from(every.as_millis()).unwrap_or(i64::MAX);
+    let last = snapshot.setting(PRUNED_MS)?.and_then(|text| text.parse().ok()).unwrap_or(0);
+    Ok(now.0.saturating_sub(last) >= every_ms)
+}
+
+/// Deletes what is too old, if that is due.
 fn prune(store: &mut dyn Store, now: Ms, bounds: &Bounds) -> Result<(), StoreError> {
-    const NAME: &str = "pruned_ms";
     const CHUNKS: u32 = 10;
-    let every_ms = i64::try_from(bounds.prune.as_millis()).unwrap_or(i64::MAX);
-    let last = store::read(store, |snapshot| snapshot.setting(NAME))?;
-    let last = last.and_then(|text| text.parse().ok()).unwrap_or(0);
-    if now.0.saturating_sub(last) < every_ms {
+    if !store::read(store, |snapshot| is_prune_due(snapshot, now, bounds.prune))? {
         return Ok(());
     }
-    store::write(store, Durability::Crash, |tx| tx.set_setting(NAME, &now.to_string()))?;
+    store::write(store, Durability::Crash, |tx| tx.set_setting(PRUNED_MS, &now.to_string()))?;
     for _ in 0..CHUNKS {
         if !store::write(store, Durability::Crash, |tx| tx.prune(now, &bounds.keep))? {
             break;

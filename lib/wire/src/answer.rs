@@ -68,13 +68,18 @@ fn reference(root: &Element) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-/// Whole seconds, from the attribute or the text; anything else is as if it were not there.
+/// Seconds, from the attribute or the text, begun ones counted whole; what is no positive number, or none that
+/// ends, is as if it were not there.
 fn retry_after(element: &Element) -> Option<u32> {
     let child = element.child("retry_after")?;
-    match child.attribute("secs") {
-        Some(secs) => secs.trim().parse().ok(),
-        None => child.text().trim().parse().ok(),
-    }
+    let text = child.attribute("secs").map_or_else(|| child.text(), str::to_owned);
+    let secs: f64 = text.trim().parse().ok()?;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "it is positive, and what is too large becomes the largest"
+    )]
+    (secs.is_finite() && secs >= 0.0).then(|| secs.ceil() as u32)
 }
 
 #[cfg(test)]

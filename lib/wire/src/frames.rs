@@ -6,7 +6,7 @@ use std::io::{self, Read, Write};
 #[derive(Debug, thiserror::Error)]
 pub enum FrameError {
     /// A length over the limit: the other side is broken, or no speaker of frames at all.
-    #[error("a frame of {bytes} bytes, over the limit of {limit_bytes}")]
+    #[error("a frame of {bytes} bytes, over the limit of {limit_bytes}{}", text_in(*bytes))]
     TooLong {
         /// The length that was announced or given.
         bytes: usize,
@@ -19,6 +19,16 @@ pub enum FrameError {
     /// The stream could not be read or written.
     #[error("can't read or write a frame")]
     Stream(#[from] io::Error),
+}
+
+/// Four letters where a length was due are the beginning of something else.
+fn text_in(length: usize) -> String {
+    let bytes = u32::try_from(length).unwrap_or(0).to_be_bytes();
+    if !bytes.iter().all(|byte| matches!(byte, b' '..=b'~')) {
+        return String::new();
+    }
+    let text: String = bytes.map(char::from).iter().collect();
+    format!("; or rather no frame but text, which begins with `{text}`")
 }
 
 /// Reads one frame of at most `limit_bytes`; None when the stream ended before its first byte.
@@ -108,6 +118,9 @@ mod tests {
         assert_eq!(read(b"\0\0"), "the stream ended inside a frame");
         assert_eq!(read(b"\0\0\0\x05abc"), "the stream ended inside a frame");
         assert_eq!(read(b"\0\0\0\x65abc"), "a frame of 101 bytes, over the limit of 100");
-        assert_eq!(read(b"HTTP/1.1"), "a frame of 1213486160 bytes, over the limit of 100");
+        assert_eq!(
+            read(b"HTTP/1.1"),
+            "a frame of 1213486160 bytes, over the limit of 100; or rather no frame but text, which begins with `HTTP`"
+        );
     }
 }

@@ -265,8 +265,8 @@ fn busy_service(handed: &Handed, networked: bool) -> Finding {
         (Some(fault), _) => Finding::new(CHECK, Failed, fault),
         (None, Outcome::Sent) if networked => Finding::new(
             CHECK,
-            Hint,
-            "the answer says sent: print <error type=\"later\"> and it is tried again",
+            Failed,
+            "the answer says sent, and the message is lost: print <error type=\"later\"> and it is tried again",
         ),
         _ => Finding::new(CHECK, Passed, handed.words()),
     }
@@ -280,6 +280,11 @@ fn silent_service(handed: &Handed, networked: bool) -> Finding {
             CHECK,
             Hint,
             "the answer says sent, but nobody knows: print plain text and exit 0",
+        ),
+        (End::Exited(_), Outcome::Later) if networked && handed.carried > 0 => Finding::new(
+            CHECK,
+            Hint,
+            "the answer says later, but the service had read it: it may be sent twice; print plain text and exit 0",
         ),
         (End::Exited(_), _) => Finding::new(CHECK, Passed, handed.words()),
         _ => Finding::new(CHECK, Failed, handed.answer.reason.clone()),
