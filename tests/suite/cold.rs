@@ -37,6 +37,8 @@ fn count(calls: &[String], part: &str) -> usize {
 #[test]
 fn an_empty_queue_costs_no_thread_no_program_no_file_and_few_system_calls() {
     let host = Host::new();
+    // the first run of a day deletes what is too old
+    host.process("ntemail").ended(0);
     host.let_settle();
     for module in ["ntemail", "ntsms", "ntinternal", "nthandler"] {
         let Some(calls) = process(&host, module) else { return };
