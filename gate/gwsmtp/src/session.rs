@@ -123,7 +123,11 @@ impl Session {
         let heard = match (&said.left.broken, said.dot_end_bytes) {
             (None, _) => self.talk.listen(step),
             (Some(cause), Some(_)) => self.talk.last_words(step).map_err(|_| gone(step, cause)),
-            (Some(cause), None) => Err(gone(step, cause)),
+            // refused before a byte of it was said; anything else that came early is no answer
+            (Some(cause), None) => match self.talk.last_words(step) {
+                Ok(reply) if reply.code >= 400 => Ok(reply),
+                Ok(_) | Err(_) => Err(gone(step, cause)),
+            },
         };
         let dot_may_have_left = said.dot_end_bytes.is_some_and(|end| said.left.bytes >= end);
         let verdict = match heard {

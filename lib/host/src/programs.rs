@@ -148,7 +148,14 @@ impl Programs {
         }
         let listed = Arc::new(self.look_up(folder, name));
         if let (Some(file), Ok(_)) = (file, &listed.features) {
-            self.recent().insert(place, Recent { file, listed: Arc::clone(&listed) });
+            let mut recent = self.recent();
+            // who asked at the same time has the same answer: it stays the same one for all
+            if let Some(known) = recent.get(&place)
+                && known.file == file
+            {
+                return Arc::clone(&known.listed);
+            }
+            recent.insert(place, Recent { file, listed: Arc::clone(&listed) });
         }
         listed
     }
