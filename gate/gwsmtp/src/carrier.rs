@@ -25,7 +25,7 @@ pub(crate) fn run(pool: &Arc<Pool>) {
         Ok(session) => {
             closed.is_opening.set(false);
             pool.opened();
-            Carrier { pool, session, spare: None, carried: 0 }.carry();
+            Carrier { pool, session, carried: 0 }.carry();
         }
         Err(trouble) => {
             closed.is_opening.set(false);
@@ -52,8 +52,6 @@ impl Drop for Closed<'_> {
 struct Carrier<'a> {
     pool: &'a Arc<Pool>,
     session: Session,
-    /// Built while the server thought.
-    spare: Option<Parcel>,
     /// Messages that have their outcome from this connection.
     carried: u64,
 }
@@ -74,8 +72,8 @@ impl Carrier<'_> {
             }
             begun = self.round_trip(begun, next);
         }
-        for unsent in begun.map(|begun| begun.parcel).into_iter().chain(self.spare.take()) {
-            self.pool.take_back(unsent);
+        if let Some(begun) = begun {
+            self.pool.take_back(begun.parcel);
         }
     }
 
@@ -86,8 +84,8 @@ impl Carrier<'_> {
             body.as_ref().map(|begun| &begun.parcel.ready),
             next.as_ref().map(|parcel| &parcel.ready),
         );
-        if self.spare.is_none() {
-            self.spare = self.build(|pool| pool.next_to_spare());
+        if let Some(ahead) = self.build(|pool| pool.next_to_build()) {
+            self.pool.keep(ahead);
         }
         let verdict = body.map(|begun| (begun, self.session.hear_verdict(&said)));
         let answered = next.map(|parcel| {
@@ -145,9 +143,6 @@ impl Carrier<'_> {
 
     /// The next message that fits this server. With a body to be said there is no waiting.
     fn next(&mut self, has_body: bool) -> Option<Parcel> {
-        if self.spare.is_some() {
-            return self.spare.take();
-        }
         if has_body { self.build(Pool::next_waiting) } else { self.build(Pool::next) }
     }
 

@@ -137,6 +137,11 @@ impl State {
         self.waiting.len() > self.idle && is_short && self.opening == 0 && self.open < self.allowed
     }
 
+    /// The place of the first that is not built. Built ones stand before it, as many as connections at most.
+    fn first_fresh(&self) -> Option<usize> {
+        self.waiting.iter().position(|waiting| matches!(waiting, Waiting::Fresh(..)))
+    }
+
     fn has_waiting(&self) -> bool {
         !self.waiting.is_empty()
     }
@@ -192,17 +197,28 @@ impl Pool {
     pub(crate) fn take(self: &Arc<Self>, message: Waiting) {
         let mut state = self.state();
         state.waiting.push_back(message);
-        if state.idle > 0 && (state.is_urgent() || !state.is_watched) {
-            self.work.notify_one();
-        }
-        self.grow(state);
+        self.call(state);
     }
 
     /// A message that was not begun, before all others.
     pub(crate) fn take_back(self: &Arc<Self>, parcel: Parcel) {
         let mut state = self.state();
         state.waiting.push_front(Waiting::Built(parcel));
-        if state.idle > 0 {
+        self.call(state);
+    }
+
+    /// A message built ahead, behind those built before. Whoever is free has it: the connection that built it
+    /// may wait for its server for long.
+    pub(crate) fn keep(self: &Arc<Self>, parcel: Parcel) {
+        let mut state = self.state();
+        let place = state.first_fresh().unwrap_or(state.waiting.len());
+        state.waiting.insert(place, Waiting::Built(parcel));
+        self.call(state);
+    }
+
+    /// Calls a connection to what waits.
+    fn call(self: &Arc<Self>, state: MutexGuard<'_, State>) {
+        if state.idle > 0 && (state.is_urgent() || !state.is_watched) {
             self.work.notify_one();
         }
         self.grow(state);
@@ -216,10 +232,12 @@ impl Pool {
         message
     }
 
-    /// The next message if so many wait that every connection has one.
-    pub(crate) fn next_to_spare(&self) -> Option<Waiting> {
+    /// A message to build ahead if so many wait that every connection has one.
+    pub(crate) fn next_to_build(&self) -> Option<Waiting> {
         let mut state = self.state();
-        if state.waiting.len() > state.open { state.waiting.pop_front() } else { None }
+        let ahead = state.open;
+        let fresh = state.first_fresh().filter(|built| *built < ahead)?;
+        if state.waiting.len() > ahead { state.waiting.remove(fresh) } else { None }
     }
 
     /// Waits for a message. None: the connection is not needed any more.
