@@ -204,3 +204,19 @@ fn a_worker_that_does_not_stay_brings_back_a_gateway_that_was_down() {
     assert_eq!(sink.letters().len(), 3);
     assert_eq!(stage.number("SELECT count(*) FROM notifylog WHERE outcome<>'sent'"), 0);
 }
+
+#[test]
+fn a_run_whose_time_is_over_waits_for_a_slow_gateway_and_goes_on_with_the_others() {
+    let mut stage = stage(Speed::OneShot, &["gwslow", "gwgood"]);
+    stage.set(&[("queue.process_secs", "0.1")]);
+    let mut run = stage.host.start("notify/ntemail", &["--command", "process"]);
+    wait_until(LONG, "the good one is done", || has_sent(&stage, "gwgood", EACH));
+    stage.queue_file("more", format!("<doc>{}</doc>", notify(99, 2)));
+    wait_until(LONG, "what came later is sent too", || has_sent(&stage, "gwgood", EACH + 1));
+    assert_eq!(handed(&stage, "gwslow"), 1, "it holds its first");
+    stage.host.write("var/go", "");
+    assert_eq!(run.wait(LONG), Some(0));
+    // its time is over: what the slow one still has waits for the next run
+    assert_eq!(handed(&stage, "gwslow"), 1);
+    assert_eq!(rows(&stage, "gwslow", "0"), u64::from(EACH) - 1);
+}

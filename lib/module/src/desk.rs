@@ -69,6 +69,8 @@ pub(crate) struct Desk {
     pub(crate) rounds: usize,
     /// Files being read.
     pub(crate) reading: u32,
+    /// They get nothing more.
+    slow: HashSet<Outlet>,
 }
 
 /// The module's own way takes so many at once.
@@ -86,6 +88,26 @@ impl Desk {
         });
         counter.window.set_limits(limits, now);
         counter
+    }
+
+    /// How many an outlet can take under its present limits.
+    pub(crate) fn free(&mut self, outlet: Outlet, limits: Limits, now: Ms) -> u32 {
+        if self.slow.contains(&outlet) {
+            0
+        } else {
+            self.counter(outlet, limits, now).window.free(now)
+        }
+    }
+
+    /// Those that have something in hand get nothing more.
+    pub(crate) fn mark_slow(&mut self) {
+        let busy = self.counters.iter().filter(|(_, counter)| counter.window.in_hand() > 0);
+        self.slow.extend(busy.map(|(outlet, _)| outlet.clone()));
+    }
+
+    /// Whether a slow one has something in hand.
+    pub(crate) fn waits_for_slow(&self) -> bool {
+        self.slow.iter().any(|slow| self.peek(slow).is_some_and(|known| known.window.in_hand() > 0))
     }
 
     /// The counter of an outlet, if anything was ever claimed for it.

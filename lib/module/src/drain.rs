@@ -259,6 +259,16 @@ impl Drain {
         Ok(())
     }
 
+    /// Gateways, handlers and servers that have something in hand get nothing more from this run.
+    pub fn mark_slow(&mut self) {
+        self.desk.mark_slow();
+    }
+
+    /// Whether one of them has it still.
+    pub fn waits_for_slow(&self) -> bool {
+        self.desk.waits_for_slow()
+    }
+
     /// Removes the worker's row: a clean stop, with nothing in hand.
     pub fn leave(&mut self) -> Result<(), StoreError> {
         if !self.registered {

@@ -291,7 +291,7 @@ fn by_gateway(
         if own_way(view, route, desks.rules) {
             let free = *own_free.get_or_insert_with(|| {
                 let limits = own_limits(desks.rules);
-                desks.desk.counter(Outlet::Own, limits, now).window.free(now)
+                desks.desk.free(Outlet::Own, limits, now)
             });
             let count = free.min(left);
             own_free = Some(free - count);
@@ -341,7 +341,7 @@ fn by_route(view: &View, desks: &mut Desks<'_>, (mut left, now): (u32, Ms)) -> V
     for (module, route, pool) in asked {
         let limits = route_limits(view.kind(&route), workers, desks.rules);
         let outlet = Outlet::Route(route.clone());
-        let free = desks.desk.counter(outlet, limits, now).window.free(now);
+        let free = desks.desk.free(outlet, limits, now);
         let gateway = route.row();
         let ceiling = view.ceiling(&route);
         let spent = spent.entry(route).or_default();
@@ -420,8 +420,9 @@ impl Offers<'_> {
         let usable = usable(state, abilities.probe, self.now);
         let workers = live_workers(self.view, self.rules, self.now);
         let limits = limits_of(gateway, abilities, workers, self.rules);
+        let free = desk.free(Outlet::Gateway(id), limits, self.now);
         let window = &mut desk.counter(Outlet::Gateway(id), limits, self.now).window;
-        let offer = Offer { gateway: id, usable, free: window.free(self.now) };
+        let offer = Offer { gateway: id, usable, free };
         if usable == Usable::ProbeDue {
             plan.probes.push(gateway.clone());
         }

@@ -331,7 +331,7 @@ impl Site {
         }
         let progress = if looks.is_some() { Progress::on_terminal(0) } else { Progress::silent() };
         let bounds = self.bounds(options);
-        Ok(Run { tell, drain, events, door, signals, stop, progress, bounds })
+        Ok(Run { tell, drain, events, door, signals, stop, progress, bounds, finishing: None })
     }
 
     /// Trouble that stays is told once, not each turn.

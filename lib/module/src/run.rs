@@ -59,6 +59,8 @@ pub struct Run {
     pub progress: Progress,
     /// Limits.
     pub bounds: Bounds,
+    /// Since when nothing is claimed: the time is over.
+    pub finishing: Option<Instant>,
 }
 
 /// What came of telling events.
@@ -76,6 +78,8 @@ const AFTER_ERROR: Duration = Duration::from_millis(500);
 const AFTER_STOP: Duration = Duration::from_secs(5);
 /// A run without `--follow` gives up after so many errors in a row.
 const ERRORS: u32 = 3;
+/// What is in hand has so long to end when the time is over, before those that have it are slow.
+const FINISH: Duration = Duration::from_secs(1);
 /// What has ended waits so long for more to end, while the gateways have enough to do: a turn for thirty messages
 /// costs little more than a turn for one.
 const GATHER: Duration = Duration::from_millis(40);
@@ -112,7 +116,7 @@ impl Run {
             };
             let events: Vec<Event> = self.events.try_iter().collect();
             let is_late = self.bounds.follow == Follow::No && started.elapsed() >= self.bounds.time;
-            let appetite = if is_late { Appetite::Finish } else { Appetite::Claim };
+            let appetite = if is_late { self.last_appetite() } else { Appetite::Claim };
             let turned = match self.drain.turn(events, appetite) {
                 Ok(turned) => turned,
                 Err(error) => {
@@ -141,6 +145,20 @@ impl Run {
             }
             self.wait(self.nap(&turned));
         }
+    }
+
+    /// The time is over: nothing is claimed, and the run leaves when nothing is in hand. Cron's next one can't begin
+    /// before: so a slow gateway keeps only its own messages waiting, and those of the others go on meanwhile.
+    fn last_appetite(&mut self) -> Appetite {
+        if self.drain.waits_for_slow() {
+            self.finishing = None;
+            return Appetite::Claim;
+        }
+        if self.finishing.get_or_insert_with(Instant::now).elapsed() < FINISH {
+            return Appetite::Finish;
+        }
+        self.drain.mark_slow();
+        Appetite::Claim
     }
 
     /// A run that does not stay is done when nothing is in hand and nothing will come of waiting a moment.
