@@ -131,7 +131,7 @@ pub(crate) fn fill(host: &Host, (gate, at_once): (&str, usize), messages: usize)
         .ended(0);
     host.write(
         "templates/bench/en.ntemail.text.tera",
-        "Dear {{ user.name }}, this is a message.\n",
+        "Dear {{ user.email }}, this is a message.\n",
     );
     host.write("templates/bench/notice.toml", "[subject]\nen = \"Bench\"\n");
     host.gatepost(&["func", "notify.mass", "notice=bench", "module=ntemail"]).ended(0);
