@@ -3,9 +3,8 @@
 use crate::contest::{Ready, Sender};
 use crate::sinks::Sink;
 use gatepost_kit::host::Host;
+use gatepost_kit::strace::Counters;
 use std::fmt::Write as _;
-use std::fs;
-use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// A drain takes less.
@@ -79,16 +78,9 @@ impl Queue {
 
     /// What a drain asks of the system, of its whole tree; None where there is no strace.
     pub(crate) fn counted(&mut self) -> Option<Counters> {
-        gatepost_kit::tools::find("strace")?;
-        let trace = self.host.path("trace");
-        let drain = self.drain();
-        let mut strace = Command::new("strace");
-        strace.args(["-f", "-qq", "-e", "trace=execve,fcntl,fsync,fdatasync", "-o"]).arg(&trace);
-        strace.arg(drain.get_program()).args(drain.get_args()).current_dir(self.host.root());
-        strace.env_clear().envs(drain.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        assert!(strace.stdin(Stdio::null()).stdout(Stdio::null()).status().unwrap().success());
+        let counters = Counters::of(&self.drain(), &self.host.path("trace"))?;
         self.check();
-        Some(Counters::of(&trace))
+        Some(counters)
     }
 }
 
@@ -101,52 +93,5 @@ impl Sender for Queue {
     fn check(&mut self) {
         let sent = self.host.sql("SELECT count(*) FROM notifylog WHERE outcome='sent'");
         assert_eq!(sent, self.messages.to_string());
-    }
-}
-
-/// Calls of the system.
-pub(crate) struct Counters {
-    /// Transactions that write: `SQLite` takes its WAL's write lock once for each.
-    pub(crate) commits: usize,
-    /// fsync and fdatasync.
-    pub(crate) fsyncs: usize,
-    /// Programs started, the module itself left out.
-    pub(crate) spawns: usize,
-}
-
-impl Counters {
-    fn of(trace: &Path) -> Self {
-        Self::in_text(&fs::read_to_string(trace).unwrap())
-    }
-
-    fn in_text(trace: &str) -> Self {
-        let count = |is: &dyn Fn(&str) -> bool| trace.lines().filter(|line| is(line)).count();
-        Self {
-            commits: count(&|line| line.contains("F_WRLCK") && line.contains(WRITE_LOCK)),
-            fsyncs: count(&|line| line.contains(" fsync(") || line.contains(" fdatasync(")),
-            spawns: count(&|line| line.contains(" execve(") && line.ends_with(" = 0"))
-                .saturating_sub(1),
-        }
-    }
-}
-
-/// Where the write lock is in the file `-shm` (`SQLite`'s "WAL-mode File Format", 2.3.1).
-const WRITE_LOCK: &str = "l_start=120, l_len=1}) = 0";
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_trace_tells_commits_fsyncs_and_spawns() {
-        let trace = "7 execve(\"/r/notify/ntemail\", [\"ntemail\"], 0x1 /* 7 vars */) = 0\n\
-             7 fcntl(6, F_SETLK, {l_type=F_WRLCK, l_whence=SEEK_SET, l_start=128, l_len=1}) = 0\n\
-             7 fcntl(6, F_SETLK, {l_type=F_WRLCK, l_whence=SEEK_SET, l_start=120, l_len=1}) = 0\n\
-             7 fcntl(6, F_SETLK, {l_type=F_WRLCK, l_whence=SEEK_SET, l_start=120, l_len=1}) = -1 EAGAIN\n\
-             7 fdatasync(5)                      = 0\n\
-             8 execve(\"/r/gate/gwsmtp\", [\"gwsmtp\"], 0x1 /* 7 vars */) = 0\n\
-             8 execve(\"/nowhere\", [\"x\"], 0x1 /* 7 vars */) = -1 ENOENT\n";
-        let counters = Counters::in_text(trace);
-        assert_eq!((counters.commits, counters.fsyncs, counters.spawns), (1, 1, 1));
     }
 }

@@ -89,10 +89,11 @@ fn count(report: &mut Report, sink: &mut Sink) {
         return;
     };
     report.say(&format!(
-        "Counted by strace over a drain of {COUNTED}: {} transactions that write, {} fsyncs, {} programs started, \
-         {} round trips, {} connections.",
+        "Counted by strace over a drain of {COUNTED}: {} transactions that write, {} fsyncs, {} KiB to files, {} programs \
+         started, {} round trips, {} connections.",
         counters.commits,
         counters.fsyncs,
+            counters.written_bytes / 1024,
         counters.spawns,
         sink.counts().of("answers"),
         sink.counts().of("connections"),

@@ -2,8 +2,7 @@
 //! it for each module each minute.
 
 use gatepost_kit::host::Host;
-use gatepost_kit::tools::is_here;
-use std::process::{Command, Stdio};
+use gatepost_kit::strace;
 
 /// A module on an empty queue, the loader and the runtime included.
 const PROCESS_CALLS: usize = 190;
@@ -12,18 +11,8 @@ const FEATURES_CALLS: usize = 75;
 
 /// Every system call of a program and of what it starts, one a line; None, said aloud, where there is no strace.
 fn calls(host: &Host, program: &str, words: &[&str]) -> Option<Vec<String>> {
-    if !is_here("strace") {
-        return None;
-    }
-    let command = host.command(program, words);
-    let trace = host.path("trace");
-    let mut strace = Command::new("strace");
-    strace.args(["-f", "-qq", "-s", "512", "-o"]).arg(&trace).arg(command.get_program());
-    strace.args(command.get_args()).current_dir(host.root());
-    strace.env_clear().envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    let ended = strace.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
-    assert!(ended.unwrap().success(), "{program} {words:?}");
-    Some(host.read("trace").lines().map(str::to_owned).collect())
+    let trace = strace::trace(&host.command(program, words), "all", &host.path("trace"))?;
+    Some(trace.lines().map(str::to_owned).collect())
 }
 
 fn process(host: &Host, module: &str) -> Option<Vec<String>> {

@@ -9,6 +9,7 @@ mod api;
 mod bench;
 mod cold;
 mod conformance;
+mod counted;
 mod crash;
 mod daemon;
 mod disk;

@@ -18,5 +18,6 @@ pub mod postfix;
 pub mod scenario;
 pub mod smtp_sink;
 pub mod sshd;
+pub mod strace;
 pub mod terminal;
 pub mod tools;
