@@ -47,26 +47,10 @@ pub(crate) fn run(names: &[String], wishes: &Wishes) -> Result<()> {
     }
     let prefix = steps::repository().join("target/prefix-release");
     install::run(&prefix, install::Build::Release)?;
-    steps::run(steps::cargo().args([
-        "build",
-        "--quiet",
-        "--release",
-        "--locked",
-        "--package",
-        "gatepost-benches",
-    ]))?;
+    let package = ["--release", "--locked", "--package", "gatepost-benches"];
+    steps::run(steps::cargo().arg("build").args(package).args(steps::hush()))?;
     let mut harness = steps::cargo();
-    harness.args([
-        "run",
-        "--quiet",
-        "--release",
-        "--locked",
-        "--package",
-        "gatepost-benches",
-        "--bin",
-        "gatepost-benches",
-        "--",
-    ]);
+    harness.args(["run", "--quiet"]).args(package).args(["--bin", "gatepost-benches", "--"]);
     harness.args(names).args(wishes.words()?);
     steps::run(harness.env("GATEPOST_TEST_PREFIX", &prefix))
 }

@@ -26,7 +26,9 @@ pub(crate) fn run(part: Option<Part>, root: Option<PathBuf>) -> Result<()> {
     };
     let root = root.unwrap_or_else(|| steps::repository().join(folder));
     install::run(&root, install::Build::Dev)?;
+    let package = ["--locked", "--package", "gatepost-demo"];
+    steps::run(steps::cargo().arg("build").args(package).args(steps::hush()))?;
     let mut demo = steps::cargo();
-    demo.args(["run", "--quiet", "--locked", "--package", "gatepost-demo", "--"]);
+    demo.args(["run", "--quiet"]).args(package).arg("--");
     steps::run(demo.args(words).arg(&root))
 }

@@ -144,7 +144,7 @@ fn programs() -> Result<Vec<Program>> {
 
 fn compile(programs: &[Program], build: Build) -> Result<()> {
     let mut cargo = steps::cargo();
-    cargo.args(["build", "--quiet", "--locked"]);
+    cargo.args(["build", "--locked"]).args(steps::hush());
     if build == Build::Release {
         cargo.arg("--release");
     }

@@ -1,6 +1,7 @@
 //! Running a tool, and finding the repository.
 
 use anyhow::{Context, Result, bail};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -25,6 +26,11 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
 /// The cargo that started us.
 pub(crate) fn cargo() -> Command {
     Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+/// What a build is told: a person at a terminal sees how far it is, a log only what is wrong.
+pub(crate) fn hush() -> &'static [&'static str] {
+    if std::io::stderr().is_terminal() { &[] } else { &["--quiet"] }
 }
 
 /// True if the program is in PATH.

@@ -10,16 +10,8 @@ pub(crate) fn run(filter: Option<&str>) -> Result<()> {
     packages::provide_peers()?;
     if filter.is_none() {
         steps::run(steps::cargo().args(["fmt", "--all", "--check"]))?;
-        steps::run(steps::cargo().args([
-            "clippy",
-            "--quiet",
-            "--workspace",
-            "--all-targets",
-            "--locked",
-            "--",
-            "-D",
-            "warnings",
-        ]))?;
+        let lints = ["--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
+        steps::run(steps::cargo().arg("clippy").args(steps::hush()).args(lints))?;
     }
     let prefix = steps::repository().join("target/prefix");
     install::run(&prefix, install::Build::Dev)?;
