@@ -161,6 +161,7 @@ mod tests {
     use super::*;
     use crate::keys;
     use crate::layers::environment_name;
+    use crate::source::literal;
     use std::time::Duration;
 
     fn merged(
@@ -189,6 +190,10 @@ mod tests {
         assert_eq!(config.manager_names, ["gatepost", "billmgr"]);
         assert!(config.keys().iter().all(|key| key.origin == Origin::Default));
         assert_eq!(config.keys()[0].key, "manager_names");
+        let whole = entries(DEFAULTS, "with its comments").unwrap().into_iter();
+        let whole: Vec<_> = whole.map(|entry| (entry.key, literal(&entry.value))).collect();
+        let read = config.keys().iter().map(|key| (key.key.clone(), key.value.clone()));
+        assert_eq!(whole, read.collect::<Vec<_>>());
         for limit in keys::LIMITS {
             assert!(
                 config.keys().iter().any(|key| key.key == limit.key),

@@ -8,6 +8,8 @@ use std::path::Path;
 
 /// Nothing we read whole is longer.
 const WHOLE_BYTES: u64 = 64 << 20;
+/// Most are shorter, and are read at once.
+const FIRST_BYTES: usize = 4_096;
 
 /// Opens a regular file to read it, without waiting for anything else.
 pub fn open_regular(path: &Path) -> io::Result<File> {
@@ -21,7 +23,7 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
 
 /// A regular file of at most 64 MiB.
 pub fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(FIRST_BYTES);
     open_regular(path)?.take(WHOLE_BYTES + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > WHOLE_BYTES {
         return Err(refused("it is longer than 64 MiB"));

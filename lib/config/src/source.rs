@@ -23,7 +23,7 @@ pub(crate) fn entries(text: &str, place: &str) -> Result<Vec<Entry>, ConfigError
     };
     let table = DeTable::parse(text).map_err(|error| refused(error.span(), error.message()))?;
     let mut found = Vec::new();
-    collect("", table.into_inner(), &mut found);
+    collect(&mut String::new(), table.into_inner(), &mut found);
     found.sort_by_key(|(_, value)| value.span().start);
     let (mut line, mut counted) = (1, 0);
     let mut all = Vec::with_capacity(found.len());
@@ -38,14 +38,24 @@ pub(crate) fn entries(text: &str, place: &str) -> Result<Vec<Entry>, ConfigError
     Ok(all)
 }
 
-fn collect<'a>(before: &str, table: DeTable<'a>, found: &mut Vec<(String, Spanned<DeValue<'a>>)>) {
+/// `before` is as it was when this returns.
+fn collect<'a>(
+    before: &mut String,
+    table: DeTable<'a>,
+    found: &mut Vec<(String, Spanned<DeValue<'a>>)>,
+) {
+    let section = before.len();
     for (name, value) in table {
-        let key = format!("{before}{}", name.get_ref());
+        before.push_str(name.get_ref());
         let span = value.span();
         match value.into_inner() {
-            DeValue::Table(inner) => collect(&format!("{key}."), inner, found),
-            value => found.push((key, Spanned::new(span, value))),
+            DeValue::Table(inner) => {
+                before.push('.');
+                collect(before, inner, found);
+            }
+            value => found.push((before.clone(), Spanned::new(span, value))),
         }
+        before.truncate(section);
     }
 }
 
