@@ -17,16 +17,21 @@ pub(crate) fn run(report: &mut Report) {
     // the first run of a day deletes what is too old
     host.process("ntemail").ended(0);
     host.let_settle();
-    let programs: [(&str, Starter<'_>); 4] = [
+    let process = || host.command("notify/ntemail", &["--command", "process", "--force"]);
+    let programs: [(&str, Starter<'_>); 5] = [
         ("bare exec", Box::new(|| Command::new(beside_us("bench-bare")))),
         (
             "ntemail features",
             Box::new(|| host.command("notify/ntemail", &["--command", "features"])),
         ),
         ("gwfile features", Box::new(|| host.command("gate/gwfile", &["--command", "features"]))),
+        ("ntemail process, empty queue", Box::new(process)),
         (
-            "ntemail process, empty queue",
-            Box::new(|| host.command("notify/ntemail", &["--command", "process", "--force"])),
+            "the same, first after a change",
+            Box::new(|| {
+                host.let_settle();
+                process()
+            }),
         ),
     ];
     let mut times: Vec<Case> = programs.iter().map(|(name, _)| Case::new(name)).collect();

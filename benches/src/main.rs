@@ -50,7 +50,7 @@ const BENCHES: &[Bench] = &[
     ),
     (
         "cold",
-        "start of `features`, and of `process` on an empty queue, above a bare exec",
+        "start of `features`, and of `process` on an empty queue that is as it was, and has just changed, above a bare exec",
         cold::run,
     ),
     (

@@ -20,6 +20,7 @@ pub mod foreign;
 pub mod gates;
 mod getmessage;
 pub mod handover;
+mod idle;
 pub mod kill;
 pub mod lane;
 pub mod module;

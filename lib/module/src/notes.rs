@@ -106,12 +106,7 @@ impl Notes {
 
     fn rewrite(&self, book: &mut Book) -> io::Result<()> {
         let beside = self.path.with_extension("sent.new");
-        // What a rewrite that failed has left, or a stranger's link: the name goes, not what it points at.
-        match std::fs::remove_file(&beside) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            Ok(()) | Err(_) => {}
-        }
-        let mut file = make(&beside)?;
+        let mut file = make_anew(&beside)?;
         let kept: String = book.lines.values().map(String::as_str).collect();
         file.write_all(kept.as_bytes())?;
         std::fs::rename(&beside, &self.path)?;
@@ -119,6 +114,16 @@ impl Notes {
         book.bytes = kept.len() as u64;
         Ok(())
     }
+}
+
+/// Makes a file that takes the place of another one when it is whole.
+pub(crate) fn make_anew(path: &Path) -> io::Result<File> {
+    // What a try that failed has left, or a stranger's link: the name goes, not what it points at.
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    make(path)
 }
 
 fn make(path: &Path) -> io::Result<File> {

@@ -21,8 +21,13 @@ impl Machine {
     /// Asks the kernel.
     pub fn this() -> Self {
         let host = kernel("hostname");
-        Self { host, boot_id: kernel("random/boot_id") }
+        Self { host, boot_id: boot_id() }
     }
+}
+
+/// The kernel's id of this boot; empty where it has none.
+pub(crate) fn boot_id() -> String {
+    kernel("random/boot_id")
 }
 
 fn kernel(name: &str) -> String {

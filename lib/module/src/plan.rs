@@ -2,6 +2,7 @@
 
 use crate::choose::{Head, Offer, Rounds, Wish, gateways_of};
 use crate::desk::{Desk, RouteKind, limits_of, own_limits, route_limits};
+use crate::idle::Lull;
 use crate::rules::{Outlet, Rules, Way};
 use crate::standing::{Probe, Usable, usable};
 use notice::{GatewayId, HandlerId, ModuleName, Ms, ProcessingId, Route};
@@ -126,17 +127,15 @@ impl View {
         })
     }
 
-    /// Whether a turn would find nothing to do, and nothing falls due until then. Any worker of this module, and
-    /// any lease it has, is something to do: it may be dead.
-    pub(crate) fn is_idle(&self, module: &ModuleName, pause: Pause, until: Ms) -> bool {
+    /// None: there is something to do. Any worker of this module, and any lease it has, is: it may be dead.
+    pub(crate) fn lull(&self, module: &ModuleName) -> Option<Lull> {
         let prefix = format!("{module}-");
         let workers = self.workers.iter().map(|worker| &worker.owner);
-        self.routes.is_empty()
+        let is_idle = self.routes.is_empty()
             && self.bound.is_empty()
             && self.untold == Untold::None
-            && self.pause == pause
-            && self.next_due.is_none_or(|due| due > until)
-            && !self.lease_owners.iter().chain(workers).any(|owner| owner.starts_with(&prefix))
+            && !self.lease_owners.iter().chain(workers).any(|owner| owner.starts_with(&prefix));
+        is_idle.then_some(Lull { pause: self.pause, next_due: self.next_due })
     }
 
     /// What stands at the end of a route of a handler or server.

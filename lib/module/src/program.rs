@@ -5,6 +5,7 @@ use crate::drain::{Drain, DrainParts};
 use crate::gates::{Gates, Openings};
 use crate::getmessage;
 use crate::handover::Door;
+use crate::idle::{Note, Seen};
 use crate::kill::Sabotage;
 use crate::module::{Module, Patience, Profile};
 use crate::notes::Notes;
@@ -15,7 +16,7 @@ use crate::plan::{Pause, Scope, View};
 use crate::progress::{Progress, words};
 use crate::retry::RetryTable;
 use crate::rules::{Rules, Terms};
-use crate::run::{Bounds, Left, Run, Telling, is_prune_due, listen};
+use crate::run::{Bounds, Left, Run, Telling, listen, pruned};
 use crate::signals::Signals;
 use crate::standing::Ladders;
 use crate::workers::{Workers, WorkersParts};
@@ -172,22 +173,29 @@ impl Site {
     /// Whether a run would find nothing to do: looked at before anything is made that only work needs, since most
     /// of what cron starts finds an empty queue. In doubt it is not, and the run says what is wrong.
     fn is_idle(&self, options: &ProcessOptions) -> bool {
-        let rules = self.rules(options);
         let now = self.clock.now();
         let (scope, pause) = match config::paused(&self.root, now) {
             Some(_) => (Scope::ForcedOnly, Pause::On),
             None => (Scope::All, Pause::Off),
         };
         let soon = now.plus(millis(self.config.queue.poll));
+        let lasts = |seen: &Seen| seen.lasts(pause, (now, soon), self.config.daemon.prune);
         let (url, var) = (&self.config.database, self.root.path("var"));
-        let prune = self.config.daemon.prune;
-        let seen = store::glance((url, &var), now, |snapshot| {
-            let is_prune_due = is_prune_due(snapshot, now, prune)?;
-            Ok((View::read(snapshot, &rules, scope)?, is_prune_due))
+        let Some(stamp) = store::stamp((url, &var), now) else { return false };
+        let note = Note::of(&self.run_folder(), &self.name, &*self.clock);
+        if note.read(&stamp).is_some_and(|seen| lasts(&seen)) {
+            return true;
+        }
+        let rules = self.rules(options);
+        let looked = store::glance((url, &var), now, |snapshot| {
+            Ok((View::read(snapshot, &rules, scope)?, pruned(snapshot)?))
         });
-        seen.is_some_and(|(view, is_prune_due)| {
-            !is_prune_due && view.is_idle(&self.name, pause, soon)
-        })
+        let Some(((view, pruned), stamp)) = looked else { return false };
+        let seen = view.lull(&self.name).map(|lull| Seen { lull, pruned }).filter(lasts);
+        if let Some(seen) = &seen {
+            note.write(&stamp, seen);
+        }
+        seen.is_some()
     }
 
     /// The locks of a run; None when somebody else delivers this queue.

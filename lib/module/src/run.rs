@@ -3,6 +3,7 @@
 use crate::arguments::Follow;
 use crate::drain::{Appetite, Drain, Turned};
 use crate::handover::Door;
+use crate::idle::is_prune_due;
 use crate::pipeline::{Event, Outcomes};
 use crate::plan::Untold;
 use crate::progress::Progress;
@@ -296,21 +297,15 @@ impl Bounds {
 /// The setting that says when what is too old was deleted last.
 const PRUNED_MS: &str = "pruned_ms";
 
-/// Whether nobody has deleted what is too old for that long.
-pub(crate) fn is_prune_due(
-    snapshot: &mut dyn Snapshot,
-    now: Ms,
-    every: Duration,
-) -> Result<bool, StoreError> {
-    let every_ms = i64::try_from(every.as_millis()).unwrap_or(i64::MAX);
-    let last = snapshot.setting(PRUNED_MS)?.and_then(|text| text.parse().ok()).unwrap_or(0);
-    Ok(now.0.saturating_sub(last) >= every_ms)
+/// When what is too old was deleted last.
+pub(crate) fn pruned(snapshot: &mut dyn Snapshot) -> Result<Ms, StoreError> {
+    Ok(Ms(snapshot.setting(PRUNED_MS)?.and_then(|text| text.parse().ok()).unwrap_or(0)))
 }
 
 /// Deletes what is too old, if that is due.
 fn prune(store: &mut dyn Store, now: Ms, bounds: &Bounds) -> Result<(), StoreError> {
     const CHUNKS: u32 = 10;
-    if !store::read(store, |snapshot| is_prune_due(snapshot, now, bounds.prune))? {
+    if !is_prune_due(store::read(store, pruned)?, now, bounds.prune) {
         return Ok(());
     }
     store::write(store, Durability::Crash, |tx| tx.set_setting(PRUNED_MS, &now.to_string()))?;

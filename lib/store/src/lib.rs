@@ -25,7 +25,7 @@ pub use calls::{
     KeyedCall, NewEvent, NewJournalRow, ReplyToken, SignIn, Told,
 };
 pub use error::StoreError;
-pub use open::{create, glance, open, rebuild_order};
+pub use open::{create, glance, open, rebuild_order, stamp};
 pub use queue::{
     Accepted, Blob, Body, Ceiling, Claimed, Count, Demand, Done, Effect, Finish, Hash, Lease,
     LogFilter, LogRow, NewLog, NewTask, Pool, Settlement, StoredBody, TaskFilter, TaskRow, Turn,
@@ -42,7 +42,7 @@ pub use services::{
     Processing, Product, Provisioning, Service, ServiceFilter, ServiceParam, ServiceState,
     ServicesSnapshot, ServicesTx, TaskType,
 };
-pub use sqlite::Order;
+pub use sqlite::{Order, Stamp};
 
 use notice::{GatewayId, LogId, ModuleName, Ms, ProjectId, Route, TaskId, UserId};
 use std::time::Duration;

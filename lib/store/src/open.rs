@@ -1,6 +1,6 @@
 //! Choosing the database by its address.
 
-use crate::sqlite::{Options, Order, Sqlite};
+use crate::sqlite::{Options, Order, Sqlite, Stamp};
 use crate::{Result, Snapshot, Store, StoreError, sqlite};
 use notice::Ms;
 use std::path::{Path, PathBuf};
@@ -11,14 +11,21 @@ pub fn open(url: &str, var: &Path) -> Result<Box<dyn Store>> {
     Ok(Box::new(Sqlite::open(&path_of(url, var)?, options(var))?))
 }
 
-/// Looks at the database at that address without opening it for writing, which costs half as much. None where that can't
-/// be done: somebody has it open, changed it a moment ago, or something is wrong with it, and [`open`] says what.
+/// Looks at the database at that address without opening it for writing, which costs half as much, and says by which
+/// [`Stamp`]. None where that can't be done: somebody has it open, changed it a moment ago, or something is wrong with
+/// it, and [`open`] says what.
 pub fn glance<T>(
     (url, var): (&str, &Path),
     now: Ms,
     look: impl FnMut(&mut dyn Snapshot) -> Result<T>,
-) -> Option<T> {
+) -> Option<(T, Stamp)> {
     sqlite::glance(&path_of(url, var).ok()?, &options(var), now, look)
+}
+
+/// The stamp of the database at that address, which is not opened. None: somebody has it open, or changed it a moment
+/// ago.
+pub fn stamp((url, var): (&str, &Path), now: Ms) -> Option<Stamp> {
+    Stamp::at(&path_of(url, var).ok()?, now)
 }
 
 /// Makes the database at that address, or brings an older one up to date; safe to run again. The order of one

@@ -3,14 +3,16 @@
 //!
 //! While there is neither a `-wal` nor a `-journal`, the file is all there is, and who changes it makes one of them first.
 //! So what was read is of one moment if, before and after, there is none and the file is the same. Whoever came, wrote
-//! and went in between has changed its time, which counts only when it is old enough to tell a change by.
+//! and went in between has changed its time, which counts only when it is old enough to tell a change by. That holds
+//! however long the between is, so a [`Stamp`] says later, too, that the same is in the file: within one boot, since
+//! after a power cut a file may have a newer text than time, and while nobody has set the clock back.
 
 use super::blobs::Blobs;
 use super::{Options, STATEMENTS_LIMIT, Sqlite, errors, schema};
 use crate::{Durability, Snapshot, Store, StoreError};
 use notice::Ms;
 use rusqlite::{Connection, OpenFlags};
-use std::fmt::Write;
+use std::fmt::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -19,15 +21,15 @@ use std::path::{Path, PathBuf};
 /// milliseconds, or two seconds on some filesystems.
 const SETTLED_MS: i64 = 2_000;
 
-/// Looks; None where that can't be done so: somebody has the database open, has just changed it, or it is not one that
-/// this program reads. [`super::Sqlite::open`] then does it, or says what is wrong.
+/// Looks, and says by which stamp; None where that can't be done so: somebody has the database open, has just changed it,
+/// or it is not one that this program reads. [`super::Sqlite::open`] then does it, or says what is wrong.
 pub(crate) fn glance<T>(
     path: &Path,
     options: &Options,
     now: Ms,
     mut look: impl FnMut(&mut dyn Snapshot) -> Result<T, StoreError>,
-) -> Option<T> {
-    let before = Alone::at(path, now)?;
+) -> Option<(T, Stamp)> {
+    let before = Stamp::at(path, now)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_URI;
@@ -49,20 +51,22 @@ pub(crate) fn glance<T>(
         version_of_others: None,
     };
     let seen = crate::read(&mut glanced as &mut dyn Store, &mut look).ok()?;
-    (Alone::at(path, now)? == before).then_some(seen)
+    (Stamp::at(path, now)? == before).then_some((seen, before))
 }
 
-/// A file that nobody has open, as it is now.
-#[derive(PartialEq, Eq)]
-struct Alone {
+/// A database file that nobody has open: which one, and when it was written. As long as the stamp is the same, and the
+/// machine has not started anew nor its clock been set, the same is in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stamp {
     file: (u64, u64),
     bytes: u64,
     written: (i64, i64),
     changed: (i64, i64),
 }
 
-impl Alone {
-    fn at(path: &Path, now: Ms) -> Option<Self> {
+impl Stamp {
+    /// None: somebody has it open, or has just changed it.
+    pub(crate) fn at(path: &Path, now: Ms) -> Option<Self> {
         let is_beside = |ending: &str| {
             let mut name = path.as_os_str().to_owned();
             name.push(ending);
@@ -83,6 +87,18 @@ impl Alone {
             written: (found.mtime(), found.mtime_nsec()),
             changed: (found.ctime(), found.ctime_nsec()),
         })
+    }
+}
+
+/// Numbers between blanks.
+impl fmt::Display for Stamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (device, file) = self.file;
+        write!(f, "{device} {file} {}", self.bytes)?;
+        for (secs, nanoseconds) in [self.written, self.changed] {
+            write!(f, " {secs} {nanoseconds}")?;
+        }
+        Ok(())
     }
 }
 
@@ -115,6 +131,7 @@ mod tests {
         glance(path, &Options::default(), now, |snapshot| {
             Ok(snapshot.ready_routes(&module, false)?.len())
         })
+        .map(|(found, _)| found)
     }
 
     fn made(name: &str) -> (tempfile::TempDir, PathBuf) {
@@ -170,12 +187,12 @@ mod tests {
             other.execute("UPDATE setting SET value='z' WHERE name='uuid'", []).unwrap();
             Ok(())
         });
-        assert_eq!(changed, None, "whoever came has gone again");
+        assert!(changed.is_none(), "whoever came has gone again");
         let opened = glance(&path, &options, LATER, |_| {
             std::mem::forget(Sqlite::open(&path, Options::default()));
             Ok(())
         });
-        assert_eq!(opened, None);
+        assert!(opened.is_none());
         std::fs::remove_file(path.with_extension("db-wal")).unwrap();
         // the second in which it was written, and two more
         let settled = Ms(path.metadata().unwrap().mtime() * 1_000 + 3_000);

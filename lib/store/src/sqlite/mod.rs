@@ -25,6 +25,7 @@ mod wide;
 #[cfg(test)]
 mod tests;
 
+pub use glance::Stamp;
 pub use schema::Order;
 
 pub(crate) use calls::{event_fits, journal_fits};

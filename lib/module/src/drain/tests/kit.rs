@@ -486,7 +486,8 @@ impl Bench {
         let mut view = self.read(|snapshot| View::read(snapshot, rules, scope));
         let me = &self.drain.door.identity.owner.0;
         view.workers.retain(|worker| worker.owner != *me);
-        view.is_idle(&rules.module, pause, self.clock.now())
+        let lull = view.lull(&rules.module);
+        lull.is_some_and(|lull| lull.lasts(pause, self.clock.now()))
     }
 
     pub(super) fn turns(&mut self, count: usize) {
