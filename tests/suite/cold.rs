@@ -8,6 +8,8 @@ use gatepost_kit::strace;
 const LOOK_CALLS: usize = 190;
 /// When the database is as the last run has seen it.
 const PROCESS_CALLS: usize = 140;
+/// The log of a database that is new, with its folder; then that log and the database, once.
+const WORK_SYNCS: usize = 4;
 /// A program that says what it can do.
 const FEATURES_CALLS: usize = 75;
 
@@ -120,6 +122,16 @@ fn what_comes_to_a_queue_that_was_seen_empty_is_found() {
         host.process("ntemail").ended(0);
         assert_eq!(host.sql("SELECT sum(error_count) FROM notifytask"), count);
     }
+}
+
+#[test]
+fn a_run_that_had_work_syncs_when_it_closes_the_database_and_no_sooner() {
+    let host = settled();
+    host.sql("INSERT INTO notifytask(modulename,filename) VALUES('ntemail','nowhere')");
+    let Some(calls) = process(&host, "ntemail") else { return };
+    let syncs: Vec<_> = calls.iter().filter(|call| call.contains("sync(")).collect();
+    assert!((1..=WORK_SYNCS).contains(&syncs.len()), "{syncs:#?}");
+    assert_eq!(host.sql("SELECT error_count FROM notifytask"), "1");
 }
 
 #[test]

@@ -219,12 +219,20 @@ impl Run {
         if self.drain.may_gather() { Worth::More } else { Worth::ATurn }
     }
 
-    /// Idle work: retention, and what the database wants done outside transactions.
+    /// Idle work: retention, and what the database wants done outside transactions. Who does not stay leaves that to the
+    /// closing of the database, but for the room that retention has made.
     fn idle(&mut self) {
         let now = self.door.clock.now();
         // retention that fails today is done tomorrow
-        let _ = prune(self.drain.store(), now, &self.bounds);
-        let _ = self.drain.store().tidy();
+        let pruned = prune(self.drain.store(), now, &self.bounds).unwrap_or(Pruned::NotDue);
+        let tidies = match (self.bounds.follow, pruned) {
+            (Follow::No, Pruned::NotDue) => 0,
+            (Follow::No, Pruned::Now) => PRUNE_CHUNKS,
+            (Follow::Yes, Pruned::NotDue | Pruned::Now) => 1,
+        };
+        for _ in 0..tidies {
+            let _ = self.drain.store().tidy();
+        }
     }
 
     fn show(&mut self, counted: &mut Option<(Instant, u64)>) {
@@ -294,6 +302,16 @@ impl Bounds {
     }
 }
 
+/// Whether what is too old was deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pruned {
+    Now,
+    NotDue,
+}
+
+/// Of what is too old, so many parts go at a time; so many of the room they have made are given back.
+const PRUNE_CHUNKS: u32 = 10;
+
 /// The setting that says when what is too old was deleted last.
 const PRUNED_MS: &str = "pruned_ms";
 
@@ -303,18 +321,17 @@ pub(crate) fn pruned(snapshot: &mut dyn Snapshot) -> Result<Ms, StoreError> {
 }
 
 /// Deletes what is too old, if that is due.
-fn prune(store: &mut dyn Store, now: Ms, bounds: &Bounds) -> Result<(), StoreError> {
-    const CHUNKS: u32 = 10;
+fn prune(store: &mut dyn Store, now: Ms, bounds: &Bounds) -> Result<Pruned, StoreError> {
     if !is_prune_due(store::read(store, pruned)?, now, bounds.prune) {
-        return Ok(());
+        return Ok(Pruned::NotDue);
     }
     store::write(store, Durability::Crash, |tx| tx.set_setting(PRUNED_MS, &now.to_string()))?;
-    for _ in 0..CHUNKS {
+    for _ in 0..PRUNE_CHUNKS {
         if !store::write(store, Durability::Crash, |tx| tx.prune(now, &bounds.keep))? {
             break;
         }
     }
-    Ok(())
+    Ok(Pruned::Now)
 }
 
 /// A thread that turns wake-ups of the database into events.
