@@ -68,7 +68,10 @@ mod tests {
             (Step::Recipient, 450, FailureKind::Later),
             (Step::Recipient, 550, FailureKind::Never),
             (Step::Recipient, 530, FailureKind::Hold),
+            (Step::Recipient, 503, FailureKind::Later),
+            (Step::Data, 503, FailureKind::Later),
             (Step::Data, 554, FailureKind::Never),
+            (Step::Content, 503, FailureKind::Later),
             (Step::Content, 452, FailureKind::Later),
             (Step::Content, 554, FailureKind::Never),
         ] {

@@ -78,6 +78,11 @@ fn run(sink: &Sink, connections: usize, messages: &[&[&str]]) -> Vec<&'static st
     }
     let ended = hear(&told, messages.len());
     pool.leave();
+    compared(sink, ended)
+}
+
+/// What each was told, which must fit what came.
+fn compared(sink: &Sink, ended: BTreeMap<usize, Result<Sent, Failure>>) -> Vec<&'static str> {
     let letters = sink.letters();
     let mut words = Vec::new();
     for (number, ended) in ended {
@@ -235,6 +240,83 @@ fn a_message_is_not_sent_by_the_reply_to_another_command() {
         let sink = Sink::with(offers, vec![Rule::once(".", Act::Skip)]);
         assert_eq!(run(&sink, 1, &[GOOD; 3]), ["unknown", "sent", "sent"], "{offers:?}");
     }
+}
+
+/// Three messages behind one that was sent, on one connection whose server follows these rules from the
+/// second on. All three wait when the connection goes on, so that the content of each leaves together with
+/// the envelope of the next.
+fn in_a_row(sink: &Sink, rules: Vec<Rule>) -> Vec<&'static str> {
+    let pool = pool(sink, 1);
+    let (tell, told) = channel();
+    let (go, wait) = channel();
+    let all_wait = move |_: Result<Sent, Failure>| wait.recv().unwrap();
+    let owed = Box::new(Then(all_wait));
+    pool.take(Waiting::Built(Parcel { ready: letter(0, GOOD), owed, returns: 0 }));
+    sink.wait_for(1);
+    sink.follow(rules);
+    for number in 1..=3 {
+        give(&pool, letter(number, GOOD), number, &tell);
+    }
+    go.send(()).unwrap();
+    let ended = hear(&told, 3);
+    pool.leave();
+    compared(sink, ended)
+}
+
+/// The reply to the dot is missing, and a refusal of the next one's envelope stands in its place: shown by a
+/// reply that fits no command, or by the last one that never comes.
+#[test]
+fn a_message_is_not_refused_by_the_reply_to_another_command() {
+    let refused = Rule::once_after(1, "MAIL", Act::Reply("450 not this one"));
+    let out_of_turn = vec![refused.clone()];
+    let rcpt = Rule::once_after(1, "RCPT", Act::Reply("550 nobody"));
+    let data = Rule::once_after(1, "DATA", Act::Reply("503 for whom"));
+    let never_comes = vec![refused, rcpt.clone(), data.clone()];
+    let taken_and_never_comes = vec![rcpt, data];
+    for mut rules in [out_of_turn, never_comes, taken_and_never_comes] {
+        rules.push(Rule::once(".", Act::Skip));
+        let shown = format!("{rules:?}");
+        let sink = Sink::with(&["PIPELINING"], vec![]);
+        assert_eq!(in_a_row(&sink, rules), ["unknown", "sent", "sent"], "{shown}");
+    }
+}
+
+/// A reply that is there before its command is none to it: the message is not said at all, and is sent only
+/// where a server takes it. A refusal that came early is one.
+#[test]
+fn a_reply_that_came_before_its_command_is_no_answer_to_it() {
+    for (early, word) in [
+        ("354 go on\r\n250 taken, whatever it is", "later"),
+        ("354 go on\r\n354 and on", "later"),
+        ("354 go on\r\n450 not now", "later"),
+        ("354 go on\r\n552 too large", "never"),
+    ] {
+        let refuse = Rule::once(".", Act::Reply("554 not this one"));
+        let sink = Sink::with(&["PIPELINING"], vec![]);
+        let rules = vec![Rule::once("DATA", Act::Reply(early)), refuse.clone()];
+        // the next one's content is what the server refuses: of the first not a byte came
+        assert_eq!(in_a_row(&sink, rules), [word, "never", "sent"], "{early:?}");
+        assert!(!sink.reads().iter().any(|read| read.contains("X-Number: 1")), "{early:?}");
+        let sink = Sink::with(&[], vec![]);
+        let rules = vec![Rule::once("DATA", Act::Reply(early)), refuse];
+        assert_eq!(in_a_row(&sink, rules), [word, "never", "sent"], "step by step, {early:?}");
+    }
+}
+
+#[test]
+fn a_session_that_went_wrong_for_the_server_is_followed_by_another() {
+    let sink = Sink::with(&["PIPELINING"], vec![]);
+    let wrong = Rule::once_after(1, "DATA", Act::Reply("503 bad sequence"));
+    assert_eq!(in_a_row(&sink, vec![wrong]), ["sent", "later", "sent"]);
+    assert_eq!(sink.connections(), 2);
+}
+
+#[test]
+fn a_server_that_speaks_before_it_is_greeted_is_told_nothing() {
+    let rules = vec![Rule::always("CONNECT", Act::Reply("220 sink\r\n250 and all is well"))];
+    let sink = Sink::with(&["PIPELINING"], rules);
+    assert_eq!(run(&sink, 1, &[GOOD]), ["later"]);
+    assert_eq!(sink.lines(), Vec::<String>::new());
 }
 
 #[test]

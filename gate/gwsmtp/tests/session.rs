@@ -1,5 +1,10 @@
 //! What is said to the server, and what becomes of its answers.
 
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpListener;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
 use gatepost_kit::smtp_sink::{Act, Rule, Sink};
 use gatepost_kit::tools::free_port;
 
@@ -87,6 +92,49 @@ fn a_silent_or_slow_server_is_given_up_in_time() {
         fields.push(("timeout_secs", "1".into()));
         let ended = Message::to("a@example.test", fields).send();
         assert_eq!(ended.outcome, outcome, "{when}: {}", ended.reason);
+    }
+}
+
+/// A server that takes connections and is then as slow as it can be about TLS: it says these bytes, then one
+/// every 100 ms, a hundred at most. Tells how many the other end has heard out.
+fn slow_about_tls(first: &'static [u8], drips: bool) -> (u16, JoinHandle<usize>) {
+    const MOST: usize = 100;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream.write_all(first).unwrap();
+        stream.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+        for count in 0..MOST {
+            let has_gone = match stream.read(&mut [0; 4096]) {
+                Ok(bytes) => bytes == 0,
+                Err(error) => !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut),
+            };
+            if has_gone || drips && stream.write_all(&[0]).is_err() {
+                return count;
+            }
+        }
+        MOST
+    });
+    (port, server)
+}
+
+#[test]
+fn a_tls_handshake_ends_in_time_however_the_server_draws_it_out() {
+    // the head of a record of 16 KiB: what drips on may still be a handshake
+    let record = b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc";
+    for (first, drips, words) in [
+        (&b""[..], false, "the server did not answer in time"),
+        (record, true, "the server takes too long"),
+    ] {
+        let (port, server) = slow_about_tls(first, drips);
+        let mut fields = plain(port);
+        fields.extend([("security", "tls".into()), ("timeout_secs", "1".into())]);
+        let ended = Message::to("a@example.test", fields).send();
+        assert_eq!(ended.outcome, "unreached", "{}", ended.reason);
+        assert!(ended.reason.contains(words), "{}", ended.reason);
+        assert!(server.join().unwrap() < 100, "it was heard out to the end");
     }
 }
 
