@@ -173,14 +173,16 @@ fn locked_new(path: &Path) -> io::Result<Option<File>> {
     match made {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(None),
         Err(error) => Err(error),
-        Ok(file) => {
-            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) if rustix::fs::fstat(&file)?.st_nlink > 0 => Ok(Some(file)),
-                // somebody who sweeps takes it for a dead one's, or has removed it already
-                Ok(()) | Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
-                Err(error) => Err(error.into()),
-            }
-        }
+        Ok(file) => locked_while_there(file),
+    }
+}
+
+/// Between its making and its lock somebody who sweeps may take it for a dead one's, or have removed it already.
+fn locked_while_there(file: File) -> io::Result<Option<File>> {
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) if rustix::fs::fstat(&file)?.st_nlink > 0 => Ok(Some(file)),
+        Ok(()) | Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -226,6 +228,22 @@ mod tests {
         sweep(run, || Some(Vec::new()));
         assert_eq!(there(&names[0]), (true, true), "the living are left alone");
         drop(living);
+    }
+
+    #[test]
+    fn a_lock_that_was_swept_away_before_it_was_taken_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = lock_path(folder.path(), "ntsms-x-1-1");
+        let made = || File::create_new(&path).unwrap();
+        assert!(locked_while_there(made()).unwrap().is_some());
+        std::fs::remove_file(&path).unwrap();
+        let swept = made();
+        sweep(folder.path(), || Some(Vec::new()));
+        assert!(!path.exists(), "nobody held it");
+        assert!(locked_while_there(swept).unwrap().is_none(), "a lock that nobody else could find");
+        let (mine, theirs) = (made(), File::open(&path).unwrap());
+        flock(&theirs, FlockOperation::NonBlockingLockExclusive).unwrap();
+        assert!(locked_while_there(mine).unwrap().is_none(), "whoever sweeps has it");
     }
 
     #[test]

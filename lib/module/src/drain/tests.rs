@@ -330,3 +330,27 @@ fn a_clean_stop_leaves_nothing_leased() {
         assert!(bench.tasks().iter().all(|task| task.state == State::Ready && task.attempt == 0));
     });
 }
+
+/// The notes are written anew at a mebibyte: with what is in hand, and nothing else.
+#[test]
+fn what_was_taken_back_is_in_no_notes_that_are_written_anew() {
+    const REASON: &str = "no such user, says a server that is fond of its own words; ";
+    let long: &str = REASON.repeat(30).leak();
+    on_both(|bench| {
+        bench.add_gateway(None);
+        let first = bench.enqueue(1, 2_000)[0];
+        let mut is_read = false;
+        bench.script(move |hand_over| {
+            if hand_over.task == first && !std::mem::replace(&mut is_read, true) {
+                return Reply::Unread;
+            }
+            Reply::Document(Outcome::Never, long)
+        });
+        bench.drain();
+        assert_eq!(bench.log_of(first), ["never"]);
+        let notes = bench.notes();
+        assert!(notes.len() < 1_000 * long.len(), "{} bytes, never written anew", notes.len());
+        let of_first = format!("start {first} ");
+        assert!(!notes.lines().any(|line| line.starts_with(&of_first)), "{of_first}");
+    });
+}

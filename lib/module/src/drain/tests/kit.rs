@@ -443,6 +443,11 @@ impl Bench {
         self.write(|tx| tx.remove_worker(owner));
     }
 
+    /// What the worker's notes say now.
+    pub(super) fn notes(&self) -> String {
+        std::fs::read_to_string(self.drain.door.identity.notes_path()).unwrap()
+    }
+
     // time
 
     pub(super) fn limit(&mut self, limit: u64) {

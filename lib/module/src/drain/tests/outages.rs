@@ -139,12 +139,15 @@ fn a_gateway_held_by_a_person_gets_nothing_until_the_time_he_gave() {
 // the claim is committed by then
 #[test]
 fn a_store_that_fails_after_a_claim_strands_nothing() {
-    // the view is the first read; projects and blocked contacts are read of what was claimed
-    for read in [2, 3] {
+    // the view is the first read; projects, deleted users, and blocked contacts are read of what was claimed
+    for read in [2, 3, 4] {
         on_both(|bench| {
             bench.add_gateway(None);
-            let stranger = bench.enqueue_for(1, "<user><id>1</id></user>");
-            let tasks = bench.enqueue(1, 3);
+            let gone = bench.enqueue(1, 1)[0];
+            bench.make_and_delete_user();
+            let stranger = bench.enqueue_for(1, "<user><id>9</id></user>");
+            let alive = |number| format!("<user><id>{number}</id><email>u@x.y</email></user>");
+            let tasks = [2, 3, 4].map(|number| bench.enqueue_for(1, &alive(number)));
             bench.enqueue_file("bad");
             std::fs::write(bench.file_path("bad"), "<doc>").unwrap();
             let error = bench.fail_at_read(read);
@@ -155,8 +158,8 @@ fn a_store_that_fails_after_a_claim_strands_nothing() {
             sent.sort_unstable();
             assert_eq!(sent, tasks);
             assert!(bench.sent().iter().all(|one| one.attempt == 1 && !one.maybe_sent));
-            assert_eq!(bench.log_of(stranger), ["never"]);
-            assert!(bench.tally().back > 0);
+            assert_eq!([bench.log_of(stranger), bench.log_of(gone)], [["never"]; 2]);
+            assert_eq!((bench.tally().back, bench.tally().lost), (5, 0));
             let left = bench.tasks();
             assert_eq!(left.len(), 1, "the bad file: {left:?}");
             assert_eq!(left[0].state, State::Failed);

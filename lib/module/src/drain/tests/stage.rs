@@ -23,6 +23,8 @@ pub(super) enum Reply {
     Nothing(Outcome, &'static str),
     /// A document that says it could not connect.
     Unreached,
+    /// It read nothing of it: the hand-over is taken back.
+    Unread,
     /// The program does not start.
     NotStarted,
     /// It never came to a hand-over.
@@ -186,6 +188,9 @@ impl ScriptedPipeline {
         if self.stage.steal.load(Ordering::SeqCst) == 2 {
             self.steal(lease);
         }
+        if let Reply::Unread = reply {
+            return end(How::Returned);
+        }
         let handed = Handed { begun, details };
         self.door.note_ends(vec![(handed, Ok(self.heard(&reply)))]).pop().unwrap()
     }
@@ -237,7 +242,7 @@ impl ScriptedPipeline {
             }
             Reply::Nothing(outcome, why) => (Answer::not_sent(*outcome, *why), Spoke::Nothing),
             Reply::Unreached => (Answer::unreached("connection refused"), Spoke::Document),
-            Reply::NotStarted | Reply::NotRendered(_) | Reply::NoRenderer => {
+            Reply::Unread | Reply::NotStarted | Reply::NotRendered(_) | Reply::NoRenderer => {
                 (Answer::unreached("no such program"), Spoke::Nothing)
             }
         };
