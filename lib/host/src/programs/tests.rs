@@ -184,3 +184,26 @@ fn half_an_answer_of_ingoing_gives_its_whole_messages_and_fails() {
     let error = received("echo '<doc><error type=\"hold\"><msg>bad login</msg></error></doc>'");
     assert_eq!(error.failure.as_deref(), Some("bad login"));
 }
+
+/// Both are asked before either has answered.
+#[test]
+fn who_asks_at_the_same_time_has_the_same_answer() {
+    let place = Place::new();
+    let both_ask =
+        "#!/bin/sh\necho x >> asked\nuntil [ \"$(wc -l < asked)\" -ge 2 ]; do sleep 0.01; done\n";
+    place.write(
+        "gate/gwgood",
+        &format!("{both_ask}{}", GOOD.split_once("asked\n").unwrap().1),
+        0o755,
+    );
+    let programs = place.programs();
+    let ask = || programs.one(Folder::Gate, "gwgood");
+    let (one, other) = std::thread::scope(|scope| {
+        let (one, other) = (scope.spawn(ask), scope.spawn(ask));
+        (one.join().unwrap(), other.join().unwrap())
+    });
+    assert_eq!(place.times_asked(), 2);
+    assert!(one.offers("outgoing"), "{:?}", one.features);
+    assert!(Arc::ptr_eq(&one, &other));
+    assert!(Arc::ptr_eq(&one, &ask()), "and so has who asks later");
+}
