@@ -126,18 +126,12 @@ impl Reading<'_> {
 
     /// Why a run without a document is no success: its end, then what it complained about or printed.
     fn reason(&self, junk: Option<&str>) -> String {
-        let ran = self.ran;
-        let end = match &ran.end {
+        let end = match &self.ran.end {
             End::NotStarted(why) => return why.clone(),
             End::Exited(0) => "exit 0 without a document".to_owned(),
-            End::Exited(code) => format!("exit {code}"),
-            End::Signalled(0) => "its end could not be learned".to_owned(),
-            End::Signalled(number) => format!("died by signal {number}{}", signal_name(*number)),
-            End::Deadline => format!("no end within {:.1} s, killed", ran.took.as_secs_f64()),
-            End::OutputLimit => format!("printed more than {} bytes, killed", ran.stdout.len()),
-            End::Stopped => "we stopped while it ran, killed".to_owned(),
+            _ => end_in_words(self.ran),
         };
-        let complaint = self.last_words(&ran.stderr_tail);
+        let complaint = self.last_words(&self.ran.stderr_tail);
         match junk {
             _ if !complaint.is_empty() => format!("{end}: {complaint}"),
             Some(junk) => format!("{end}: {junk}"),
@@ -245,6 +239,19 @@ pub fn document_of(ran: &Ran, mask: &Mask) -> Result<(Document, Vec<String>), Ca
     }
     let notes = reading.complaints().into_iter().chain(reading.oddities(&found)).collect();
     Ok((found.document, notes))
+}
+
+/// How a run ended.
+pub(crate) fn end_in_words(ran: &Ran) -> String {
+    match &ran.end {
+        End::NotStarted(why) => why.clone(),
+        End::Exited(code) => format!("exit {code}"),
+        End::Signalled(0) => "its end could not be learned".to_owned(),
+        End::Signalled(number) => format!("died by signal {number}{}", signal_name(*number)),
+        End::Deadline => format!("no end within {:.1} s, killed", ran.took.as_secs_f64()),
+        End::OutputLimit => format!("printed more than {} bytes, killed", ran.stdout.len()),
+        End::Stopped => "we stopped while it ran, killed".to_owned(),
+    }
 }
 
 /// An error document without the secrets a program put into it.

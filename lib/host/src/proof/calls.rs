@@ -8,7 +8,7 @@ use wire::xml::Document;
 use super::Verdict::{Failed, Hint, Passed};
 use super::bench::{Bench, World};
 use super::{Finding, inputs};
-use crate::outcome::{CallFailure, document_of};
+use crate::outcome::{CallFailure, document_of, end_in_words};
 use crate::{End, Ran};
 
 /// Names a gate may list and we know.
@@ -34,12 +34,12 @@ pub(super) fn features(bench: &Bench) -> (Finding, Option<Features>) {
         }
     };
     let listed = format!("{} in {} ms", features.names.join(", "), ran.took.as_millis());
-    let odd: Vec<_> =
-        features.names.iter().filter(|name| !KNOWN.contains(&name.as_str())).collect();
+    let odd: Vec<&str> =
+        features.names.iter().map(String::as_str).filter(|name| !KNOWN.contains(name)).collect();
     let finding = if features.names.is_empty() {
         Finding::new(CHECK, Failed, "lists nothing: list at least outgoing or ingoing")
     } else if !odd.is_empty() {
-        Finding::new(CHECK, Hint, format!("{listed}; nobody asks for {odd:?}"))
+        Finding::new(CHECK, Hint, format!("{listed}; nobody asks for {}", odd.join(", ")))
     } else if !notes.is_empty() {
         Finding::new(CHECK, Hint, format!("{listed}; {}", notes.join("; ")))
     } else {
@@ -60,7 +60,7 @@ pub(super) fn unknown_command(bench: &Bench) -> Finding {
             "is answered with a document; better: nothing, and exit code 64",
         ),
         (End::Exited(code), Err(_)) => Finding::new(CHECK, Passed, format!("ends with {code}")),
-        (other, _) => Finding::new(CHECK, Failed, format!("does not end by itself: {other:?}")),
+        _ => Finding::new(CHECK, Failed, format!("does not end by itself: {}", end_in_words(&ran))),
     }
 }
 

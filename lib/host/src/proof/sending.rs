@@ -11,7 +11,7 @@ use super::carries::carries;
 use super::inputs::{Message, PLAIN};
 use super::service::Mood;
 use super::{Finding, inputs};
-use crate::outcome::answer_of;
+use crate::outcome::{answer_of, end_in_words};
 use crate::{End, Limits, Ran, Stream, Streams, spawn};
 
 /// Between two pieces of a slow input.
@@ -217,7 +217,7 @@ fn cut_input(bench: &Bench, check: &'static str, input: &[u8]) -> Finding {
         (End::Exited(_), 0, outcome) => {
             Finding::new(check, Passed, format!("{outcome}: {}", answer.reason))
         }
-        (other, _, _) => Finding::new(check, Failed, format!("did not end by itself: {other:?}")),
+        _ => Finding::new(check, Failed, format!("did not end by itself: {}", end_in_words(&ran))),
     }
 }
 
@@ -283,8 +283,11 @@ fn silent_service(handed: &Handed, networked: bool) -> Finding {
         ),
         (End::Exited(_), Outcome::Later) if networked && handed.carried > 0 => Finding::new(
             CHECK,
-            Hint,
-            "the answer says later, but the service had read it: it may be sent twice; print plain text and exit 0",
+            Failed,
+            format!(
+                "it says later, but the service had read the message, and it would be sent twice: {}",
+                "print plain text and exit 0"
+            ),
         ),
         (End::Exited(_), _) => Finding::new(CHECK, Passed, handed.words()),
         _ => Finding::new(CHECK, Failed, handed.answer.reason.clone()),

@@ -86,6 +86,14 @@ impl Batch {
         Self::of((0..count).map(|at| format!("proof served {check} {at} end")))
     }
 
+    /// True when one of them has come to the service.
+    fn is_in(&self, requests: &[Vec<u8>]) -> bool {
+        requests
+            .iter()
+            .map(|request| Decoded::of(request))
+            .any(|request| self.texts.values().any(|text| request.carries(text)))
+    }
+
     fn asked(&self) -> Vec<Asked> {
         self.asked_in(TextForm::Escaped)
     }
@@ -194,11 +202,21 @@ fn failing_service(bench: &Bench) -> Seen {
         let answered = served.exchange(1, asked.by_ref().take(1).collect());
         bench.service.set_mood(Mood::Good);
         let answered = answered.map_err(|why| format!("after {}: {why}", words.join(", ")))?;
+        let was_read = batch.is_in(&bench.service.take_requests());
+        if mood == Mood::Silent && was_read && answered.values().any(says_later) {
+            return Err("the service broke off when it had read the message, and the answer is later: it would be \
+                        sent twice; answer <error type=\"unknown\">"
+                .to_owned());
+        }
         words.extend(answered.into_values().map(|answer| answer.outcome.to_string()));
     }
     served.leave()?;
     bench.service.take_requests();
     Ok((Passed, format!("busy, silent, good: {}", words.join(", "))))
+}
+
+fn says_later(answer: &Answer) -> bool {
+    answer.outcome == Outcome::Later
 }
 
 /// What it has taken it answers, then it leaves.
@@ -216,11 +234,22 @@ fn drained(bench: &Bench, window: usize) -> Seen {
                     return Err(format!("{id} is answered twice"));
                 }
             }
-            other => return Err(format!("{other:?} has no place here")),
+            other => return Err(out_of_place(&other)),
         }
     }
     served.leave()?;
     batch.judge(bench, &answers)
+}
+
+/// A frame that was not due, in words.
+pub(super) fn out_of_place(frame: &FromGate) -> String {
+    match frame {
+        FromGate::Ping => "a ping that nobody asked for".to_owned(),
+        FromGate::Answer(id, Answer { outcome, reason, .. }) => {
+            let why = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+            format!("an answer to {id}, which has none to get: {outcome}{why}")
+        }
+    }
 }
 
 /// Who calls has died: half a message is none.
@@ -237,7 +266,7 @@ fn cut(bench: &Bench) -> Seen {
     let acted = !bench.service.take_requests().is_empty() || bench.files().len() != before;
     match (acted, heard, gone) {
         (true, ..) => Err("was acted on: send nothing unless the frame is whole".to_owned()),
-        (false, Ok(frame), _) => Err(format!("{frame:?} has no place here")),
+        (false, Ok(frame), _) => Err(out_of_place(&frame)),
         (false, Err(_), false) => Err("it does not leave".to_owned()),
         (false, Err(_), true) => Ok((Passed, "nothing was sent".to_owned())),
     }

@@ -3,8 +3,6 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use notice::Fields;
-
 use super::Verdict::{Failed, Hint, Passed};
 use super::*;
 
@@ -28,7 +26,7 @@ fn report(script: &Script) -> Vec<Finding> {
     let folder = tempfile::tempdir().unwrap();
     let program = folder.path().join("gwproof");
     let text = format!(
-        "#!/bin/sh\ncase $2 in\nfeatures) echo '{}' ;;\ncheck_connection) {} ;;\noutgoing) {} ;;\n*) exit 64 ;;\nesac\n",
+        "#!/bin/bash\ncase $2 in\nfeatures) echo '{}' ;;\ncheck_connection) {} ;;\noutgoing) {} ;;\n*) exit 64 ;;\nesac\n",
         script.features, script.check, script.outgoing
     );
     fs::write(&program, text).unwrap();
@@ -38,7 +36,8 @@ fn report(script: &Script) -> Vec<Finding> {
 
 fn prove_with(program: &PathBuf, deadline: Duration) -> Vec<Finding> {
     let environment = Environment::new(vec![("PATH".into(), "/usr/bin:/bin".into())]);
-    prove(&Subject { program, params: &Fields::new(), environment, deadline }).unwrap()
+    let params = [("url", "{proof_url}")].into_iter().collect();
+    prove(&Subject { program, params: &params, environment, deadline }).unwrap()
 }
 
 fn verdict(report: &[Finding], check: &str) -> Verdict {
@@ -47,6 +46,10 @@ fn verdict(report: &[Finding], check: &str) -> Verdict {
         .find(|finding| finding.check == check)
         .unwrap_or_else(|| panic!("no {check}: {report:#?}"))
         .verdict
+}
+
+fn words<'a>(report: &'a [Finding], check: &str) -> &'a str {
+    &report.iter().find(|finding| finding.check == check).unwrap().words
 }
 
 #[test]
@@ -127,4 +130,55 @@ fn a_gate_that_dies_or_hangs_is_found() {
     ] {
         assert_eq!(verdict(&report, check), Failed, "{check}");
     }
+    for check in ["unknown command", "empty input"] {
+        let said = words(&report, check);
+        assert!(said.contains("by itself: no end within 0.2 s, killed"), "{check}: {said}");
+    }
+}
+
+#[test]
+fn a_feature_that_nobody_asks_for_is_named() {
+    let features = "<doc><features><feature name=\"outgoing\"/><feature name=\"fly\"/><feature name=\"sing\"/></features></doc>";
+    let report = report(&Script { features, ..GOOD });
+    assert_eq!(verdict(&report, "features"), Hint);
+    let said = words(&report, "features");
+    assert!(said.ends_with("; nobody asks for fly, sing"), "{said}");
+}
+
+/// Posts what it was given; what it says when the service breaks off comes behind that.
+const POSTS: &str = "input=$(cat); case $input in *'</doc>') ;; *) exit 65 ;; esac\n\
+    port=${input#*127.0.0.1:}; port=${port%%[!0-9]*}\n\
+    exec 3<>/dev/tcp/127.0.0.1/$port || { echo '<doc><error type=\"unreached\"/></doc>'; exit; }\n\
+    printf 'POST / HTTP/1.1\\r\\nContent-Length: %s\\r\\n\\r\\n%s' \"${#input}\" \"$input\" >&3\n\
+    read -r status <&3\n\
+    case $status in *200*) echo '<doc/>'; exit ;; *503*) echo '<doc><error type=\"later\"/></doc>'; exit ;; esac\n";
+
+// docs/gate.md: if you are not sure that nothing was sent, do not say later
+#[test]
+fn a_gate_that_says_later_of_what_the_service_may_have_is_found() {
+    for (says, verdict_due) in [
+        ("echo no answer came", Passed),
+        ("echo '<doc><error type=\"later\"/></doc>'", Failed),
+        ("echo '<doc><error type=\"unreached\"/></doc>'", Failed),
+        ("exit 1", Failed),
+    ] {
+        let outgoing: &str = format!("{POSTS}{says}").leak();
+        let report = report(&Script { outgoing, ..GOOD });
+        for check in ["plain text", "service answers 503", "service can't be reached"] {
+            assert_eq!(verdict(&report, check), Passed, "{check}: {report:#?}");
+        }
+        assert_eq!(verdict(&report, "service breaks off"), verdict_due, "{says}: {report:#?}");
+    }
+}
+
+#[test]
+fn a_frame_that_was_not_due_is_told_in_words() {
+    use wire::serve::FromGate;
+    let answer = |answer| serving::out_of_place(&FromGate::Answer(7, answer));
+    assert_eq!(serving::out_of_place(&FromGate::Ping), "a ping that nobody asked for");
+    assert_eq!(
+        answer(notice::Answer::not_sent(notice::Outcome::Later, "no room")),
+        "an answer to 7, which has none to get: later: no room"
+    );
+    assert_eq!(answer(notice::Answer::sent(None)), "an answer to 7, which has none to get: sent");
 }
