@@ -1,7 +1,7 @@
 //! Mail of a project without any gateway goes out by `sendmail -t`: Debian's own, with a real Postfix behind it (S3-17).
 
 use crate::stage::Stage;
-use gatepost_kit::host::has;
+use gatepost_kit::host::{Host, has};
 use gatepost_kit::postfix::Postfix;
 use gatepost_kit::tools::run;
 use std::fs;
@@ -61,4 +61,20 @@ fn mail_without_a_gateway_goes_through_a_real_sendmail_and_is_read_back() {
          счёт.txt|5 roubles\n\n\
          [] False\n"
     );
+}
+
+/// What holds for every other test: nothing leaves the installation.
+#[test]
+fn mail_without_a_gateway_reaches_no_mail_server_of_the_machine_unless_a_test_says_so() {
+    let stage = Stage::new();
+    let bare = Host::new();
+    for host in [&stage.host, &bare] {
+        let set = host.gatepost(&["config", "get", "ntemail.sendmail"]).ended(0).stdout;
+        assert_eq!(set.trim(), "/usr/bin/false");
+    }
+    let letter = letter(&stage);
+    stage.host.gatepost(&[letter, &["--to", "anna@example.test"]].concat()).ended(0);
+    stage.host.process("ntemail").ended(0);
+    let rows = stage.host.sql("SELECT outcome, reason FROM notifylog LIMIT 1");
+    assert_eq!(rows, "later|exit 1");
 }

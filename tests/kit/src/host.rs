@@ -7,6 +7,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, SystemTime};
 
+/// In the place of the machine's sendmail: takes nothing, and is no program of ours. Mail without a gateway never leaves
+/// an installation of the tests.
+const NO_SENDMAIL: &str = "/usr/bin/false";
+const SETTINGS: &str = "etc/gatepost.toml";
+
 /// An installation in a temporary folder, removed at the end of the test.
 pub struct Host {
     root: PathBuf,
@@ -78,6 +83,7 @@ impl Host {
     pub fn new() -> Self {
         let host = Self::bare();
         host.gatepost(&["init"]).ended(0);
+        host.write(SETTINGS, host.read(SETTINGS));
         host
     }
 
@@ -104,10 +110,16 @@ impl Host {
         self.root().join(relative)
     }
 
-    /// Writes a file under ROOT, folders included.
+    /// Writes a file under ROOT, folders included. Settings that name no sendmail name one that refuses.
     pub fn write(&self, relative: &str, text: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path(relative);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let mut text = text.as_ref().to_vec();
+        if relative == SETTINGS && !String::from_utf8_lossy(&text).contains("sendmail") {
+            text.extend_from_slice(
+                format!("\n[ntemail]\nsendmail = \"{NO_SENDMAIL}\"\n").as_bytes(),
+            );
+        }
         fs::write(&path, text).unwrap();
         path
     }
