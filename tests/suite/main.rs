@@ -30,6 +30,7 @@ mod killed_ledgers;
 mod layout;
 mod manual;
 mod new_gates;
+mod oneshot;
 mod pages;
 mod power;
 mod provisioning;
