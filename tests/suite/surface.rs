@@ -77,7 +77,11 @@ fn a_gateway_is_held_paused_released_and_deleted() {
             ("pause --gateway file --reason works --for 2h", 0, &["is held until 20", ": works;"]),
             ("gateway list -o wide", 0, &["held   20", "Z  works", "ON UNKNOWN  SINCE"]),
             ("resume --gateway file", 0, &["gateway file is used again"]),
-            ("gateway delete file", 0, &["deleted gateway file"]),
+            (
+                "gateway delete file",
+                0,
+                &["deleted gateway file\nwarning: mail of project 1 ", "`gatepost pause` keeps"],
+            ),
             ("gateway list -o json", 0, &["[]\n"]),
             ("gateway hold file --reason x", 66, &["file"]),
         ],
@@ -330,6 +334,30 @@ fn the_end_of_a_hold_and_of_a_pause_is_shown_wherever_they_are() {
             ("status", 2, &["paused for ", ", until 20", "is held by a person"]),
         ],
     );
+}
+
+/// What a service asks for by `retry_after` is no hold: it ends by itself, and soon.
+#[test]
+fn a_gateway_that_rests_says_until_when() {
+    let host = demo();
+    host.sql("INSERT INTO setting VALUES('gateway.1.rests_until_ms', (unixepoch()+600)*1000)");
+    let at = |format: &str| {
+        host.sql(&format!("SELECT strftime('{format}', value/1000, 'unixepoch') FROM setting WHERE name LIKE '%rests%'"))
+    };
+    let (words, time) = (format!("rests until {} UTC", at("%H:%M:%S")), at("%Y-%m-%dT%H:%M:%SZ"));
+    let open = format!("\"rests_until\": \"{time}\"");
+    for (line, shown) in [
+        ("gateway list", &words),
+        ("status", &words),
+        ("gateway list -o json", &open),
+        ("status -o json", &words),
+    ] {
+        let stdout = host.gatepost(&self::words(line)).stdout;
+        assert!(stdout.contains(shown.as_str()), "{line}, {shown}: {stdout}");
+    }
+    host.sql("UPDATE setting SET value=1 WHERE name LIKE '%rests%'");
+    let over = host.gatepost(&["gateway", "list"]).ended(0).stdout;
+    assert!(!over.contains("rests"), "{over}");
 }
 
 #[test]

@@ -78,6 +78,7 @@ const GATEWAY: &[&str] = &[
     "rate",
     "on_unknown",
     "since",
+    "rests_until",
 ];
 
 /// What every gateway has beside the fields of its form.
@@ -108,7 +109,10 @@ pub(crate) fn run(session: &mut Session, what: Gateway) -> Result<()> {
         }
         Gateway::Delete { gateway } => {
             let answer = session.ask("gateway.delete", &[("elid", &gateway)])?;
-            session.report(&answer, &format!("deleted gateway {gateway}"))
+            let warning = answer.text("warning");
+            let warning =
+                if warning.is_empty() { warning } else { format!("\nwarning: {warning}") };
+            session.report(&answer, &format!("deleted gateway {gateway}{warning}"))
         }
     }
 }

@@ -215,8 +215,11 @@ fn gateways(status: &Status) -> Table {
     table
 }
 
-/// When a held gateway is released or tried again.
+/// When a held gateway is released or tried again, or one that is open gets messages again.
 fn until_of(one: &GatewayStatus) -> String {
+    if let (Some(until), "open") = (one.rests_until, one.word) {
+        return when::rest(until);
+    }
     let is_shut = matches!(one.word, "held" | "down");
     let state = one.state.as_ref().filter(|_| is_shut);
     state.and_then(|state| state.next_probe).map(when::shown).unwrap_or_default()

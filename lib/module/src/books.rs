@@ -13,10 +13,13 @@ use crate::retry::age_ms;
 use crate::rules::{Outlet, Rules};
 use crate::settle::{self, Attempt, Settled, Via, settle};
 use crate::standing::{self, Blame, Check, Moment, Seen, Spoke, after, probing, unblemished};
+use crate::window::rests_to;
 use notice::{Answer, GatewayId, Ms, OnUnknown, Outcome, Priority, Reach};
 use std::collections::{HashMap, HashSet};
+use std::mem::discriminant;
 use store::{
-    Done, Downtime, GatewayState, Lease, NewLog, Owner, Settlement, StoreError, Turn, Tx, Worker,
+    Condition, Done, Downtime, GatewayState, Lease, NewLog, Owner, Settlement, StoreError, Turn,
+    Tx, Worker,
 };
 
 /// What came in since the last turn.
@@ -101,6 +104,8 @@ pub(crate) struct Written {
     pub(crate) split: u32,
     /// Files whose lease was lost: they are somebody else's now.
     pub(crate) lost_files: Vec<Lease>,
+    /// Gateways that have opened, or shut.
+    pub(crate) turned: Vec<(GatewayId, Condition)>,
 }
 
 impl Books<'_> {
@@ -138,7 +143,8 @@ impl Books<'_> {
             tx.release(self.owner, &orders.batch.returned, self.now)?;
         }
         written.turn = tx.turn(self.owner, &done, &orders.plan.demands, self.now)?;
-        states.write(tx, self.now)?;
+        written.turned = states.write(tx, self.now)?;
+        self.note_rests(tx, &orders.batch.ended)?;
         self.give_back(tx, &written)?;
         if orders.extend == Extend::Now {
             let mut leases = self.desk.leases();
@@ -485,6 +491,31 @@ pub(crate) fn waited_ms(
     (priority.is_urgent() && attempt == 1).then(|| handed.since(queued).max(0))
 }
 
+impl Books<'_> {
+    /// Notes for people until when services asked to be left alone; the windows of this worker know by themselves.
+    fn note_rests(&self, tx: &mut dyn Tx, ended: &[Ended]) -> Result<(), StoreError> {
+        let mut rests: HashMap<GatewayId, Ms> = HashMap::new();
+        for end in ended {
+            let task = self.desk.hand.get(&end.lease.task).filter(|task| task.lease == end.lease);
+            let gateway = task.and_then(|task| task.outlet.gateway());
+            if let (Some(secs), Some(gateway)) = (rest_secs(&end.how), gateway) {
+                let until = rests_to(secs, self.now);
+                rests
+                    .entry(gateway)
+                    .and_modify(|known| *known = until.max(*known))
+                    .or_insert(until);
+            }
+        }
+        for (gateway, until) in rests {
+            let until = store::rests_until(tx, gateway, self.now)?.max(Some(until));
+            if let Some(until) = until {
+                tx.set_setting(&store::rests_setting(gateway), &until.to_string())?;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// What an answer asks for, sent or not; what could not be reached asks for nothing.
 pub(crate) fn rest_secs(how: &How) -> Option<u32> {
     match how {
@@ -542,16 +573,21 @@ impl Standings {
         self.states.insert(state.gateway, state);
     }
 
-    fn write(&self, tx: &mut dyn Tx, now: Ms) -> Result<(), StoreError> {
+    /// Writes those that have changed, and tells which have opened or shut.
+    fn write(&self, tx: &mut dyn Tx, now: Ms) -> Result<Vec<(GatewayId, Condition)>, StoreError> {
+        let mut turned = Vec::new();
         for state in self.states.values() {
-            let unblemished =
-                state.last_error.is_none() && state.condition == store::Condition::Open;
+            let unblemished = state.last_error.is_none() && state.condition == Condition::Open;
             match self.before.get(&state.gateway) {
                 Some(before) if before == state => {}
                 None if unblemished => {}
                 Some(_) | None => tx.set_gateway_state(state, now)?,
             }
+            let before = self.before.get(&state.gateway).map(|before| &before.condition);
+            if discriminant(before.unwrap_or(&Condition::Open)) != discriminant(&state.condition) {
+                turned.push((state.gateway, state.condition.clone()));
+            }
         }
-        Ok(())
+        Ok(turned)
     }
 }

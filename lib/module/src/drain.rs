@@ -11,12 +11,13 @@ use crate::plan::{Desks, GateBook, Pause, Plan, Scope, Untold, View, plan};
 use crate::prepare::details_of_refused;
 use crate::reaper::{bury, suspects};
 use crate::rules::{Outlet, Rules, Way};
+use config::Level;
 use notice::{Fields, GatewayId, ModuleName, Ms, ProjectId, Route, UserId};
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use store::{Claimed, Effect, Settlement, Store, StoreError};
+use store::{Claimed, Condition, Effect, Settlement, Store, StoreError};
 
 /// How often dead workers are looked for, milliseconds.
 const REAP_MS: i64 = 1_000;
@@ -29,6 +30,7 @@ pub struct Drain {
     door: Arc<Door>,
     rules: Rules,
     run: PathBuf,
+    log: Box<dyn Fn(Level, &str) + Send>,
     desk: Desk,
     rounds: Rounds,
     pending: VecDeque<Event>,
@@ -64,6 +66,8 @@ pub struct DrainParts {
     pub rules: Rules,
     /// The folder `var/run`.
     pub run: PathBuf,
+    /// Takes a line for people.
+    pub log: Box<dyn Fn(Level, &str) + Send>,
 }
 
 /// How many attempts ended how, since the start.
@@ -131,6 +135,7 @@ impl Drain {
             door: parts.door,
             rules: parts.rules,
             run: parts.run,
+            log: parts.log,
             desk: Desk::default(),
             rounds: Rounds::default(),
             pending: VecDeque::new(),
@@ -451,6 +456,7 @@ impl Drain {
         written: Written,
         (view, plan, now): (&View, &Plan, Ms),
     ) -> Result<(), StoreError> {
+        self.tell_turned(&written, view);
         self.note_closed(&written);
         self.probing = (self.probing + plan.probes.len()).saturating_sub(batch.probed.len());
         self.door.notes.settled(batch.returned.iter().copied());
@@ -487,6 +493,19 @@ impl Drain {
             }
         }
         accepted
+    }
+
+    /// A line for each gateway that has opened or shut.
+    fn tell_turned(&self, written: &Written, view: &View) {
+        for (id, condition) in &written.turned {
+            let name = view.gateway(*id).map(|gateway| gateway.name.as_str()).unwrap_or_default();
+            let (level, words) = match condition {
+                Condition::Open => (Level::Info, "is used again".to_owned()),
+                Condition::Held { reason, .. } => (Level::Warning, format!("is held: {reason}")),
+                Condition::Down { reason } => (Level::Warning, format!("is down: {reason}")),
+            };
+            (self.log)(level, &format!("gateway {id} {name} {words}"));
+        }
     }
 
     fn note_closed(&mut self, written: &Written) {

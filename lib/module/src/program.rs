@@ -326,6 +326,7 @@ impl Site {
             listen(waker, outcomes.clone(), self.config.queue.poll);
         }
         let signals = signals(options.follow, outcomes)?;
+        let log = Arc::clone(&self.log);
         let mut drain = Drain::open(DrainParts {
             store,
             pipeline: Box::new(Workers::new(parts)),
@@ -333,6 +334,7 @@ impl Site {
             door: Arc::clone(&door),
             rules,
             run,
+            log: Box::new(move |level, line| log.line(level, line)),
         });
         if options.follow == Follow::Yes {
             drain.register().map_err(|error| Exit::temporary(notice::chain(&error)))?;

@@ -181,7 +181,7 @@ impl Window {
 
     /// Its service asked to be left alone so long: nothing is claimed for it meanwhile.
     pub fn rest(&mut self, secs: u32, now: Ms) {
-        let until = now.plus((i64::from(secs) * 1_000).min(REST_MOST_MS));
+        let until = rests_to(secs, now);
         self.rests_until = self.resting(now).max(Some(until));
     }
 
@@ -222,6 +222,11 @@ impl Bucket {
         self.millionths = (self.millionths + passed_ms * self.rate).min(self.most());
         u32::try_from(self.millionths.max(0) / TOKEN).unwrap_or(u32::MAX)
     }
+}
+
+/// When a rest of so many seconds ends.
+pub(crate) fn rests_to(secs: u32, now: Ms) -> Ms {
+    now.plus((i64::from(secs) * 1_000).min(REST_MOST_MS))
 }
 
 #[cfg(test)]

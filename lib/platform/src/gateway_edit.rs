@@ -154,7 +154,8 @@ fn save(
     let entered = entered(&old, request, &stored.secrets);
     hide_entered(context, &gate, request);
     let tuned = tuned(context, &gate, &gateway, &entered);
-    refuse_unknown(request, &tuned.form)?;
+    refuse_strangers(("gateway.edit", &OWN), &request.extra, &tuned.form)
+        .map_err(|refusal| without_description(context, &gateway.gate, refusal))?;
     let values = with_defaults(entered, &tuned.form, known.is_none());
     refuse_problems(&gateway.gate, &tuned.form.problems(&values))?;
     let split = Split::of(&values, &tuned.form, &stored.secrets);
@@ -232,8 +233,20 @@ fn entered(old: &Fields, request: &Request, secrets: &Secrets) -> Fields {
 const OWN: [&str; 7] =
     ["name", "project", "active", "priority", "concurrency", "rate", "on_unknown"];
 
-fn refuse_unknown(request: &Request, form: &FormDocument) -> Result<(), Refusal> {
-    refuse_strangers(("gateway.edit", &OWN), &request.extra, form)
+/// Whoever wrote a gate, and gives its fields before there is a description of them, is told what is missing.
+fn without_description(context: &mut Context<'_>, gate: &str, refusal: Refusal) -> Refusal {
+    match refusal {
+        Refusal::NoParameter { function, name, nearest }
+            if !gateway_form::is_described(context, gate) =>
+        {
+            let file = format!("etc/xml/gatepost_mod_{gate}.xml");
+            let missing = format!(
+                "; {gate} has no fields of its own, since no file describes them: write {file} (docs/gate.md, The description)"
+            );
+            Refusal::NoParameter { function, name, nearest: nearest + &missing }
+        }
+        other => other,
+    }
 }
 
 /// A field that no form has, with those there are. A program without a form takes what it is given.

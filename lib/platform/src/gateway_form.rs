@@ -63,9 +63,16 @@ pub(crate) fn fit_gate(
         }
         (Some(module), _) | (None, Some(module)) => module,
         (None, None) => {
+            let usable = modules::usable(context);
+            let with_gateways = usable.iter().map(|module| module.name.as_str());
+            let names: Vec<_> =
+                with_gateways.filter(|name| *name != ModuleName::INTERNAL).collect();
             return Err(Refusal::Missing {
                 field: "notify_module".to_owned(),
-                remedy: format!("{gate} does not say which module it serves; name it"),
+                remedy: format!(
+                    "{gate} does not say which module it serves; write notify_module= and one of {}",
+                    names.join(", ")
+                ),
             });
         }
     };
@@ -187,6 +194,12 @@ pub(crate) fn tuned(
             )),
         },
     }
+}
+
+/// True when a description file has a form for gateways of this gate.
+pub(crate) fn is_described(context: &Context<'_>, gate: &str) -> bool {
+    let (descriptions, _) = descriptions(context.root, context.config);
+    descriptions.metadata(&format!("gateway.{gate}")).is_some()
 }
 
 /// The names of secret fields as the description has them, before any tuning.

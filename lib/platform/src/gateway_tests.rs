@@ -316,3 +316,60 @@ fn a_test_ends_a_hold_of_the_system() {
     assert_eq!(bench.ok("gateway.test", &[("elid", "me")]).text("held"), "");
     assert_eq!(bench.ok("gateway", &[]).rows().next().unwrap().child_text("state"), "open");
 }
+
+#[test]
+fn fields_of_a_gate_without_a_description_are_refused_with_where_it_belongs() {
+    let mut bench = Bench::with_user();
+    let features = FEATURES.replace("<feature name=\"formtune\"/>", "");
+    bench.program(
+        "gate/gwmine",
+        &format!("#!/bin/sh\ncase \"$2\" in\n{features}\n*) cat;;\nesac\n"),
+    );
+    // what every gateway of the module has
+    bench.write("etc/xml/gatepost_mod_ntsms.xml", &FORM.replace("gwx", "ntsms"));
+    let refused = bench.refused("gateway.add", &[("gateway_module", "gwmine"), ("folder", "x")]);
+    assert!(refused.contains("no parameter `folder`"), "{refused}");
+    let missing = "gwmine has no fields of its own, since no file describes them: write etc/xml/gatepost_mod_gwmine.xml";
+    assert!(refused.contains(missing), "{refused}");
+    bench.write("etc/xml/gatepost_mod_gwmine.xml", &FORM.replace("gwx", "gwmine"));
+    let refused = bench.refused("gateway.add", &[("gateway_module", "gwmine"), ("folder", "x")]);
+    assert!(
+        refused.contains("no parameter `folder`") && !refused.contains("describes"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn a_gate_of_any_module_is_refused_with_the_modules_there_are() {
+    let mut bench = Bench::with_user();
+    let features = FEATURES.replace("<notify_module>ntsms</notify_module>", "");
+    bench
+        .program("gate/gwany", &format!("#!/bin/sh\ncase \"$2\" in\n{features}\n*) cat;;\nesac\n"));
+    let refused = bench.refused("gateway.add", &[("gateway_module", "gwany")]);
+    assert!(refused.contains("write notify_module= and one of ntemail, ntsms"), "{refused}");
+}
+
+/// Mail without a gateway goes out by sendmail (S3-17); a message by another module waits.
+#[test]
+fn whoever_deletes_the_last_gateway_of_a_projects_mail_is_told_where_it_goes() {
+    let mut bench = Bench::with_user();
+    let features = FEATURES.replace("ntsms", "ntemail");
+    bench.program(
+        "gate/gwmail",
+        &format!("#!/bin/sh\ncase \"$2\" in\n{features}\n*) cat;;\nesac\n"),
+    );
+    let add = |bench: &mut Bench, name| {
+        bench.ok("gateway.add", &[("gateway_module", "gwmail"), ("name", name), ("project", "1")]);
+    };
+    let delete =
+        |bench: &mut Bench, name| bench.ok("gateway.delete", &[("elid", name)]).text("warning");
+    add(&mut bench, "one");
+    add(&mut bench, "two");
+    assert_eq!(delete(&mut bench, "one"), "", "another is left");
+    let told = delete(&mut bench, "two");
+    let words = "mail of project 1 Brand has no gateway any more and goes out by /usr/sbin/sendmail; `gatepost pause`";
+    assert!(told.starts_with(words), "{told}");
+    add(&mut bench, "one");
+    add(&mut bench, "two");
+    assert_eq!(delete(&mut bench, "one, two"), told, "both at once");
+}

@@ -6,12 +6,13 @@ use crate::function::Request;
 use crate::plan::{Change, Fact, Plan, Planned};
 use crate::refusal::Refusal;
 use crate::when;
-use notice::{Fields, GatewayId, OnUnknown};
-use store::{Condition, Direction, Gateway, GatewayState, Snapshot};
+use notice::{Fields, GatewayId, ModuleName, Ms, OnUnknown, ProjectId, State};
+use store::{Condition, Count, Direction, Gateway, GatewayState, Project, Snapshot};
 use wire::xml::Element;
 
 /// `gateway`: lists with the state of each; secrets are not shown.
 pub(crate) fn list(context: &mut Context<'_>, request: &Request) -> Result<Planned, Refusal> {
+    let now = context.now();
     let rows = context.read(|snapshot| {
         let project = match request.given("project") {
             Some(text) => Some(crate::projects::find(snapshot, text)?.id),
@@ -24,13 +25,13 @@ pub(crate) fn list(context: &mut Context<'_>, request: &Request) -> Result<Plann
                 && request.given("gate").is_none_or(|gate| gateway.gate == gate)
                 && (project.is_none() || gateway.project == project)
         });
-        Ok(gateways
-            .iter()
-            .map(|gateway| {
-                let state = states.iter().find(|state| state.gateway == gateway.id);
-                element(gateway, state)
-            })
-            .collect::<Vec<_>>())
+        let mut rows = Vec::with_capacity(gateways.len());
+        for gateway in &gateways {
+            let state = states.iter().find(|state| state.gateway == gateway.id);
+            let rests_until = store::rests_until(snapshot, gateway.id, now)?;
+            rows.push(element(gateway, (state, rests_until)));
+        }
+        Ok(rows)
     })?;
     Ok(Planned::Answer(Answer::list(rows)))
 }
@@ -54,8 +55,11 @@ pub(crate) fn columns(gateway: &Gateway) -> Fields {
     columns.into_iter().collect()
 }
 
-/// The columns of a row and its state.
-pub(crate) fn element(gateway: &Gateway, state: Option<&GatewayState>) -> Element {
+/// The columns of a row, its state, and until when its service asked to be left alone.
+pub(crate) fn element(
+    gateway: &Gateway,
+    (state, rests_until): (Option<&GatewayState>, Option<Ms>),
+) -> Element {
     let (word, reason) = match state.map(|state| &state.condition) {
         None | Some(Condition::Open) => ("open", ""),
         Some(Condition::Held { reason, .. }) => ("held", reason.as_str()),
@@ -66,11 +70,15 @@ pub(crate) fn element(gateway: &Gateway, state: Option<&GatewayState>) -> Elemen
         &columns(gateway),
     );
     let probe = state.and_then(|state| state.next_probe).map(when::shown).unwrap_or_default();
+    let rest = rests_until.filter(|_| word == "open");
+    let rest_words = rest.map(when::rest).unwrap_or_default();
+    let reason = if rest_words.is_empty() { reason } else { &rest_words };
     for (name, value) in [
         ("state", if gateway.active { word } else { "off" }),
         ("reason", reason),
         ("since", &state.map(|state| when::shown(state.since)).unwrap_or_default()),
         ("next_probe", &probe),
+        ("rests_until", &rest.map(when::shown).unwrap_or_default()),
     ] {
         row.push(Element::new(name).with_text(value));
     }
@@ -234,14 +242,80 @@ pub(crate) fn tested_setting(id: GatewayId) -> String {
     format!("gateway.{id}.tested")
 }
 
-/// `gateway.delete`: what is bound to it is asked.
+/// `gateway.delete`: what is bound to it is asked. Mail of a project that has no gateway after that goes another way,
+/// and the answer says so.
 pub(crate) fn delete(context: &mut Context<'_>, request: &Request) -> Result<Planned, Refusal> {
     let names = request.group("elid");
-    let gateways = context.read(|snapshot| {
-        names.iter().map(|name| find(snapshot, name)).collect::<Result<Vec<_>, _>>()
+    let (gateways, without) = context.read(|snapshot| {
+        let gone = names.iter().map(|name| find(snapshot, name)).collect::<Result<Vec<_>, _>>()?;
+        let without = mail_without_gateway(snapshot, &gone)?;
+        Ok((gone, without))
     })?;
+    let warning = without.map(|mail| mail.words(&context.config.ntemail.sendmail));
     let changes = gateways.iter().map(|gateway| Change::DeleteGateway(gateway.id)).collect();
     let facts: Vec<_> =
         gateways.iter().map(|gateway| Fact::Gateway(gateway.id, Some(gateway.version))).collect();
-    Ok(Planned::Once(Plan::new(changes, |_| Answer::ok()).based_on(facts)))
+    let answer = move |_: &_| {
+        let mut document = Element::new("doc").with_child(Element::new("ok"));
+        if let Some(warning) = &warning {
+            document.push(Element::new("warning").with_text(warning));
+        }
+        Answer::of(document)
+    };
+    Ok(Planned::Once(Plan::new(changes, answer).based_on(facts)))
+}
+
+/// Mail that has lost its last gateway.
+struct WithoutGateway {
+    /// `project 1 Example`, and so on.
+    projects: Vec<String>,
+    /// Messages in the queue.
+    waiting: u64,
+}
+
+impl WithoutGateway {
+    fn words(&self, sendmail: &str) -> String {
+        let waiting = match self.waiting {
+            0 => String::new(),
+            1 => ", 1 message that waits too".to_owned(),
+            count => format!(", {count} messages that wait too"),
+        };
+        format!(
+            "mail of {} has no gateway any more and goes out by {sendmail}{waiting}; `gatepost pause` keeps it back",
+            self.projects.join(", ")
+        )
+    }
+}
+
+/// The mail that these gateways leave behind, if they are the last ones of its project: it needs none to go out.
+fn mail_without_gateway(
+    snapshot: &mut dyn Snapshot,
+    gone: &[Gateway],
+) -> Result<Option<WithoutGateway>, Refusal> {
+    let all = snapshot.gateways()?;
+    let (gone, left): (Vec<_>, Vec<_>) =
+        all.into_iter().partition(|one| gone.iter().any(|lost| lost.id == one.id));
+    let carries = |gateways: &[Gateway], project: ProjectId| {
+        gateways.iter().any(|gateway| {
+            gateway.direction == Direction::Outgoing
+                && gateway.module.as_str() == ModuleName::EMAIL
+                && gateway.project.is_none_or(|own| own == project)
+        })
+    };
+    let mut projects = snapshot.projects()?;
+    projects.retain(|project| carries(&gone, project.id) && !carries(&left, project.id));
+    if projects.is_empty() {
+        return Ok(None);
+    }
+    let is_theirs = |count: &Count| {
+        let own = count.route.project_id();
+        count.module == ModuleName::EMAIL
+            && matches!(count.state, State::Ready | State::Waiting)
+            && projects.iter().any(|project| own == Some(project.id))
+    };
+    let counts = snapshot.counts()?;
+    let waiting = counts.iter().filter(|count| is_theirs(count)).map(|count| count.tasks).sum();
+    let named =
+        |project: &Project| format!("project {} {}", project.id, project.fields.text("name"));
+    Ok(Some(WithoutGateway { projects: projects.iter().map(named).collect(), waiting }))
 }

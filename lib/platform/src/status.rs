@@ -70,6 +70,8 @@ pub struct GatewayStatus {
     pub word: &'static str,
     /// Its state, if it ever left `open`.
     pub state: Option<GatewayState>,
+    /// Until when its service asked to be left alone.
+    pub rests_until: Option<Ms>,
     /// Ready rows of the routes it serves.
     pub waiting: u64,
     /// When the oldest of them was queued.
@@ -313,12 +315,18 @@ fn gateways(
     counts: &[Count],
     sent: &Sent,
 ) -> Result<Vec<GatewayStatus>, Refusal> {
+    let now = context.now();
     context.read(|snapshot| {
         let states = snapshot.gateway_states()?;
-        Ok(snapshot
-            .gateways()?
+        let gateways = snapshot.gateways()?;
+        let rests: Vec<_> = gateways
+            .iter()
+            .map(|gateway| store::rests_until(snapshot, gateway.id, now))
+            .collect::<Result<_, _>>()?;
+        Ok(gateways
             .into_iter()
-            .map(|gateway| {
+            .zip(rests)
+            .map(|(gateway, rests_until)| {
                 let state = states.iter().find(|state| state.gateway == gateway.id).cloned();
                 let served: Vec<_> = counts
                     .iter()
@@ -331,6 +339,7 @@ fn gateways(
                     oldest: served.iter().map(|count| count.oldest).min(),
                     sent_in_10_min: sent.get(&own).copied().unwrap_or_default(),
                     state,
+                    rests_until,
                     gateway,
                 }
             })

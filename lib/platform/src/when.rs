@@ -138,6 +138,11 @@ pub fn shown(at: Ms) -> String {
     zoned_at(at, &TimeZone::UTC).strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
+/// The end of a rest, a quarter of an hour ahead at most: `rests until 14:03:07 UTC`.
+pub fn rest(until: Ms) -> String {
+    zoned_at(until, &TimeZone::UTC).strftime("rests until %H:%M:%S UTC").to_string()
+}
+
 /// A distance in the two largest units: `2 h 5 min`, `40 s`, `3 d`.
 pub fn distance(milliseconds: i64) -> String {
     let seconds = milliseconds.max(0) / 1_000;

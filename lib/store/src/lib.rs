@@ -35,7 +35,7 @@ pub use retention::Retention;
 pub use rows::{
     Condition, ContactState, Direction, Downtime, Followed, Gateway, GatewayState, InboxRow,
     Incoming, IncomingRow, Owner, PROJECT_FIELDS, Project, Subscription, USER_FIELDS, User,
-    UserFilter,
+    UserFilter, rests_setting, rests_until,
 };
 pub use services::{
     Account, Agent, AgentStatus, HandlerStatus, ItemParam, NewPayment, Paid, ParamKind, Payment,

@@ -122,6 +122,21 @@ pub struct GatewayState {
     pub last_error: Option<(Ms, String)>,
 }
 
+/// The setting that says until when a gateway's service asked to be left alone (`retry_after`), in UTC milliseconds.
+pub fn rests_setting(gateway: GatewayId) -> String {
+    format!("gateway.{gateway}.rests_until_ms")
+}
+
+/// Until when a gateway rests; None: it does not.
+pub fn rests_until(
+    snapshot: &mut dyn crate::Snapshot,
+    gateway: GatewayId,
+    now: Ms,
+) -> Result<Option<Ms>, crate::StoreError> {
+    let until = snapshot.setting(&rests_setting(gateway))?.and_then(|text| text.parse().ok());
+    Ok(until.map(Ms).filter(|until| *until > now))
+}
+
 /// A time in which something was not usable; `to` None: still.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Downtime {

@@ -2,7 +2,7 @@
 
 use super::kit::{Bench, HandOver, Reply, on_both};
 use crate::standing::Probe;
-use notice::{GatewayId, Outcome};
+use notice::{GatewayId, Ms, Outcome};
 use store::Condition;
 
 /// The gateway that is tried first, and another.
@@ -114,5 +114,24 @@ fn the_log_tells_how_long_an_urgent_message_waited_for_its_first_hand_over() {
         bench.run_for(600_000);
         assert_eq!(bench.log_waits(urgent), [Some(3_000), None]);
         assert_eq!(bench.log_waits(ordinary), [None, None]);
+    });
+}
+
+#[test]
+fn the_rest_of_a_gateway_is_there_for_everybody_to_see() {
+    on_both(|bench| {
+        let gateway = bench.add_gateway(None);
+        bench.script(|hand_over| match hand_over.attempt {
+            1 => Reply::Rest(Outcome::Later, 30),
+            _ => Reply::Sent,
+        });
+        bench.enqueue(1, 1);
+        assert_eq!(bench.rests_until(gateway), None);
+        bench.drain();
+        assert_eq!(bench.rests_until(gateway), Some(Ms(1_030_000)));
+        bench.advance(29_999);
+        assert_eq!(bench.rests_until(gateway), Some(Ms(1_030_000)));
+        bench.advance(1);
+        assert_eq!(bench.rests_until(gateway), None, "it is over");
     });
 }

@@ -106,6 +106,7 @@ impl Bench {
             root: folder.path().to_owned(),
         };
         let looking = Mutex::new((stage.opener)());
+        let lines = Arc::clone(&stage.lines);
         let drain = Drain::open(DrainParts {
             store: Box::new(Frail {
                 store: (stage.opener)(),
@@ -116,6 +117,9 @@ impl Bench {
             door,
             rules,
             run,
+            log: Box::new(move |level, line| {
+                lines.lock().unwrap().push(format!("{} {line}", level.word()));
+            }),
         });
         Self { drain, events, stage, clock, folder, looking }
     }
@@ -441,6 +445,16 @@ impl Bench {
 
     pub(super) fn lose_row(&self, owner: &str) {
         self.write(|tx| tx.remove_worker(owner));
+    }
+
+    /// The lines for people.
+    pub(super) fn lines(&self) -> Vec<String> {
+        self.stage.lines.lock().unwrap().clone()
+    }
+
+    /// Until when a gateway rests, as anybody sees it.
+    pub(super) fn rests_until(&self, gateway: GatewayId) -> Option<Ms> {
+        self.read(|snapshot| store::rests_until(snapshot, gateway, self.clock.now()))
     }
 
     /// What the worker's notes say now.

@@ -166,3 +166,37 @@ fn a_store_that_fails_after_a_claim_strands_nothing() {
         });
     }
 }
+
+#[test]
+fn the_log_has_a_line_for_a_gateway_that_shuts_and_one_for_its_return() {
+    on_both(|bench| {
+        let gateway = bench.add_gateway_with(|gateway| gateway.name = "relay".into());
+        let end = 1_000_000 + HOURS;
+        bench.script(
+            move |hand_over| {
+                if hand_over.now.0 < end { Reply::Unreached } else { Reply::Sent }
+            },
+        );
+        bench.enqueue(1, 20);
+        bench.run_for(HOURS / 2);
+        let down = format!("WARNING gateway {gateway} relay is down: connection refused");
+        assert_eq!(bench.lines(), [down.as_str()], "one for all its trials");
+        bench.run_for(HOURS);
+        let well = format!("INFO gateway {gateway} relay is used again");
+        assert_eq!(bench.lines(), [down, well]);
+    });
+}
+
+#[test]
+fn the_log_says_why_a_gateway_is_held() {
+    on_both(|bench| {
+        let gateway = bench.add_gateway_with(|gateway| gateway.name = "relay".into());
+        bench.probe_by(Probe::Check);
+        bench.check(|_| Err("535 bad password".into()));
+        bench.script(|_| Reply::Document(Outcome::Hold, "535 no"));
+        bench.enqueue(1, 1);
+        bench.drain();
+        let why = "535 no; its check_connection fails too: 535 bad password";
+        assert_eq!(bench.lines(), [format!("WARNING gateway {gateway} relay is held: {why}")]);
+    });
+}

@@ -72,6 +72,8 @@ pub(super) struct Stage {
     /// Which read of the drain fails, counted from now; 0: none.
     pub(super) failing_read: Arc<AtomicUsize>,
     pub(super) opener: Opener,
+    /// What the log got.
+    pub(super) lines: Arc<Mutex<Vec<String>>>,
 }
 
 /// A store of which one read fails.
@@ -132,6 +134,7 @@ impl Stage {
             steal: AtomicUsize::new(0),
             failing_read: Arc::default(),
             opener,
+            lines: Arc::default(),
         }
     }
 }
