@@ -137,7 +137,7 @@ fn title_of(name: &str) -> String {
         "err_info" => "reason",
         "runs" => "delivered by",
         "p95_ms" => "95% ms",
-        "last_gateway" => "gateway",
+        "last_gateway" | "gateway_name" => "gateway",
         "next_probe" => "until",
         other => other,
     };

@@ -3,8 +3,9 @@
 use crate::provisioning;
 use crate::refusal::Refusal;
 use crate::services::ServiceTask;
-use notice::{HandlerId, ModuleName, ProcessingId};
-use store::{NewLog, Snapshot, TaskRow};
+use notice::{GatewayId, HandlerId, ModuleName, ProcessingId};
+use std::collections::BTreeMap;
+use store::{LogRow, NewLog, Snapshot, TaskRow};
 
 /// What such a task is about, in words for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,14 +33,55 @@ pub(crate) fn event_of(body: &[u8]) -> Option<String> {
     provisioning::subject_of(body).or_else(|| ServiceTask::read(body).map(|task| task.subject()))
 }
 
-/// What an attempt was handed to, with its number; None where it was nobody.
-pub(crate) fn outlet(log: &NewLog) -> Option<String> {
+/// What attempts were handed to, with their names; one that is gone has none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outlets(BTreeMap<String, String>);
+
+impl Outlets {
+    pub(crate) fn of(snapshot: &mut dyn Snapshot, rows: &[LogRow]) -> Result<Self, Refusal> {
+        let mut names = BTreeMap::new();
+        for LogRow { row: log, .. } in rows {
+            let Some((noun, id)) = outlet(log) else { continue };
+            let key = format!("{noun} {id}");
+            if names.contains_key(&key) {
+                continue;
+            }
+            let name = match noun {
+                HANDLER => snapshot.provisioning(HandlerId(id.0))?.map(|handler| handler.name),
+                SERVER => snapshot.processing(ProcessingId(id.0))?.map(|server| server.name),
+                _ => snapshot.gateway(id)?.map(|gateway| gateway.name),
+            };
+            names.insert(key, name.unwrap_or_default());
+        }
+        Ok(Self(names))
+    }
+
+    /// `gateway 1 relay`, `handler 2 Billing`; None where it was nobody.
+    pub(crate) fn words(&self, log: &NewLog) -> Option<String> {
+        let (noun, id) = outlet(log)?;
+        let key = format!("{noun} {id}");
+        let name = self.0.get(&key).filter(|name| !name.is_empty());
+        Some(name.map(|name| format!("{key} {name}")).unwrap_or(key))
+    }
+
+    /// The name alone, or the number of one that has none.
+    pub(crate) fn name(&self, log: &NewLog) -> Option<String> {
+        let (noun, id) = outlet(log)?;
+        let name = self.0.get(&format!("{noun} {id}")).filter(|name| !name.is_empty());
+        Some(name.cloned().unwrap_or_else(|| id.to_string()))
+    }
+}
+
+const HANDLER: &str = "handler";
+const SERVER: &str = "server";
+
+fn outlet(log: &NewLog) -> Option<(&'static str, GatewayId)> {
     let noun = match log.module.as_str() {
-        ModuleName::HANDLER => "handler",
-        _ if is_operation(log) => "server",
+        ModuleName::HANDLER => HANDLER,
+        _ if is_operation(log) => SERVER,
         _ => "gateway",
     };
-    log.gateway.map(|id| format!("{noun} {id}"))
+    log.gateway.map(|id| (noun, id))
 }
 
 /// Whether an attempt was of such a task.

@@ -93,7 +93,7 @@ pub use answer::Answer;
 pub use bundles::{BundleWanted, bundle};
 pub use caller::{Caller, Level};
 pub use descriptions::descriptions;
-pub use errands::Errand;
+pub use errands::{Errand, Outlets};
 pub use error::PlatformError;
 pub use function::{Alias, Extra, Function, Kind, Need, Parameter};
 pub use gateway_bench::Bench;

@@ -2,7 +2,7 @@
 
 use crate::answer::Answer;
 use crate::context::Context;
-use crate::errands::{self, Errand};
+use crate::errands::{self, Errand, Outlets};
 use crate::function::Request;
 use crate::plan::{Change, Plan, Planned};
 use crate::refusal::Refusal;
@@ -41,12 +41,13 @@ pub(crate) fn list(context: &mut Context<'_>, request: &Request) -> Result<Plann
 /// `task.show`: one task with its attempts.
 pub(crate) fn show(context: &mut Context<'_>, request: &Request) -> Result<Planned, Refusal> {
     let id = id_of(request.text("elid"))?;
-    let (row, notice, errand, log) = context.read(|snapshot| {
+    let (row, notice, errand, (log, outlets)) = context.read(|snapshot| {
         let filter = LogFilter { task: Some(id), ..LogFilter::default() };
         let row = snapshot.task(id)?;
         let errand = row.as_ref().map(|row| errands::of(snapshot, row)).transpose()?.flatten();
         let log = snapshot.log(&filter, None, 1_000)?;
-        Ok((row, notice_of(snapshot, id)?, errand, log))
+        let outlets = Outlets::of(snapshot, &log)?;
+        Ok((row, notice_of(snapshot, id)?, errand, (log, outlets)))
     })?;
     let mut document = match &row {
         Some(row) => element(row, notice.as_deref(), errand.as_ref()),
@@ -57,7 +58,7 @@ pub(crate) fn show(context: &mut Context<'_>, request: &Request) -> Result<Plann
     };
     "doc".clone_into(&mut document.name);
     for attempt in log.iter().rev() {
-        document.push(log_element(attempt, "attempt"));
+        document.push(log_element(attempt, &outlets, "attempt"));
     }
     Ok(Planned::Answer(Answer::of(document)))
 }
@@ -91,7 +92,7 @@ pub(crate) fn log(context: &mut Context<'_>, request: &Request) -> Result<Planne
         user: None,
     };
     let before = request.number("before").map(notice::LogId);
-    let rows = context.read(|snapshot| {
+    let (rows, outlets) = context.read(|snapshot| {
         let mut filter = filter.clone();
         if let Some(text) = request.given("gateway") {
             let (id, module) = outlet(snapshot, text)?;
@@ -101,9 +102,12 @@ pub(crate) fn log(context: &mut Context<'_>, request: &Request) -> Result<Planne
         if let Some(user) = request.given("user") {
             filter.user = Some(crate::users::find(snapshot, user, None)?.id);
         }
-        Ok(snapshot.log(&filter, before, limit)?)
+        let rows = snapshot.log(&filter, before, limit)?;
+        let outlets = Outlets::of(snapshot, &rows)?;
+        Ok((rows, outlets))
     })?;
-    Ok(Planned::Answer(Answer::list(rows.iter().map(|row| log_element(row, "elem")))))
+    let rows = rows.iter().map(|row| log_element(row, &outlets, "elem"));
+    Ok(Planned::Answer(Answer::list(rows)))
 }
 
 /// A gateway by its number, which may be gone, or by its name; a provisioning handler by its name. With the module of
@@ -346,7 +350,7 @@ fn element(row: &TaskRow, notice: Option<&str>, errand: Option<&Errand>) -> Elem
     })
 }
 
-fn log_element(row: &LogRow, name: &str) -> Element {
+fn log_element(row: &LogRow, outlets: &Outlets, name: &str) -> Element {
     let log = &row.row;
     let number = |value: Option<String>| value.unwrap_or_default();
     let columns = [
@@ -359,6 +363,7 @@ fn log_element(row: &LogRow, name: &str) -> Element {
         ("contact", number(log.contact.clone())),
         ("reason", log.reason.clone()),
         ("gateway", number(log.gateway.map(|id| id.to_string()))),
+        ("gateway_name", number(outlets.name(log))),
         ("project", number(log.project.map(|id| id.to_string()))),
         ("user", number(log.user.map(|id| id.to_string()))),
         ("attempt", log.attempt.to_string()),

@@ -3,7 +3,7 @@
 //! [`Platform::why`] gathers, [`crate::why_text::sentences`] says it.
 
 use crate::context::Context;
-use crate::errands::{self, Errand};
+use crate::errands::{self, Errand, Outlets};
 use crate::locks::{self, Runner};
 use crate::modules::QueueOf;
 use crate::pipeline::Platform;
@@ -69,6 +69,8 @@ pub struct TaskStory {
     pub contact: Option<String>,
     /// Its attempts, from the oldest.
     pub attempts: Vec<LogRow>,
+    /// What they were handed to.
+    pub outlets: Outlets,
     /// What its gateways are, in the order they are tried.
     pub gateways: Vec<GatewayStory>,
     /// Who works on its module's rows.
@@ -103,6 +105,8 @@ pub struct ContactStory {
     pub state: Option<ContactState>,
     /// The last attempts to reach it, from the oldest.
     pub attempts: Vec<LogRow>,
+    /// What they were handed to.
+    pub outlets: Outlets,
 }
 
 impl Platform {
@@ -189,7 +193,8 @@ fn contact_story(context: &mut Context<'_>, contact: &str) -> Result<ContactStor
         let filter = LogFilter { contact: Some(contact.to_owned()), ..LogFilter::default() };
         let mut attempts = snapshot.log(&filter, None, 20)?;
         attempts.reverse();
-        Ok(ContactStory { contact: contact.to_owned(), users, state, attempts })
+        let outlets = Outlets::of(snapshot, &attempts)?;
+        Ok(ContactStory { contact: contact.to_owned(), users, state, attempts, outlets })
     })
 }
 
@@ -257,6 +262,7 @@ fn story(context: &mut Context<'_>, id: TaskId) -> Result<TaskStory, Refusal> {
         id,
         notice,
         contact,
+        outlets: context.read(|snapshot| Outlets::of(snapshot, &attempts))?,
         attempts,
         gateways,
         runner: runner_of(context, worker)?,

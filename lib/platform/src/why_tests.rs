@@ -172,7 +172,9 @@ fn a_task_whose_next_try_meets_no_open_gateway_says_so() {
     gateway(&mut bench, "main");
     let later = Settlement::Wait { at: NOW.plus(30_000), spent: true, maybe_sent: false };
     attempt(&mut bench, &later, "later", "busy");
-    assert!(!why(&mut bench, "1").contains("gateway 1 main"));
+    let said = why(&mut bench, "1");
+    let (before_the_log, _) = said.split_once("What the log has of it").unwrap();
+    assert!(!before_the_log.to_lowercase().contains("gateway 1 main"), "{said}");
     bench.ok("gateway.hold", &[("elid", "main"), ("reason", "bill unpaid")]);
     let said = why(&mut bench, "1");
     assert!(said.contains("Gateway 1 main is held by a person"), "{said}");
@@ -235,7 +237,7 @@ fn a_waiting_a_failed_and_an_asked_task_say_until_when_and_what_to_do() {
         ),
         "{said}"
     );
-    assert!(said.contains("later (attempt 1), gateway 1, to +79123456789"), "{said}");
+    assert!(said.contains("later (attempt 1), gateway 1 main, to +79123456789"), "{said}");
     bench.ok("task.retry", &[("elid", "1")]);
     attempt(&mut bench, &Settlement::Ask { until: NOW.plus(Ms::DAY) }, "unknown", "no answer");
     let said = why(&mut bench, "1");
@@ -256,11 +258,18 @@ fn a_sent_task_is_found_by_number_key_and_contact() {
     for subject in ["1", "K", "K/1/ntsms"] {
         let said = why(&mut bench, subject);
         assert!(said.contains("It was sent 2026-11-21T22:26:40Z"), "{subject}: {said}");
-        assert!(said.contains("through gateway 1, reference R-7"), "{said}");
+        assert!(said.contains("through gateway 1 main, reference R-7"), "{said}");
     }
     let said = why(&mut bench, "+79123456789");
     assert!(said.starts_with("+79123456789 is the contact of user 1 bob."), "{said}");
-    assert!(said.contains("sent (attempt 1), gateway 1"), "{said}");
+    assert!(said.contains("sent (attempt 1), gateway 1 main"), "{said}");
+    let logged = bench.ok("log", &[]).rows().next().unwrap().clone();
+    let column = |name| logged.child_text(name);
+    assert_eq!((column("gateway"), column("gateway_name")), ("1".into(), "main".into()));
+    write(&mut bench, |tx| tx.delete_gateway(GatewayId(1), NOW).map(drop));
+    let logged = bench.ok("log", &[]).rows().next().unwrap().clone();
+    assert_eq!(logged.child_text("gateway_name"), "1", "it is gone");
+    assert!(why(&mut bench, "1").contains("through gateway 1, reference R-7"));
     let refused = bench.platform.why("nothing-of-it").err().unwrap().to_string();
     assert!(refused.contains("nothing-of-it"), "{refused}");
 }

@@ -1,10 +1,10 @@
 //! Says in plain sentences what [`crate::why`] gathered. Pure.
 
-use crate::errands::{self, Errand};
+use crate::errands::{self, Errand, Outlets};
 use crate::locks::Runner;
 use crate::when::{distance, shown};
 use crate::why::{ContactStory, GatewayStory, Pause, TaskStory, Why};
-use notice::{ModuleName, Ms, State};
+use notice::{GatewayId, ModuleName, Ms, State};
 use std::fmt::Write as _;
 use store::{Condition, LogRow, TaskRow};
 
@@ -28,9 +28,9 @@ fn of_task(task: &TaskStory, why: &Why) -> Vec<String> {
     let mut said = vec![heading(task)];
     match &task.row {
         Some(row) => said.extend(of_row(task, row, why)),
-        None => said.push(of_end(task.attempts.last(), why.now)),
+        None => said.push(of_end(task, why.now)),
     }
-    said.extend(attempts(&task.attempts));
+    said.extend(attempts(&task.attempts, &task.outlets));
     said.extend(task.contact_state.iter().filter(|state| state.state != "ok").map(|state| {
         format!(
             "Its contact is marked {} since {}: {}",
@@ -60,7 +60,7 @@ fn of_errand(task: &TaskStory) -> Option<String> {
     }
     // the row is gone: the log knows for whom it was, and what
     let last = task.attempts.last().filter(|last| errands::is_errand(&last.row))?;
-    let outlet = errands::outlet(&last.row).map(|to| format!(", for {to}")).unwrap_or_default();
+    let outlet = task.outlets.words(&last.row).map(|to| format!(", for {to}")).unwrap_or_default();
     Some(format!("Task {}: {event}{outlet}.", task.id))
 }
 
@@ -297,7 +297,7 @@ fn again(next: Option<Ms>, gateway: &store::Gateway, now: Ms) -> String {
 fn of_sending(task: &TaskStory, row: &TaskRow, now: Ms) -> String {
     let gateway = match &task.errand {
         Some(errand) => format!(" for {}", errand.handler),
-        None => row.last_gateway.map(|id| format!(" for gateway {id}")).unwrap_or_default(),
+        None => row.last_gateway.map(|id| for_gateway(id, task)).unwrap_or_default(),
     };
     let owner = row.lease_owner.as_deref().unwrap_or("a worker");
     let until = row.lease_until.map(|at| moment(at, now)).unwrap_or_default();
@@ -305,6 +305,12 @@ fn of_sending(task: &TaskStory, row: &TaskRow, now: Ms) -> String {
         "It is being sent{gateway}: attempt {}, in the hands of {owner}, whose lease ends {until}.",
         row.attempt
     )
+}
+
+fn for_gateway(id: GatewayId, task: &TaskStory) -> String {
+    let known = task.gateways.iter().find(|story| story.gateway.id == id);
+    let name = known.map(|story| format!(" {}", story.gateway.name)).unwrap_or_default();
+    format!(" for gateway {id}{name}")
 }
 
 /// Operations of services are asked of for good: so late a time is no time.
@@ -333,15 +339,15 @@ fn of_waiting(row: &TaskRow, now: Ms) -> String {
     )
 }
 
-fn of_end(last: Option<&LogRow>, now: Ms) -> String {
-    let Some(last) = last else {
+fn of_end(task: &TaskStory, now: Ms) -> String {
+    let Some(last) = task.attempts.last() else {
         return "It is not in the queue and the log has nothing of it.".to_owned();
     };
     let log = &last.row;
     let at = moment(log.at, now);
     let word = if errands::is_errand(log) { "to" } else { "through" };
     let gateway =
-        errands::outlet(log).map(|outlet| format!(" {word} {outlet}")).unwrap_or_default();
+        task.outlets.words(log).map(|outlet| format!(" {word} {outlet}")).unwrap_or_default();
     let reference =
         log.reference.as_deref().map(|number| format!(", reference {number}")).unwrap_or_default();
     match log.outcome.as_str() {
@@ -357,15 +363,15 @@ fn of_end(last: Option<&LogRow>, now: Ms) -> String {
     }
 }
 
-fn attempts(log: &[LogRow]) -> Vec<String> {
-    let mut said: Vec<_> = log.iter().map(attempt).collect();
+fn attempts(log: &[LogRow], outlets: &Outlets) -> Vec<String> {
+    let mut said: Vec<_> = log.iter().map(|row| attempt(row, outlets)).collect();
     if !said.is_empty() {
         said.insert(0, "What the log has of it:".to_owned());
     }
     said
 }
 
-fn attempt(row: &LogRow) -> String {
+fn attempt(row: &LogRow, outlets: &Outlets) -> String {
     let log = &row.row;
     let mut words = format!("  {} {}", shown(log.at), log.outcome);
     if log.attempt > 0 {
@@ -373,7 +379,7 @@ fn attempt(row: &LogRow) -> String {
     }
     let hands = if errands::is_errand(log) { "its hands" } else { "the gate's hands" };
     let parts = [
-        errands::outlet(log),
+        outlets.words(log),
         log.contact.as_ref().map(|to| format!("to {to}")),
         log.reference.as_ref().map(|number| format!("reference {number}")),
         log.segments.map(|count| format!("{count} segments")),
@@ -406,7 +412,7 @@ fn of_contact(story: &ContactStory, now: Ms) -> Vec<String> {
             reason_of(&state.reason)
         ));
     }
-    said.extend(attempts(&story.attempts));
+    said.extend(attempts(&story.attempts, &story.outlets));
     if story.attempts.is_empty() {
         said.push("The log has no attempt to reach it.".to_owned());
     }
