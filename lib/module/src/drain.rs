@@ -30,7 +30,7 @@ pub struct Drain {
     door: Arc<Door>,
     rules: Rules,
     run: PathBuf,
-    log: Box<dyn Fn(Level, &str) + Send>,
+    log: Lines,
     desk: Desk,
     rounds: Rounds,
     pending: VecDeque<Event>,
@@ -52,6 +52,9 @@ struct Taken {
     outlet: Outlet,
 }
 
+/// Takes lines for people.
+pub type Lines = Box<dyn Fn(Level, &str) + Send>;
+
 /// What a drain needs.
 pub struct DrainParts {
     /// The connection, its own.
@@ -66,8 +69,8 @@ pub struct DrainParts {
     pub rules: Rules,
     /// The folder `var/run`.
     pub run: PathBuf,
-    /// Takes a line for people.
-    pub log: Box<dyn Fn(Level, &str) + Send>,
+    /// What is said of gateways.
+    pub log: Lines,
 }
 
 /// How many attempts ended how, since the start.

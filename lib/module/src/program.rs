@@ -1,7 +1,7 @@
 //! The three-line `main` of a module, and what it stands for.
 
 use crate::arguments::{Arguments, Command, Follow, Gates as GateChoice, Insist, ProcessOptions};
-use crate::drain::{Drain, DrainParts};
+use crate::drain::{Drain, DrainParts, Lines};
 use crate::gates::{Gates, Openings};
 use crate::getmessage;
 use crate::handover::Door;
@@ -284,25 +284,12 @@ impl Site {
         let mask_off = |error: std::io::Error| {
             Exit::temporary(format!("can't work in `{}`: {error}", run.display()))
         };
-        let identity = Identity::take(&self.name, &run, &*self.clock).map_err(mask_off)?;
-        let notes = Notes::create(&identity.notes_path()).map_err(mask_off)?;
-        let (root, clock) = (self.root.clone(), Arc::clone(&self.clock));
-        let door = Arc::new(Door {
-            clock: Arc::clone(&self.clock),
-            identity,
-            notes,
-            pause: Box::new(move || config::paused(&root, clock.now()).is_some()),
-            sabotage: Sabotage::read(config::kill_at().as_deref()),
-            stopping: AtomicBool::new(false),
-            turns: AtomicU64::new(0),
-        });
-        door.sabotage
-            .arm(self.clock.since_boot().0.unsigned_abs() ^ u64::from(std::process::id()) << 7);
+        let door = Arc::new(self.door(&run).map_err(mask_off)?);
+        let log = Arc::clone(&self.log);
         let (outcomes, events) = channel();
         let stop = Arc::new(host::Stop::new().map_err(mask_off)?);
         let caller = Caller::new(&self.root, &self.config).until(Arc::clone(&stop));
         let programs = Arc::new(Programs::new(&caller));
-        let log = Arc::clone(&self.log);
         let tools = Arc::new(OneShotTools {
             caller,
             programs: Arc::clone(&programs),
@@ -326,7 +313,6 @@ impl Site {
             listen(waker, outcomes.clone(), self.config.queue.poll);
         }
         let signals = signals(options.follow, outcomes)?;
-        let log = Arc::clone(&self.log);
         let mut drain = Drain::open(DrainParts {
             store,
             pipeline: Box::new(Workers::new(parts)),
@@ -334,7 +320,7 @@ impl Site {
             door: Arc::clone(&door),
             rules,
             run,
-            log: Box::new(move |level, line| log.line(level, line)),
+            log: self.lines(),
         });
         if options.follow == Follow::Yes {
             drain.register().map_err(|error| Exit::temporary(notice::chain(&error)))?;
@@ -342,6 +328,31 @@ impl Site {
         let progress = if looks.is_some() { Progress::on_terminal(0) } else { Progress::silent() };
         let bounds = self.bounds(options);
         Ok(Run { tell, drain, events, door, signals, stop, progress, bounds, finishing: None })
+    }
+
+    /// What every hand-over of a run passes: a name of its own, and notes.
+    fn door(&self, run: &Path) -> std::io::Result<Door> {
+        let identity = Identity::take(&self.name, run, &*self.clock)?;
+        let notes = Notes::create(&identity.notes_path())?;
+        let (root, clock) = (self.root.clone(), Arc::clone(&self.clock));
+        let door = Door {
+            clock: Arc::clone(&self.clock),
+            identity,
+            notes,
+            pause: Box::new(move || config::paused(&root, clock.now()).is_some()),
+            sabotage: Sabotage::read(config::kill_at().as_deref()),
+            stopping: AtomicBool::new(false),
+            turns: AtomicU64::new(0),
+        };
+        door.sabotage
+            .arm(self.clock.since_boot().0.unsigned_abs() ^ u64::from(std::process::id()) << 7);
+        Ok(door)
+    }
+
+    /// The way of lines to the log.
+    fn lines(&self) -> Lines {
+        let log = Arc::clone(&self.log);
+        Box::new(move |level, line| log.line(level, line))
     }
 
     /// Trouble that stays is told once, not each turn.
