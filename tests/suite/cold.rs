@@ -157,3 +157,17 @@ fn features_look_at_nothing_of_the_installation() {
         assert_eq!(of_root.count(), 0, "{program}:\n{all}");
     }
 }
+
+/// Plans of all countries, and the expressions they are written in, are most of what a loader would have to relocate.
+#[test]
+fn only_the_module_that_reads_phone_numbers_has_the_plans_of_all_countries() {
+    const OF_EXPRESSIONS: &[u8] = b"regex parse error";
+    let host = Host::bare();
+    for (module, has) in
+        [("ntsms", true), ("ntemail", false), ("ntinternal", false), ("nthandler", false)]
+    {
+        let program = std::fs::read(host.path(&format!("notify/{module}"))).unwrap();
+        let found = program.windows(OF_EXPRESSIONS.len()).any(|part| part == OF_EXPRESSIONS);
+        assert_eq!(found, has, "{module}");
+    }
+}

@@ -1,6 +1,6 @@
 //! The person a notice is for, and the address it goes to.
 
-use crate::phone::Phone;
+use crate::phone::{InvalidPhone, Phone};
 use notice::{Fields, UserId, unasked};
 use std::fmt;
 use wire::params::fields_of;
@@ -92,12 +92,12 @@ pub struct Contact {
 }
 
 /// How a module's contacts are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub enum ContactForm {
     /// One mail address, or several with commas between.
     Email,
-    /// A phone number.
-    Phone,
+    /// A phone number, and what reads it: [`Phone::parse`], which only who names it links, with the plans of all countries.
+    Phone(fn(&str, &str) -> Result<Phone, InvalidPhone>),
     /// Any text (jabber …).
     Text,
     /// None is needed: the user is the address.
@@ -113,13 +113,13 @@ pub fn contact_of(
     person: &Person,
     country: &str,
 ) -> Result<Contact, Refusal> {
-    if form == ContactForm::User {
+    if matches!(form, ContactForm::User) {
         let Some(id) = person.id else {
             return Err(Refusal::NoContact("the task names no user by id".into()));
         };
         return Ok(Contact { kind: "user".into(), address: id.to_string(), phone: None });
     }
-    if form == ContactForm::Nobody {
+    if matches!(form, ContactForm::Nobody) {
         return Ok(Contact::default());
     }
     let stored = person.fields.text(kind).trim();
@@ -134,11 +134,11 @@ pub fn contact_of(
         ContactForm::Email => are_addresses(stored)
             .then(|| plain(stored))
             .ok_or_else(|| Refusal::BadContact(format!("`{}` is no mail address", shown(stored)))),
-        ContactForm::Phone => {
+        ContactForm::Phone(parse) => {
             let own = person.fields.text("country");
             let country = if own.is_empty() { country } else { own };
-            let phone = Phone::parse(stored, country)
-                .map_err(|error| Refusal::BadContact(error.to_string()))?;
+            let phone =
+                parse(stored, country).map_err(|error| Refusal::BadContact(error.to_string()))?;
             Ok(Contact { phone: Some(phone.clone()), ..plain(&phone.e164) })
         }
         ContactForm::Text => {
@@ -204,7 +204,7 @@ mod tests {
             ("<user><email>a@b.c, d</email></user>", ContactForm::Email, "bad_contact"),
             ("<user><email>a@b.c,</email></user>", ContactForm::Email, "bad_contact"),
             ("<user><email>a@b.c&#10;Bcc: d@e.f</email></user>", ContactForm::Email, "bad_contact"),
-            ("<user><email>none</email></user>", ContactForm::Phone, "bad_contact"),
+            ("<user><email>none</email></user>", ContactForm::Phone(Phone::parse), "bad_contact"),
         ] {
             assert_eq!(
                 contact_of("email", form, &person(xml), "").unwrap_err().word(),
@@ -230,13 +230,13 @@ mod tests {
             "a@b.c, d@e.f"
         );
         assert_eq!(
-            contact_of("phone", ContactForm::Phone, &user, "RU").unwrap().address,
+            contact_of("phone", ContactForm::Phone(Phone::parse), &user, "RU").unwrap().address,
             "+79123456789"
         );
         assert_eq!(contact_of("", ContactForm::User, &user, "").unwrap().address, "7");
         let german = person("<user><phone>0170 1234567</phone><country>de</country></user>");
         assert_eq!(
-            contact_of("phone", ContactForm::Phone, &german, "RU").unwrap().address,
+            contact_of("phone", ContactForm::Phone(Phone::parse), &german, "RU").unwrap().address,
             "+491701234567"
         );
     }

@@ -157,7 +157,7 @@ impl Heard {
 }
 
 /// How a module's messages are made and sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Profile {
     /// The user's column with the address.
     pub contact_kind: &'static str,

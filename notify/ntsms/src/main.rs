@@ -28,6 +28,7 @@
 
 #![expect(clippy::doc_markdown, reason = "the head is the manual: plain text, shown as it is")]
 
+use gatepost_module::phone::Phone;
 use gatepost_module::{ContactForm, Features, Module, OnUnknown, Patience, Profile, Style, Way};
 use std::process::ExitCode;
 
@@ -46,7 +47,7 @@ impl Module for Sms {
     fn profile(&self) -> Profile {
         Profile {
             contact_kind: "phone",
-            contact_form: ContactForm::Phone,
+            contact_form: ContactForm::Phone(Phone::parse),
             way: Way::Gateways,
             patience: Patience::Sms,
             on_unknown: OnUnknown::Ask,
