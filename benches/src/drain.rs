@@ -47,12 +47,8 @@ impl Plan {
         words.extend(fields.iter().map(String::as_str));
         host.gatepost(&words).ended(0);
         let (column, contact) = self.contact;
-        let mut users = format!("name,realname,{column}\n");
-        for number in 0..self.messages {
-            writeln!(users, "u{number},User {number},{}", contact(number)).unwrap();
-        }
-        let import = ["user", "import", "-", "--project", "Bench"];
-        host.run_with("bin/gatepost", &import, users.as_bytes()).ended(0);
+        let row = |number| format!("u{number},User {number},{}", contact(number));
+        import_users(&host, &format!("name,realname,{column}"), (0..self.messages).map(row));
         for (name, text) in &self.templates {
             host.write(&format!("templates/bench/{name}"), text);
         }
@@ -60,6 +56,22 @@ impl Plan {
         let mass = ["func", "notify.mass", "notice=bench", &module, "data.number=2026-0118"];
         host.gatepost(&mass).ended(0);
         Queue { host, module: self.module, messages: self.messages }
+    }
+}
+
+/// Users of one import: a call takes 8 MiB.
+const IMPORT: usize = 100_000;
+
+/// Users of the project `Bench`.
+pub(crate) fn import_users(host: &Host, head: &str, rows: impl Iterator<Item = String>) {
+    let mut rows = rows.peekable();
+    while rows.peek().is_some() {
+        let mut csv = format!("{head}\n");
+        for row in rows.by_ref().take(IMPORT) {
+            writeln!(csv, "{row}").unwrap();
+        }
+        let import = ["user", "import", "-", "--project", "Bench"];
+        host.run_with("bin/gatepost", &import, csv.as_bytes()).ended(0);
     }
 }
 

@@ -14,8 +14,10 @@ use crate::sinks::Sink;
 use gatepost_kit::host::beside_us;
 use gatepost_kit::tools;
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
+use tempfile::NamedTempFile;
 
 const CONNECTIONS: usize = 10;
 /// Messages of the counted drain.
@@ -237,10 +239,14 @@ fn plain_smtp(port: u16) -> Vec<String> {
     fields.map(str::to_owned).to_vec()
 }
 
-/// The same for one that signs, with a key made for this run.
+/// The same for one that signs, with a key made for this run. A secret is given by a file.
 fn signing(port: u16) -> Vec<String> {
-    static KEY: LazyLock<String> = LazyLock::new(|| tools::run("openssl", &["genrsa", "2048"]));
-    let key = format!("dkim_key={}", *KEY);
+    static KEY: LazyLock<NamedTempFile> = LazyLock::new(|| {
+        let mut file = NamedTempFile::new().unwrap();
+        file.write_all(tools::run("openssl", &["genrsa", "2048"]).as_bytes()).unwrap();
+        file
+    });
+    let key = format!("dkim_key=@{}", KEY.path().display());
     let dkim = ["dkim_domain=example.com", "dkim_selector=bench", &key];
     [plain_smtp(port), dkim.map(str::to_owned).to_vec()].concat()
 }

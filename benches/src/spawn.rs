@@ -4,10 +4,10 @@
 //! settle, log, its start and its end) is the difference. The two take turns at going first. Processor time is of
 //! everybody together: spawner, gates, render child; on a machine with other work it is the steadier figure.
 
+use crate::drain::import_users;
 use crate::report::Report;
 use crate::rounds::{Case, MICROSECONDS_A_TICK, cpu_ticks};
 use gatepost_kit::host::{Host, beside_us};
-use std::fmt::Write as _;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -123,12 +123,8 @@ pub(crate) fn fill(host: &Host, (gate, at_once): (&str, usize), messages: usize)
         &format!("concurrency={at_once}"),
     ])
     .ended(0);
-    let mut users = "name,email\n".to_owned();
-    for number in 0..messages {
-        writeln!(users, "u{number},u{number}@example.com").unwrap();
-    }
-    host.run_with("bin/gatepost", &["user", "import", "-", "--project", "Bench"], users.as_bytes())
-        .ended(0);
+    let row = |number| format!("u{number},u{number}@example.com");
+    import_users(host, "name,email", (0..messages).map(row));
     host.write(
         "templates/bench/en.ntemail.text.tera",
         "Dear {{ user.email }}, this is a message.\n",
