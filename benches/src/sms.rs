@@ -93,7 +93,7 @@ fn count(report: &mut Report, sink: &mut Sink) {
          started, {} round trips, {} connections.",
         counters.commits,
         counters.fsyncs,
-            counters.written_bytes / 1024,
+        counters.written_bytes / 1024,
         counters.spawns,
         sink.counts().of("answers"),
         sink.counts().of("connections"),

@@ -125,7 +125,7 @@ fn what_comes_to_a_queue_that_was_seen_empty_is_found() {
 }
 
 #[test]
-fn a_run_that_had_work_syncs_when_it_closes_the_database_and_no_sooner() {
+fn a_run_that_had_work_syncs_four_times_at_most() {
     let host = settled();
     host.sql("INSERT INTO notifytask(modulename,filename) VALUES('ntemail','nowhere')");
     let Some(calls) = process(&host, "ntemail") else { return };

@@ -1,4 +1,4 @@
-//! What a message costs the system in a drain: counters of any machine. The benches print the same ones.
+//! What a message costs the system in a drain: counters that hardly depend on the machine. The benches print the same ones.
 
 use crate::stage::Stage;
 use gatepost_kit::strace::Counters;
@@ -34,6 +34,7 @@ fn a_message_of_a_drain_costs_a_round_trip_and_a_part_of_everything_else() {
 fn full_syncs_cost_one_for_each_transaction_and_no_more() {
     let Some((_, counters)) = drained(&[("worker_sync", "\"full\"")]) else { return };
     assert!(counters.commits <= 100, "{counters:?}");
-    let syncs = counters.commits * 9 / 10..=counters.commits + 10;
+    // a transaction that changes nothing syncs nothing
+    let syncs = counters.commits / 2..=counters.commits + 10;
     assert!(syncs.contains(&counters.fsyncs), "{counters:?}");
 }

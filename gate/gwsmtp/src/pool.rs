@@ -57,7 +57,7 @@ impl Owed for Reply {
 pub(crate) enum Waiting {
     /// As it came.
     Fresh(Box<OutgoingMessage>, Box<dyn Owed>),
-    /// Built; given back by a connection that ended.
+    /// Built ahead, or given back by a connection that ended.
     Built(Parcel),
 }
 
@@ -137,9 +137,15 @@ impl State {
         self.waiting.len() > self.idle && is_short && self.opening == 0 && self.open < self.allowed
     }
 
-    /// The place of the first that is not built. Built ones stand before it, as many as connections at most.
+    /// The place of the first that is not built. Built ones stand before it, about as many as connections.
     fn first_fresh(&self) -> Option<usize> {
         self.waiting.iter().position(|waiting| matches!(waiting, Waiting::Fresh(..)))
+    }
+
+    /// The place of the one to build ahead.
+    fn first_to_build(&self) -> Option<usize> {
+        let fresh = self.first_fresh()?;
+        (self.waiting.len() > self.open && fresh < self.open).then_some(fresh)
     }
 
     fn has_waiting(&self) -> bool {
@@ -232,12 +238,11 @@ impl Pool {
         message
     }
 
-    /// A message to build ahead if so many wait that every connection has one.
+    /// A message to build ahead if so many wait that every connection has one, and fewer than that are built.
     pub(crate) fn next_to_build(&self) -> Option<Waiting> {
         let mut state = self.state();
-        let ahead = state.open;
-        let fresh = state.first_fresh().filter(|built| *built < ahead)?;
-        if state.waiting.len() > ahead { state.waiting.remove(fresh) } else { None }
+        let fresh = state.first_to_build()?;
+        state.waiting.remove(fresh)
     }
 
     /// Waits for a message. None: the connection is not needed any more.
@@ -377,6 +382,7 @@ impl Pool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::envelope::{Envelope, Partial};
 
     struct Nobody;
 
@@ -406,6 +412,29 @@ mod tests {
             good_to_grow: GOOD_TO_GROW,
             is_leaving: false,
         }
+    }
+
+    fn built() -> Waiting {
+        let envelope = Envelope {
+            sender: None,
+            recipients: Vec::new(),
+            partial: Partial::AllOrNothing,
+            id: String::new(),
+        };
+        let ready = Ready { envelope, content: Vec::new() };
+        Waiting::Built(Parcel { ready, owed: Box::new(Nobody), returns: 0 })
+    }
+
+    #[test]
+    fn as_many_are_built_ahead_as_there_are_connections_while_more_wait() {
+        let mut state = state(None, 2);
+        assert_eq!(state.first_to_build(), None, "each connection has one");
+        state.waiting = waiting(3);
+        for place in 0..2 {
+            assert_eq!(state.first_to_build(), Some(place));
+            state.waiting[place] = built();
+        }
+        assert_eq!((state.first_to_build(), state.first_fresh()), (None, Some(2)));
     }
 
     #[test]

@@ -83,7 +83,7 @@ pub struct Queue {
     /// What in-flight sends get on SIGTERM.
     #[serde(rename = "grace_secs", with = "secs")]
     pub grace: Duration,
-    /// Longest `--command process` without `--follow`.
+    /// Longest `--command process` without `--follow`; while a slow gateway has a message in hand, it goes on for others.
     #[serde(rename = "process_secs", with = "secs")]
     pub process: Duration,
     /// Poll without wake-up.

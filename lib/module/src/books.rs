@@ -480,18 +480,7 @@ impl Books<'_> {
         }
         Ok(())
     }
-}
 
-/// How long an urgent task had waited when it was handed over for the first time.
-pub(crate) fn waited_ms(
-    (priority, attempt): (Priority, u32),
-    queued: Ms,
-    handed: Ms,
-) -> Option<i64> {
-    (priority.is_urgent() && attempt == 1).then(|| handed.since(queued).max(0))
-}
-
-impl Books<'_> {
     /// Notes for people until when services asked to be left alone; the windows of this worker know by themselves.
     fn note_rests(&self, tx: &mut dyn Tx, ended: &[Ended]) -> Result<(), StoreError> {
         let mut rests: HashMap<GatewayId, Ms> = HashMap::new();
@@ -507,13 +496,21 @@ impl Books<'_> {
             }
         }
         for (gateway, until) in rests {
-            let until = store::rests_until(tx, gateway, self.now)?.max(Some(until));
-            if let Some(until) = until {
-                tx.set_setting(&store::rests_setting(gateway), &until.to_string())?;
-            }
+            let known = store::rests_until(tx, gateway, self.now)?;
+            let until = known.map_or(until, |known| known.max(until));
+            tx.set_setting(&store::rests_setting(gateway), &until.to_string())?;
         }
         Ok(())
     }
+}
+
+/// How long an urgent task had waited when it was handed over for the first time.
+pub(crate) fn waited_ms(
+    (priority, attempt): (Priority, u32),
+    queued: Ms,
+    handed: Ms,
+) -> Option<i64> {
+    (priority.is_urgent() && attempt == 1).then(|| handed.since(queued).max(0))
 }
 
 /// What an answer asks for, sent or not; what could not be reached asks for nothing.

@@ -92,11 +92,10 @@ impl Desk {
 
     /// How many an outlet can take under its present limits.
     pub(crate) fn free(&mut self, outlet: Outlet, limits: Limits, now: Ms) -> u32 {
-        if self.slow.contains(&outlet) {
-            0
-        } else {
-            self.counter(outlet, limits, now).window.free(now)
-        }
+        let is_slow = self.slow.contains(&outlet);
+        // asked of a slow one too: what may go per second is saved up by that
+        let free = self.counter(outlet, limits, now).window.free(now);
+        if is_slow { 0 } else { free }
     }
 
     /// Those that have something in hand get nothing more.

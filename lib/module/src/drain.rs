@@ -501,13 +501,14 @@ impl Drain {
     /// A line for each gateway that has opened or shut.
     fn tell_turned(&self, written: &Written, view: &View) {
         for (id, condition) in &written.turned {
-            let name = view.gateway(*id).map(|gateway| gateway.name.as_str()).unwrap_or_default();
+            let name =
+                view.gateway(*id).map_or_else(String::new, |known| format!(" {}", known.name));
             let (level, words) = match condition {
                 Condition::Open => (Level::Info, "is used again".to_owned()),
                 Condition::Held { reason, .. } => (Level::Warning, format!("is held: {reason}")),
                 Condition::Down { reason } => (Level::Warning, format!("is down: {reason}")),
             };
-            (self.log)(level, &format!("gateway {id} {name} {words}"));
+            (self.log)(level, &format!("gateway {id}{name} {words}"));
         }
     }
 

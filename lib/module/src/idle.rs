@@ -31,15 +31,17 @@ pub(crate) struct Lull {
 
 /// What a run saw that found nothing to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Seen {
+pub(crate) struct Idle {
     pub(crate) lull: Lull,
     /// When what is too old was deleted last.
     pub(crate) pruned: Ms,
 }
 
 /// The note of one module in this boot, by this clock.
-pub(crate) struct Note {
+pub(crate) struct IdleNote {
     path: PathBuf,
+    /// The next one, until it is whole.
+    new: PathBuf,
     boot_id: String,
     /// Milliseconds between the wall clock and the time since boot, which nobody can set.
     clock_ms: i64,
@@ -52,7 +54,7 @@ impl Lull {
     }
 }
 
-impl Seen {
+impl Idle {
     /// Whether it holds now, nothing falls due until `soon`, and what is too old was deleted not longer ago than that.
     pub(crate) fn lasts(&self, pause: Pause, (now, soon): (Ms, Ms), prune: Duration) -> bool {
         self.lull.lasts(pause, soon) && !is_prune_due(self.pruned, now, prune)
@@ -82,22 +84,23 @@ pub(crate) fn is_prune_due(pruned: Ms, now: Ms, every: Duration) -> bool {
     now.since(pruned) >= every_ms
 }
 
-impl Note {
+impl IdleNote {
     pub(crate) fn of(run: &Path, module: &ModuleName, clock: &dyn Clock) -> Self {
         let path = run.join(format!("idle-{module}"));
-        Self { path, boot_id: boot_id(), clock_ms: clock.now().since(clock.since_boot()) }
+        let new = run.join(format!("idle-{module}.new"));
+        Self { path, new, boot_id: boot_id(), clock_ms: clock.now().since(clock.since_boot()) }
     }
 
     /// What was seen in that database.
-    pub(crate) fn read(&self, stamp: &Stamp) -> Option<Seen> {
-        let mut text = String::with_capacity(256);
+    pub(crate) fn read(&self, stamp: &Stamp) -> Option<Idle> {
+        let mut text = String::new();
         config::open_own(&self.path).ok()?.take(NOTE_BYTES).read_to_string(&mut text).ok()?;
-        let (seen, clock_ms) = Seen::read(text.strip_prefix(&self.head(stamp)?)?)?;
+        let (seen, clock_ms) = Idle::read(text.strip_prefix(&self.head(stamp)?)?)?;
         (self.clock_ms.abs_diff(clock_ms) <= SET_MS.unsigned_abs()).then_some(seen)
     }
 
     /// Notes it, whole or not at all.
-    pub(crate) fn write(&self, stamp: &Stamp, seen: &Seen) {
+    pub(crate) fn write(&self, stamp: &Stamp, seen: &Idle) {
         let Some(head) = self.head(stamp) else { return };
         let pause = match seen.lull.pause {
             Pause::On => "paused",
@@ -105,11 +108,10 @@ impl Note {
         };
         let due = seen.lull.next_due.map_or_else(|| "never".to_owned(), |due| due.to_string());
         let text = format!("{head} {} {pause} {due} {}\n", self.clock_ms, seen.pruned);
-        let new = self.path.with_extension("new");
         // without a note the next run looks for itself
-        let _ = make_anew(&new)
+        let _ = make_anew(&self.new)
             .and_then(|mut file| file.write_all(text.as_bytes()))
-            .and_then(|()| std::fs::rename(&new, &self.path));
+            .and_then(|()| std::fs::rename(&self.new, &self.path));
     }
 
     /// What must be the same. None: nobody knows which boot this is.
@@ -126,7 +128,7 @@ mod tests {
     use store::{Order, sqlite};
 
     const NOW: Ms = Ms(32_503_680_000_000);
-    const SEEN: Seen = Seen {
+    const SEEN: Idle = Idle {
         lull: Lull { pause: Pause::Off, next_due: Some(Ms(NOW.0 + 60_000)) },
         pruned: Ms(NOW.0 - 3_600_000),
     };
@@ -146,9 +148,9 @@ mod tests {
             store::stamp(("sqlite:var/x.db", &self.0.path().join("var")), NOW).unwrap()
         }
 
-        fn note(&self, module: &str) -> Note {
+        fn note(&self, module: &str) -> IdleNote {
             let module = ModuleName::new(module).unwrap();
-            Note { clock_ms: 0, ..Note::of(self.0.path(), &module, &ManualClock::at(NOW)) }
+            IdleNote { clock_ms: 0, ..IdleNote::of(self.0.path(), &module, &ManualClock::at(NOW)) }
         }
     }
 
@@ -159,7 +161,7 @@ mod tests {
         assert_eq!(note.read(&stamp), None);
         for pause in [Pause::On, Pause::Off] {
             for next_due in [None, Some(Ms(-5)), Some(NOW)] {
-                let seen = Seen { lull: Lull { pause, next_due }, ..SEEN };
+                let seen = Idle { lull: Lull { pause, next_due }, ..SEEN };
                 note.write(&stamp, &seen);
                 assert_eq!(note.read(&stamp), Some(seen));
             }
@@ -181,10 +183,10 @@ mod tests {
         let place = Place::new();
         let (note, stamp) = (place.note("ntemail"), place.stamp());
         note.write(&stamp, &SEEN);
-        let at = |clock_ms| Note { clock_ms, ..place.note("ntemail") };
+        let at = |clock_ms| IdleNote { clock_ms, ..place.note("ntemail") };
         assert_eq!(at(1_000).read(&stamp), Some(SEEN));
         assert_eq!((at(1_001).read(&stamp), at(-1_001).read(&stamp)), (None, None));
-        let booted = |boot_id: &str| Note { boot_id: boot_id.into(), ..place.note("ntemail") };
+        let booted = |boot_id: &str| IdleNote { boot_id: boot_id.into(), ..place.note("ntemail") };
         assert_eq!(booted("another").read(&stamp), None);
         let nobody_knows = booted("");
         nobody_knows.write(&stamp, &SEEN);
@@ -220,7 +222,7 @@ mod tests {
         };
         assert!(lasts(0, Pause::Off) && !lasts(0, Pause::On));
         assert!(lasts(58_999, Pause::Off) && !lasts(59_000, Pause::Off));
-        let never = Seen { lull: Lull { next_due: None, ..SEEN.lull }, ..SEEN };
+        let never = Idle { lull: Lull { next_due: None, ..SEEN.lull }, ..SEEN };
         let lasts = |ms: i64| never.lasts(Pause::Off, (NOW.plus(ms), NOW.plus(ms)), prune);
         assert!(lasts(3_599_999) && !lasts(3_600_000));
     }

@@ -5,7 +5,7 @@ use crate::drain::{Drain, DrainParts, Lines};
 use crate::gates::{Gates, Openings};
 use crate::getmessage;
 use crate::handover::Door;
-use crate::idle::{Note, Seen};
+use crate::idle::{Idle, IdleNote};
 use crate::kill::Sabotage;
 use crate::module::{Module, Patience, Profile};
 use crate::notes::Notes;
@@ -179,10 +179,10 @@ impl Site {
             None => (Scope::All, Pause::Off),
         };
         let soon = now.plus(millis(self.config.queue.poll));
-        let lasts = |seen: &Seen| seen.lasts(pause, (now, soon), self.config.daemon.prune);
+        let lasts = |seen: &Idle| seen.lasts(pause, (now, soon), self.config.daemon.prune);
         let (url, var) = (&self.config.database, self.root.path("var"));
         let Some(stamp) = store::stamp((url, &var), now) else { return false };
-        let note = Note::of(&self.run_folder(), &self.name, &*self.clock);
+        let note = IdleNote::of(&self.run_folder(), &self.name, &*self.clock);
         if note.read(&stamp).is_some_and(|seen| lasts(&seen)) {
             return true;
         }
@@ -191,7 +191,7 @@ impl Site {
             Ok((View::read(snapshot, &rules, scope)?, pruned(snapshot)?))
         });
         let Some(((view, pruned), stamp)) = looked else { return false };
-        let seen = view.lull(&self.name).map(|lull| Seen { lull, pruned }).filter(lasts);
+        let seen = view.lull(&self.name).map(|lull| Idle { lull, pruned }).filter(lasts);
         if let Some(seen) = &seen {
             note.write(&stamp, seen);
         }

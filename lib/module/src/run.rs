@@ -60,7 +60,7 @@ pub struct Run {
     pub progress: Progress,
     /// Limits.
     pub bounds: Bounds,
-    /// Since when nothing is claimed: the time is over.
+    /// Since when what is in hand may end: the time is over, and nothing is claimed.
     pub finishing: Option<Instant>,
 }
 
@@ -148,18 +148,19 @@ impl Run {
         }
     }
 
-    /// The time is over: nothing is claimed, and the run leaves when nothing is in hand. Cron's next one can't begin
-    /// before: so a slow gateway keeps only its own messages waiting, and those of the others go on meanwhile.
+    /// The time is over: what is in hand ends, and the run leaves. Cron's next one can't begin before: so who is slow
+    /// keeps only its own messages waiting, and as long as it has one in hand the others go on. Each is found slow
+    /// once, so this comes to an end.
     fn last_appetite(&mut self) -> Appetite {
+        if self.finishing.is_some_and(|since| since.elapsed() >= FINISH) {
+            self.drain.mark_slow();
+        }
         if self.drain.waits_for_slow() {
             self.finishing = None;
             return Appetite::Claim;
         }
-        if self.finishing.get_or_insert_with(Instant::now).elapsed() < FINISH {
-            return Appetite::Finish;
-        }
-        self.drain.mark_slow();
-        Appetite::Claim
+        self.finishing.get_or_insert_with(Instant::now);
+        Appetite::Finish
     }
 
     /// A run that does not stay is done when nothing is in hand and nothing will come of waiting a moment.
@@ -173,7 +174,8 @@ impl Run {
     fn nap(&self, turned: &Turned) -> Duration {
         let now = self.door.clock.now();
         let left = |at: Option<Ms>| at.map(|at| at.since(now).max(1));
-        let ms = [left(turned.soon), left(turned.next_due), Some(self.bounds.poll_ms())];
+        let finish = self.finishing.and_then(|_| i64::try_from(FINISH.as_millis()).ok());
+        let ms = [left(turned.soon), left(turned.next_due), Some(self.bounds.poll_ms()), finish];
         let ms = ms.into_iter().flatten().min().unwrap_or(1);
         Duration::from_millis(u64::try_from(ms).unwrap_or(1))
     }
@@ -224,11 +226,10 @@ impl Run {
     fn idle(&mut self) {
         let now = self.door.clock.now();
         // retention that fails today is done tomorrow
-        let pruned = prune(self.drain.store(), now, &self.bounds).unwrap_or(Pruned::NotDue);
-        let tidies = match (self.bounds.follow, pruned) {
-            (Follow::No, Pruned::NotDue) => 0,
-            (Follow::No, Pruned::Now) => PRUNE_CHUNKS,
-            (Follow::Yes, Pruned::NotDue | Pruned::Now) => 1,
+        let pruned = prune(self.drain.store(), now, &self.bounds).unwrap_or(0);
+        let tidies = match self.bounds.follow {
+            Follow::No => pruned,
+            Follow::Yes => 1,
         };
         for _ in 0..tidies {
             let _ = self.drain.store().tidy();
@@ -302,14 +303,7 @@ impl Bounds {
     }
 }
 
-/// Whether what is too old was deleted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Pruned {
-    Now,
-    NotDue,
-}
-
-/// Of what is too old, so many parts go at a time; so many of the room they have made are given back.
+/// At most so many parts of what is too old go at a time.
 const PRUNE_CHUNKS: u32 = 10;
 
 /// The setting that says when what is too old was deleted last.
@@ -320,18 +314,18 @@ pub(crate) fn pruned(snapshot: &mut dyn Snapshot) -> Result<Ms, StoreError> {
     Ok(Ms(snapshot.setting(PRUNED_MS)?.and_then(|text| text.parse().ok()).unwrap_or(0)))
 }
 
-/// Deletes what is too old, if that is due.
-fn prune(store: &mut dyn Store, now: Ms, bounds: &Bounds) -> Result<Pruned, StoreError> {
+/// Deletes what is too old, if that is due, in so many parts.
+fn prune(store: &mut dyn Store, now: Ms, bounds: &Bounds) -> Result<u32, StoreError> {
     if !is_prune_due(store::read(store, pruned)?, now, bounds.prune) {
-        return Ok(Pruned::NotDue);
+        return Ok(0);
     }
     store::write(store, Durability::Crash, |tx| tx.set_setting(PRUNED_MS, &now.to_string()))?;
-    for _ in 0..PRUNE_CHUNKS {
+    for part in 1..=PRUNE_CHUNKS {
         if !store::write(store, Durability::Crash, |tx| tx.prune(now, &bounds.keep))? {
-            break;
+            return Ok(part);
         }
     }
-    Ok(Pruned::Now)
+    Ok(PRUNE_CHUNKS)
 }
 
 /// A thread that turns wake-ups of the database into events.

@@ -27,7 +27,8 @@
 //! OPTIONS OF PROCESS
 //!     --follow    stay, and deliver within milliseconds of a commit
 //!     --limit N   at most N tasks
-//!     --for SECS  at most so long; without it 55 s (queue.process_secs)
+//!     --for SECS  at most so long; without it 55 s (queue.process_secs). While a slow gateway still has
+//!                 a message in hand, it goes on for the others
 //!     --force     work although a daemon or another run delivers this queue
 //!
 //! EXIT

@@ -133,6 +133,13 @@ impl Host {
         path
     }
 
+    /// Makes a program of its own of one that installations share by links.
+    pub fn unshare(&self, relative: &str) {
+        let (path, beside) = (self.path(relative), self.path(&format!("{relative}.new")));
+        fs::copy(&path, &beside).unwrap();
+        fs::rename(beside, path).unwrap();
+    }
+
     /// Reads a file under ROOT; empty when it is not there.
     pub fn read(&self, relative: &str) -> String {
         fs::read(self.path(relative))

@@ -284,10 +284,7 @@ fn silent_service(handed: &Handed, networked: bool) -> Finding {
         (End::Exited(_), Outcome::Later) if networked && handed.carried > 0 => Finding::new(
             CHECK,
             Failed,
-            format!(
-                "it says later, but the service had read the message, and it would be sent twice: {}",
-                "print plain text and exit 0"
-            ),
+            "it says later, but the service had read the message, and it would be sent twice: print plain text and exit 0",
         ),
         (End::Exited(_), _) => Finding::new(CHECK, Passed, handed.words()),
         _ => Finding::new(CHECK, Failed, handed.answer.reason.clone()),
