@@ -157,14 +157,8 @@ pub(crate) fn clean(text: &str) -> String {
     text.replace(is_obeyed, "\u{fffd}")
 }
 
-/// A control character, or a mark that turns or hides the text around it. The joiners that letters of some scripts
-/// need stay.
 fn is_obeyed(c: char) -> bool {
-    let is_mark = matches!(
-        c,
-        '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
-    );
-    is_mark || c.is_control() && !matches!(c, '\n' | '\t')
+    config::is_obeyed(c) && !matches!(c, '\n' | '\t')
 }
 
 /// The same in one line: a cell.

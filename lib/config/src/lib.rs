@@ -27,7 +27,7 @@ pub use keys::{
     Daemon, ForeignModule, Gate, Gateway, Handlers, Leftovers, LogSettings, Ntemail, Ntsms, Order,
     Plugins, Queue, Render, Retention, Retry, RetryTable, Settings, Status, WorkerSync,
 };
-pub use log::{Level, Log, log_of_gate};
+pub use log::{Level, Log, is_obeyed, log_of_gate};
 pub use owner::{open_own, refuse_if_writable_by_others, take_owner, who_else_may_write};
 pub use pause::{pause, pause_end, pause_files, pause_text, pause_words, paused};
 pub use regular::{open_regular, read_regular, read_regular_text};

@@ -201,6 +201,16 @@ struct Head<'a> {
     level: Level,
 }
 
+/// A control character, an end of a line, or a mark that turns or hides the text around it: what a terminal or a reader
+/// of lines would obey. The joiners that letters of some scripts need are none.
+pub fn is_obeyed(c: char) -> bool {
+    let is_mark = matches!(
+        c,
+        '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+    );
+    is_mark || c.is_control()
+}
+
 fn line_of(head: &Head<'_>, text: &str, most_bytes: usize) -> Vec<u8> {
     let now = head.now.strftime("%b %e %H:%M:%S");
     let mut line =
@@ -211,7 +221,7 @@ fn line_of(head: &Head<'_>, text: &str, most_bytes: usize) -> Vec<u8> {
             break;
         }
         match letter {
-            letter if letter.is_control() && letter != '\t' => line.extend(letter.escape_default()),
+            letter if is_obeyed(letter) && letter != '\t' => line.extend(letter.escape_default()),
             letter => line.push(letter),
         }
     }

@@ -71,6 +71,8 @@ pub(crate) struct Desk {
     pub(crate) reading: u32,
     /// They get nothing more.
     slow: HashSet<Outlet>,
+    /// What runs before this one were asked to leave alone, until something is planned for it.
+    pub(crate) rests: HashMap<Outlet, Ms>,
 }
 
 /// The module's own way takes so many at once.
@@ -81,10 +83,13 @@ const OWN_PROGRAM_WINDOW: u32 = 4;
 impl Desk {
     /// The counter of an outlet under its present limits.
     pub(crate) fn counter(&mut self, outlet: Outlet, limits: Limits, now: Ms) -> &mut Counter {
-        let counter = self.counters.entry(outlet).or_insert_with(|| Counter {
-            window: Window::new(limits, now),
-            held_tasks: HashSet::new(),
-            strikes: Vec::new(),
+        let rests = &mut self.rests;
+        let counter = self.counters.entry(outlet).or_insert_with_key(|outlet| {
+            let mut window = Window::new(limits, now);
+            if let Some(until) = rests.remove(outlet) {
+                window.rest_until(until);
+            }
+            Counter { window, held_tasks: HashSet::new(), strikes: Vec::new() }
         });
         counter.window.set_limits(limits, now);
         counter

@@ -32,6 +32,8 @@ pub struct Drain {
     run: PathBuf,
     log: Lines,
     desk: Desk,
+    /// What runs before this one were asked to leave alone has been read.
+    knows_rests: bool,
     rounds: Rounds,
     pending: VecDeque<Event>,
     tally: Tally,
@@ -140,6 +142,7 @@ impl Drain {
             run: parts.run,
             log: parts.log,
             desk: Desk::default(),
+            knows_rests: false,
             rounds: Rounds::default(),
             pending: VecDeque::new(),
             tally: Tally::default(),
@@ -212,6 +215,9 @@ impl Drain {
             let rules = &self.rules;
             store::read(&mut *self.store, |snapshot| View::read(snapshot, rules, scope))?
         };
+        if !self.knows_rests {
+            self.remember_rests(&view, now)?;
+        }
         let plan = self.plan(&view, (scope, appetite), now);
         let suspects = self.suspects(&view);
         let extend = self.extend_due();
@@ -257,6 +263,21 @@ impl Drain {
         self.apply(batch, written, (&view, &plan, now))?;
         (turned.in_hand, turned.probing) = (self.in_hand(), self.probing);
         Ok(turned)
+    }
+
+    /// A rest outlives the run that was asked for it.
+    fn remember_rests(&mut self, view: &View, now: Ms) -> Result<(), StoreError> {
+        let rests = &mut self.desk.rests;
+        store::read(&mut *self.store, |seen| {
+            for gateway in &view.gateways {
+                if let Some(until) = store::rests_until(seen, gateway.id, now)? {
+                    rests.insert(Outlet::Gateway(gateway.id), until);
+                }
+            }
+            Ok(())
+        })?;
+        self.knows_rests = true;
+        Ok(())
     }
 
     /// Makes itself known before there is anything to do: a daemon that others look for.

@@ -174,7 +174,8 @@ impl Run {
     fn nap(&self, turned: &Turned) -> Duration {
         let now = self.door.clock.now();
         let left = |at: Option<Ms>| at.map(|at| at.since(now).max(1));
-        let finish = self.finishing.and_then(|_| i64::try_from(FINISH.as_millis()).ok());
+        let finish = self.finishing.map(|since| FINISH.saturating_sub(since.elapsed()));
+        let finish = finish.map(|left| i64::try_from(left.as_millis()).unwrap_or(0).max(1));
         let ms = [left(turned.soon), left(turned.next_due), Some(self.bounds.poll_ms()), finish];
         let ms = ms.into_iter().flatten().min().unwrap_or(1);
         Duration::from_millis(u64::try_from(ms).unwrap_or(1))

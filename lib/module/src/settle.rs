@@ -104,11 +104,15 @@ fn not_reached(attempt: &Attempt, answer: &Answer, rules: &Rules) -> Settlement 
     }
 }
 
-/// When the service said how long to wait, that wins.
+/// Nobody waits longer because a service said so.
+const RETRY_AFTER_MOST_SECS: u32 = 86_400;
+
+/// When the service said how long to wait, that wins. No time at all says nothing: tried again at once, it would be asked
+/// a hundred times a second.
 fn due(failures: u32, answer: &Answer, rules: &Rules) -> Ms {
     let delay_ms = match answer.retry_after_secs {
-        Some(secs) => i64::from(secs) * 1_000,
-        None => rules.table.delay_ms(failures, rules.chance),
+        None | Some(0) => rules.table.delay_ms(failures, rules.chance),
+        Some(secs) => i64::from(secs.min(RETRY_AFTER_MOST_SECS)) * 1_000,
     };
     rules.now.plus(delay_ms)
 }
@@ -159,11 +163,14 @@ mod tests {
 
     #[test]
     fn what_the_service_asks_for_wins_over_the_table() {
-        let answer =
-            Answer { retry_after_secs: Some(90), ..Answer::not_sent(Outcome::Later, "slow down") };
-        let settled =
-            settle(&attempt(3, 0, Via::Gateway), &answer, Blame::Task, &rules(OnUnknown::Ask));
-        assert_eq!(settled.settlement, wait(90_000, true, false));
+        let rules = rules(OnUnknown::Ask);
+        let table_ms = rules.table.delay_ms(4, rules.chance);
+        for (secs, after_ms) in [(90, 90_000), (0, table_ms), (u32::MAX, 86_400_000)] {
+            let answer = Answer::not_sent(Outcome::Later, "slow down");
+            let answer = Answer { retry_after_secs: Some(secs), ..answer };
+            let settled = settle(&attempt(3, 0, Via::Gateway), &answer, Blame::Task, &rules);
+            assert_eq!(settled.settlement, wait(after_ms, true, false), "{secs}");
+        }
     }
 
     #[test]

@@ -185,6 +185,11 @@ impl Window {
         self.rests_until = self.resting(now).max(Some(until));
     }
 
+    /// It rests already: another run was asked to leave it alone until then.
+    pub fn rest_until(&mut self, until: Ms) {
+        self.rests_until = Some(until);
+    }
+
     /// The gateway took one: the window grows by 1/N.
     pub fn took(&mut self, now: Ms) {
         self.failures = 0;

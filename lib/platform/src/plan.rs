@@ -357,7 +357,7 @@ fn make(change: &Change, tx: &mut dyn Tx, now: Ms, applied: &mut Applied) -> sto
         }
         Change::AddUserColumn(name) => done(tx.add_user_column(name))?,
         Change::DeleteGateway(id) => u64::from(tx.delete_gateway(*id, now)?),
-        Change::SetGatewayState(state) => done(tx.set_gateway_state(state, now))?,
+        Change::SetGatewayState(state) => set_gateway_state(tx, state, now)?,
         Change::SaveSubscription(subscription) => done(tx.save_subscription(subscription))?,
         Change::Retry(ids) => u64::from(tx.retry(ids, now)?),
         Change::End(ids, how, reason) => u64::from(tx.end(ids, *how, reason, now)?),
@@ -464,6 +464,14 @@ fn mark_tested(tx: &mut dyn Tx, id: GatewayId, checked: Checked, now: Ms) -> sto
         tx.set_setting(&tested_setting(id), &now.to_string())?;
     }
     Ok(1)
+}
+
+/// A gateway that a person opens rests no longer, whatever its service asked for.
+fn set_gateway_state(tx: &mut dyn store::Tx, state: &GatewayState, now: Ms) -> store::Result<u64> {
+    if state.condition == store::Condition::Open {
+        tx.set_setting(&store::rests_setting(state.gateway), &now.to_string())?;
+    }
+    done(tx.set_gateway_state(state, now))
 }
 
 fn done(result: store::Result<()>) -> store::Result<u64> {

@@ -135,3 +135,22 @@ fn the_rest_of_a_gateway_is_there_for_everybody_to_see() {
         assert_eq!(bench.rests_until(gateway), None, "it is over");
     });
 }
+
+#[test]
+fn a_rest_holds_for_a_run_that_begins_meanwhile() {
+    on_both(|bench| {
+        bench.add_gateway(None);
+        bench.script(|_| Reply::Rest(Outcome::Later, 30));
+        bench.enqueue(1, 1);
+        bench.drain();
+        assert_eq!(bench.sent().len(), 1);
+        bench.enqueue(1, 1);
+        let mut next = bench.another();
+        next.script(|_| Reply::Sent);
+        next.turns(3);
+        assert_eq!(next.sent().len(), 0, "it is left alone");
+        next.advance(30_000);
+        next.drain();
+        assert_eq!(next.accepted(), 2, "the rest is over");
+    });
+}
