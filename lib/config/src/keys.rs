@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Every key.
@@ -376,6 +378,21 @@ pub struct Render {
 pub struct Ntemail {
     /// Program for mail of a project without any gateway row.
     pub sendmail: String,
+}
+
+impl Ntemail {
+    /// `sendmail` of an installation in ROOT; None: it is no absolute path, can't be run, or is one of ours (then mail
+    /// would go round in circles).
+    pub fn program(&self, root: &Path) -> Option<PathBuf> {
+        let named = Some(self.sendmail.as_str()).filter(|path| path.starts_with('/'))?;
+        let real = Path::new(named).canonicalize().ok()?;
+        let root = root.canonicalize().ok()?;
+        let name = real.file_name()?.to_str()?;
+        let found = real.metadata().ok()?;
+        let runs = found.is_file() && found.permissions().mode() & 0o111 != 0;
+        (runs && !real.starts_with(root) && !name.starts_with("gatepost"))
+            .then(|| PathBuf::from(named))
+    }
 }
 
 /// `[ntsms]`

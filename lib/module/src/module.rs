@@ -6,7 +6,6 @@ use crate::pipeline::{How, Message};
 use crate::rules::Way;
 use crate::standing::{Check, Spoke};
 use notice::{Answer, OnUnknown};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use wire::features::Features;
@@ -107,15 +106,7 @@ impl Tools<'_> {
     /// The program for mail of a project without any gateway row, `ntemail.sendmail`; None: there is none,
     /// it can't be run, or it is one of ours (then mail would go round in circles).
     pub fn sendmail(&self) -> Option<PathBuf> {
-        let named =
-            Some(self.config.ntemail.sendmail.as_str()).filter(|path| path.starts_with('/'))?;
-        let real = Path::new(named).canonicalize().ok()?;
-        let root = self.root.folder().canonicalize().ok()?;
-        let name = real.file_name()?.to_str()?;
-        let found = real.metadata().ok()?;
-        let runs = found.is_file() && found.permissions().mode() & 0o111 != 0;
-        (runs && !real.starts_with(root) && !name.starts_with("gatepost"))
-            .then(|| PathBuf::from(named))
+        self.config.ntemail.program(self.root.folder())
     }
 
     /// The bytes of an attachment of a message; no link below `var/` is followed. The error names the file.

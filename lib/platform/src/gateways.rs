@@ -251,7 +251,11 @@ pub(crate) fn delete(context: &mut Context<'_>, request: &Request) -> Result<Pla
         let without = mail_without_gateway(snapshot, &gone)?;
         Ok((gone, without))
     })?;
-    let warning = without.map(|mail| mail.words(&context.config.ntemail.sendmail));
+    let warning = without.map(|mail| {
+        let ntemail = &context.config.ntemail;
+        let can_run = ntemail.program(context.root.folder()).is_some();
+        mail.words(&ntemail.sendmail, can_run)
+    });
     let changes = gateways.iter().map(|gateway| Change::DeleteGateway(gateway.id)).collect();
     let facts: Vec<_> =
         gateways.iter().map(|gateway| Fact::Gateway(gateway.id, Some(gateway.version))).collect();
@@ -274,16 +278,22 @@ struct WithoutGateway {
 }
 
 impl WithoutGateway {
-    fn words(&self, sendmail: &str) -> String {
+    fn words(&self, sendmail: &str, can_run: bool) -> String {
         let waiting = match self.waiting {
             0 => String::new(),
             1 => ", 1 message that waits too".to_owned(),
             count => format!(", {count} messages that wait too"),
         };
-        format!(
-            "mail of {} has no gateway any more and goes out by {sendmail}{waiting}; `gatepost pause` keeps it back",
-            self.projects.join(", ")
-        )
+        let projects = self.projects.join(", ");
+        if can_run {
+            format!(
+                "mail of {projects} has no gateway any more and goes out by {sendmail}{waiting}; `gatepost pause` keeps it back"
+            )
+        } else {
+            format!(
+                "mail of {projects} has no gateway any more and waits for one{waiting}: ntemail.sendmail ({sendmail}) can't be run"
+            )
+        }
     }
 }
 

@@ -163,6 +163,8 @@ pub(crate) struct Seen {
     pub(crate) urgent: Vec<(String, store::Urgent)>,
     /// Attempts of the last hour that ended before a gate was asked and took their task out of the queue.
     pub(crate) refused: Vec<LogRow>,
+    /// Whether `ntemail.sendmail` can be run.
+    pub(crate) has_sendmail: bool,
 }
 
 impl Platform {
@@ -237,6 +239,7 @@ fn see(context: &mut Context<'_>, paused: Option<Pause>) -> Result<Seen, Refusal
         tested,
         urgent,
         refused,
+        has_sendmail: context.config.ntemail.program(context.root.folder()).is_some(),
     })
 }
 

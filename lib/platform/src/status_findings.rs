@@ -64,7 +64,7 @@ pub(crate) fn of_seen(seen: &Seen, config: &Config) -> Vec<Finding> {
         findings.extend(of_runner(module, seen));
         findings.extend(of_program(module));
     }
-    findings.extend(seen.counts.iter().filter_map(|count| no_gateway(count, seen)));
+    findings.extend(seen.counts.iter().filter_map(|count| no_gateway(count, seen, config)));
     for status in &seen.gateways {
         let broken = of_gate(status, seen);
         // a program that is not there reaches nothing: one reason, not two
@@ -74,7 +74,7 @@ pub(crate) fn of_seen(seen: &Seen, config: &Config) -> Vec<Finding> {
         findings.extend(broken);
         findings.extend(never_tested(status, seen));
     }
-    findings.extend(urgent_late(seen));
+    findings.extend(urgent_late(seen, config));
     findings.extend(too_old(seen, config));
     findings.extend(waits_for_a_person(seen, State::Asked));
     findings.extend(waits_for_a_person(seen, State::Failed));
@@ -167,22 +167,31 @@ fn of_program(module: &ModuleStatus) -> Option<Finding> {
     })
 }
 
-/// Ready rows of a project that has no active gateway for their module. Mail without any goes by sendmail.
-fn no_gateway(count: &Count, seen: &Seen) -> Option<Finding> {
+/// Ready rows of a project that has no active gateway for their module. Mail without any goes by sendmail, if that can
+/// be run.
+fn no_gateway(count: &Count, seen: &Seen, config: &Config) -> Option<Finding> {
     let project = count.route.project_id()?;
-    let without_gateways = [ModuleName::INTERNAL, ModuleName::EMAIL];
     let served = seen.gateways.iter().filter(|status| serves(&status.gateway, count));
     let active = served.clone().any(|status| status.gateway.active);
-    let takes_none = without_gateways.contains(&count.module.as_str()) && served.count() == 0;
+    let has_none = served.count() == 0;
+    let is_mail = count.module == ModuleName::EMAIL;
+    let takes_none =
+        has_none && (count.module == ModuleName::INTERNAL || is_mail && seen.has_sendmail);
     if count.state != State::Ready || active || takes_none || takes_own_rows(count, seen) {
         return None;
     }
     let known = seen.projects.iter().find(|one| one.id == project);
     let name = known.map(|project| project.fields.text("name")).unwrap_or_default();
+    let sendmail = match (is_mail, has_none) {
+        (true, true) => {
+            format!(", and ntemail.sendmail ({}) can't be run", config.ntemail.sendmail)
+        }
+        (true | false, _) => String::new(),
+    };
     Some(critical(
         "no_gateway",
         format!(
-            "project {project} {name} has no active gateway for {}: {} there",
+            "project {project} {name} has no active gateway for {}{sendmail}: {} there",
             count.module,
             tasks_wait(count.tasks)
         ),
@@ -313,13 +322,15 @@ fn never_tested(status: &GatewayStatus, seen: &Seen) -> Option<Finding> {
 }
 
 /// The urgent task that waits longest of those that could go out.
-fn urgent_late(seen: &Seen) -> Option<Finding> {
+fn urgent_late(seen: &Seen, config: &Config) -> Option<Finding> {
     let could_go = |(module, urgent): &&(String, Urgent)| {
         let is_its = |count: &&Count| {
             count.state == State::Ready && count.module == *module && count.route == urgent.route
         };
         let count = seen.counts.iter().find(is_its);
-        count.is_some_and(|count| could_go_out(count, seen) && no_gateway(count, seen).is_none())
+        count.is_some_and(|count| {
+            could_go_out(count, seen) && no_gateway(count, seen, config).is_none()
+        })
     };
     let late = seen.urgent.iter().filter(could_go).min_by_key(|(_, urgent)| urgent.ready);
     let (module, urgent) = late.filter(|_| seen.paused.is_none())?;

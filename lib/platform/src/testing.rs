@@ -21,24 +21,32 @@ pub(crate) struct Bench {
 impl Bench {
     /// An installation without anything, over `SQLite`.
     pub(crate) fn empty() -> Self {
-        Self::over(|root| {
-            let options = sqlite::Options::default();
-            let database = root.path("var/gatepost.db");
-            Box::new(sqlite::create(&database, sqlite::Order::Ageing, options).unwrap())
-        })
+        Self::over(in_sqlite)
     }
 
     /// An installation without anything, over the store that is made in it.
     pub(crate) fn over(make: impl FnOnce(&Root) -> Box<dyn Store>) -> Self {
+        Self::mailing_by("/bin/true", make)
+    }
+
+    /// The same as [`Bench::with_user`], and mail without a gateway is given to that program.
+    pub(crate) fn with_sendmail(program: &str) -> Self {
+        let mut bench = Self::mailing_by(program, in_sqlite);
+        bench.add_user();
+        bench
+    }
+
+    fn mailing_by(sendmail: &str, make: impl FnOnce(&Root) -> Box<dyn Store>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         for name in ["etc/xml", "etc/sql", "var/run", "notify", "gate", "templates"] {
             fs::create_dir_all(folder.path().join(name)).unwrap();
         }
-        fs::write(folder.path().join("etc/gatepost.toml"), DEFAULTS).unwrap();
+        let settings = DEFAULTS.replace("/usr/sbin/sendmail", sendmail);
+        fs::write(folder.path().join("etc/gatepost.toml"), settings).unwrap();
         let root = Root::at(folder.path()).unwrap();
         Vault::create(&root).unwrap();
         let store = make(&root);
-        let config = Config::defaults(&root).unwrap();
+        let config = Config::load(&root).unwrap();
         let clock = Arc::new(ManualClock::at(NOW));
         let as_clock: Arc<dyn Clock> = clock.clone();
         let platform = Platform::over(root, config, as_clock, store);
@@ -106,4 +114,10 @@ impl Bench {
     ) -> T {
         store::read(self.platform.store(), |snapshot| look(snapshot)).unwrap()
     }
+}
+
+fn in_sqlite(root: &Root) -> Box<dyn Store> {
+    let options = sqlite::Options::default();
+    let database = root.path("var/gatepost.db");
+    Box::new(sqlite::create(&database, sqlite::Order::Ageing, options).unwrap())
 }

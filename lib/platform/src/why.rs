@@ -75,6 +75,8 @@ pub struct TaskStory {
     pub gateways: Vec<GatewayStory>,
     /// Who works on its module's rows.
     pub runner: Runner,
+    /// `ntemail.sendmail`, and whether it can be run.
+    pub sendmail: (String, bool),
     /// True when the module takes its rows itself (DESIGN 4).
     pub foreign: bool,
     /// What is wrong with the module's program.
@@ -266,6 +268,10 @@ fn story(context: &mut Context<'_>, id: TaskId) -> Result<TaskStory, Refusal> {
         attempts,
         gateways,
         runner: runner_of(context, worker)?,
+        sendmail: {
+            let ntemail = &context.config.ntemail;
+            (ntemail.sendmail.clone(), ntemail.program(context.root.folder()).is_some())
+        },
         foreign: known.as_ref().is_some_and(|module| module.queue == QueueOf::Itself),
         module_broken: broken_program(context, worker),
         errand,

@@ -536,3 +536,22 @@ fn nobody_is_promised_what_a_broken_module_would_have_to_do() {
     assert!(said.contains("It waits until that program is mended."), "{said}");
     assert!(!said.contains("when cron runs"), "{said}");
 }
+
+#[test]
+fn mail_without_a_gateway_and_without_sendmail_is_said_to_wait() {
+    let send = [("notice", "hi"), ("user", "bob"), ("module", "ntemail")];
+    let told = |sendmail: &str| {
+        let mut bench = Bench::with_sendmail(sendmail);
+        bench.write("templates/hi/notice.toml", "[subject]\nen = \"Hi\"\n");
+        bench.write("templates/hi/en.ntemail.text.tera", "hi\n");
+        bench.ok("notify.send", &send);
+        let found = findings(&mut bench).into_iter().find(|finding| finding.code == "no_gateway");
+        (why(&mut bench, "1"), found.map(|finding| finding.text))
+    };
+    let (said, found) = told("/bin/true");
+    assert!(said.contains("so it goes out by /bin/true"), "{said}");
+    assert_eq!(found, None);
+    let (said, found) = told("/nowhere/sendmail");
+    let words = "and ntemail.sendmail (/nowhere/sendmail) can't be run";
+    assert!(said.contains(words) && found.is_some_and(|text| text.contains(words)), "{said}");
+}

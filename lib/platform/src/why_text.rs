@@ -238,8 +238,21 @@ fn without_gateways(task: &TaskStory, row: &TaskRow) -> (Way, Vec<String>) {
         let words = "It may have been sent by a gateway that is gone; `gatepost retry` frees it.";
         (Way::Shut, words.to_owned())
     } else if task.module == ModuleName::EMAIL {
-        let words = "has no gateway for ntemail, so it goes out through sendmail.";
-        (Way::Open, format!("Project {project} {words}"))
+        match &task.sendmail {
+            (program, true) => (
+                Way::Open,
+                format!(
+                    "Project {project} has no gateway for ntemail, so it goes out by {program}."
+                ),
+            ),
+            (program, false) => (
+                Way::Shut,
+                format!(
+                    "no_gateway: project {project} has no gateway for ntemail, and ntemail.sendmail ({program}) can't be \
+                     run; `gatepost gateway add` makes one."
+                ),
+            ),
+        }
     } else {
         let words = "`gatepost gateway add` makes one.";
         let module = &task.module;
