@@ -211,13 +211,7 @@ impl Drain {
         let paused = self.door.paused();
         let scope = if paused { Scope::ForcedOnly } else { Scope::All };
         self.step_chance();
-        let view = {
-            let rules = &self.rules;
-            store::read(&mut *self.store, |snapshot| View::read(snapshot, rules, scope))?
-        };
-        if !self.knows_rests {
-            self.remember_rests(&view, now)?;
-        }
+        let view = self.look(scope, now)?;
         let plan = self.plan(&view, (scope, appetite), now);
         let suspects = self.suspects(&view);
         let extend = self.extend_due();
@@ -265,19 +259,23 @@ impl Drain {
         Ok(turned)
     }
 
-    /// A rest outlives the run that was asked for it.
-    fn remember_rests(&mut self, view: &View, now: Ms) -> Result<(), StoreError> {
-        let rests = &mut self.desk.rests;
-        store::read(&mut *self.store, |seen| {
-            for gateway in &view.gateways {
-                if let Some(until) = store::rests_until(seen, gateway.id, now)? {
+    /// Reads what a turn decides by; the first time also who rests still, since a rest outlives the run that was asked
+    /// for it.
+    fn look(&mut self, scope: Scope, now: Ms) -> Result<View, StoreError> {
+        let (rules, rests) = (&self.rules, &mut self.desk.rests);
+        let knows_rests = std::mem::replace(&mut self.knows_rests, true);
+        let seen = store::read(&mut *self.store, |snapshot| {
+            let view = View::read(snapshot, rules, scope)?;
+            let unknown = if knows_rests { &[] } else { view.gateways.as_slice() };
+            for gateway in unknown {
+                if let Some(until) = store::rests_until(snapshot, gateway.id, now)? {
                     rests.insert(Outlet::Gateway(gateway.id), until);
                 }
             }
-            Ok(())
-        })?;
-        self.knows_rests = true;
-        Ok(())
+            Ok(view)
+        });
+        self.knows_rests = knows_rests || seen.is_ok();
+        seen
     }
 
     /// Makes itself known before there is anything to do: a daemon that others look for.

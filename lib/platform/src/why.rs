@@ -92,6 +92,8 @@ pub struct GatewayStory {
     pub gateway: Gateway,
     /// Its state, if it ever left `open`.
     pub state: Option<GatewayState>,
+    /// Until when its service asked to be left alone.
+    pub rests_until: Option<Ms>,
     /// When it was not usable, since the task was queued.
     pub downtimes: Vec<Downtime>,
 }
@@ -254,8 +256,9 @@ fn story(context: &mut Context<'_>, id: TaskId) -> Result<TaskStory, Refusal> {
         }
         _ => None,
     };
+    let now = context.now();
     let gateways = match &row {
-        Some(row) => context.read(|snapshot| gateways_of(snapshot, row))?,
+        Some(row) => context.read(|snapshot| gateways_of(snapshot, row, now))?,
         None => Vec::new(),
     };
     let notice = notice.or_else(|| attempts.last().and_then(|last| last.row.notice.clone()));
@@ -296,6 +299,7 @@ fn broken_program(context: &Context<'_>, module: &str) -> Option<String> {
 pub(crate) fn gateways_of(
     snapshot: &mut dyn Snapshot,
     row: &TaskRow,
+    now: Ms,
 ) -> Result<Vec<GatewayStory>, Refusal> {
     if row.module == ModuleName::INTERNAL {
         return Ok(Vec::new());
@@ -314,6 +318,7 @@ pub(crate) fn gateways_of(
         .map(|gateway| {
             Ok(GatewayStory {
                 state: states.iter().find(|state| state.gateway == gateway.id).cloned(),
+                rests_until: store::rests_until(snapshot, gateway.id, now)?,
                 downtimes: snapshot.downtimes(Some(gateway.id), row.queued)?,
                 gateway,
             })

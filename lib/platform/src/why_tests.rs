@@ -555,3 +555,18 @@ fn mail_without_a_gateway_and_without_sendmail_is_said_to_wait() {
     let words = "and ntemail.sendmail (/nowhere/sendmail) can't be run";
     assert!(said.contains(words) && found.is_some_and(|text| text.contains(words)), "{said}");
 }
+
+#[test]
+fn a_task_behind_a_gateway_that_rests_says_until_when() {
+    let mut bench = bench();
+    gateway(&mut bench, "main");
+    let until = NOW.plus(60_000).to_string();
+    let rests = store::rests_setting(GatewayId(1));
+    write(&mut bench, |tx| tx.set_setting(&rests, &until));
+    let said = why(&mut bench, "1");
+    assert!(said.contains("Gateway 1 main rests until") && said.contains("(in 1 min)"), "{said}");
+    assert!(!said.contains("It goes next through"), "{said}");
+    bench.ok("gateway.release", &[("elid", "main")]);
+    let said = why(&mut bench, "1");
+    assert!(said.contains("It goes next through gateway 1 main"), "{said}");
+}

@@ -271,10 +271,14 @@ pub(crate) fn unusable(story: &GatewayStory, now: Ms) -> Option<String> {
             gateway.id
         ));
     }
-    let state = story.state.as_ref()?;
+    let rest = story.rests_until.map(|until| {
+        let until = moment(until, now);
+        format!("{name} rests until {until}: its service asked for that; `gatepost gateway release {}`.", gateway.id)
+    });
+    let Some(state) = &story.state else { return rest };
     let next = state.next_probe;
     match &state.condition {
-        Condition::Open => None,
+        Condition::Open => rest,
         Condition::Held { reason, by_person: true } => Some(format!(
             "{name} is held by a person since {}: {reason}; {}`gatepost gateway release {}`.",
             moment(state.since, now),
